@@ -1,0 +1,29 @@
+/* findings.h: all mistakes of one file, each with its place, reported together. */
+#ifndef LB_BASE_FINDINGS_H
+#define LB_BASE_FINDINGS_H
+
+#include "base/arena.h"
+
+typedef struct lb_finding {
+    int line, column; /* from 1; 0 if not known */
+    const char *text; /* lower case, no full stop */
+} lb_finding;
+
+typedef struct lb_findings {
+    lb_arena *arena; /* borrowed */
+    lb_finding *item;
+    int n, capacity;
+    bool failed; /* a finding was lost for want of memory */
+} lb_findings;
+
+void lb_findings_init(lb_findings *findings, lb_arena *arena);
+void lb_findings_add(lb_findings *findings, int line, int column, const char *format, ...)
+    LB_PRINTF(4, 5);
+
+/* LB_OK if there is none; else LB_ERR code with one text of a line each, in order of
+ * place: "FILE:LINE:COLUMN: text", closed by `closing`. A long list is cut and counted.
+ */
+lb_code lb_findings_raise(const lb_findings *findings, lb_code code, const char *file,
+                          const char *closing, lb_error *err) LB_MUST_USE;
+
+#endif

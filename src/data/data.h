@@ -1,0 +1,113 @@
+/* data.h: data sets, their splits, and reproducible views of samples.
+ *
+ * A source is opened whole into memory (or mapped). Training and validation samples are
+ * drawn from the source's training part by the seed; the test part is only for the final
+ * figures. A *view* of a sample is the sample after augmentation: a function of (seed,
+ * view number, sample number) alone, whatever thread or order. */
+#ifndef LB_DATA_DATA_H
+#define LB_DATA_DATA_H
+
+#include "base/hash.h"
+#include "base/key.h"
+#include "base/rng.h"
+#include "tensor/tensor.h"
+
+typedef enum lb_split { LB_TRAIN, LB_VALIDATION, LB_TEST, LB_N_SPLITS } lb_split;
+
+typedef enum lb_flip { LB_FLIP_NONE, LB_FLIP_HORIZONTAL, LB_FLIP_VERTICAL } lb_flip;
+
+/* What is done to a training view, in the recipe's order. */
+typedef enum lb_augment_kind {
+    LB_AUGMENT_SHIFT,
+    LB_AUGMENT_FLIP,
+    LB_AUGMENT_CROP
+} lb_augment_kind;
+typedef struct lb_augment {
+    lb_augment_kind kind;
+    int pixels; /* shift: at most this many each way; crop: padding before a random crop
+                   back to the size */
+    lb_flip flip;
+} lb_augment;
+enum { LB_MAX_AUGMENTS = 8 };
+
+typedef struct lb_data_options {
+    const char *source; /* "idx", "npy" */
+    const char *path;
+    double fraction;   /* of the training part that is used, 0..1 */
+    double validation; /* below 1 a share of what is used, else a number of samples */
+    double labels; /* share of training samples that keep their label: all is 1, none 0 */
+    lb_augment augment[LB_MAX_AUGMENTS];
+    int n_augment;
+} lb_data_options;
+
+/* Rows: source, path, fraction, validation. `labels` and `augment` have forms of their
+ * own (all | none | share; a list of one-key maps) and are read by the recipe. */
+extern const lb_key lb_data_keys[];
+
+/* One part of a source, in memory. Values as stored: 0..255 for images. */
+typedef struct lb_part {
+    int n;
+    lb_dtype dtype;       /* LB_U8 or LB_F32 */
+    const void *value;    /* [n, sample shape] */
+    const int32_t *label; /* [n], -1: none; NULL: no labels at all */
+} lb_part;
+
+/* A kind of source; rows of sources.def. */
+typedef struct lb_content {
+    lb_shape shape;                 /* of a sample: [C,H,W], [C,L] or [D] */
+    int n_classes;                  /* 0 if there are no labels */
+    const char *const *class_names; /* NULL: numbers */
+    lb_part train, test;
+    bool is_image; /* values are 0..255 */
+} lb_content;
+typedef struct lb_source {
+    const char *name, *help;
+    /* Everything lives in the arena. Messages start with the file's path. */
+    lb_code (*open)(const char *path, lb_arena *arena, lb_content *out, lb_error *err);
+} lb_source;
+extern const lb_source *const lb_sources[]; /* ends with NULL */
+const lb_source *lb_source_find(const char *name);
+
+typedef struct lb_data {
+    lb_content content;
+    lb_data_options options;
+    uint64_t seed;
+    int n[LB_N_SPLITS];
+    const int32_t *sample[LB_N_SPLITS]; /* index within the part, in split order */
+    lb_digest digest; /* of the content, the split and the augmentation: names a cache */
+} lb_data;
+
+/* Opens, splits by the seed and checks (labels in range, sizes). Lives in the arena. */
+lb_code lb_data_open(const lb_data_options *options, uint64_t seed, lb_arena *arena,
+                     lb_data **out, lb_error *err) LB_MUST_USE;
+
+/* "idx:/usr/share/datasets/fashion-mnist" to options with the usual values. */
+lb_code lb_data_parse(const char *word, lb_arena *arena, lb_data_options *out,
+                      lb_error *err) LB_MUST_USE;
+
+/* Label of sample i of a split; -1 if it has none. */
+int lb_data_label(const lb_data *data, lb_split split, int i);
+
+/* Sample i of a split as stored, widened to float: [C,H,W]. */
+void lb_data_sample(const lb_data *data, lb_split split, int i, float *out);
+
+/* The view of a training sample: f(seed, view, sample). Other splits are never changed.
+ */
+void lb_data_view(const lb_data *data, int i, int view, float *out);
+
+/* How a network wants its input: value / 255 or as stored, then (x - mean) / std for each
+ * channel, channels first or last. */
+typedef enum lb_pixels { LB_PIXELS_UNIT, LB_PIXELS_RAW } lb_pixels;
+typedef enum lb_order { LB_CHANNELS_FIRST, LB_CHANNELS_LAST } lb_order;
+typedef struct lb_input_options {
+    int pixels;           /* lb_pixels */
+    lb_numbers mean, std; /* n: 0 (none), 1 or the channels */
+    int layout;           /* lb_order; found from the graph's input where it is clear */
+} lb_input_options;
+extern const lb_key lb_input_keys[]; /* pixels, mean, std, layout */
+
+/* One view as the network wants it. shape: [C,H,W] of `from`. */
+void lb_input_write(const lb_input_options *options, const lb_shape *shape,
+                    const float *from, float *to);
+
+#endif

@@ -1,0 +1,55 @@
+/* teacher.h: what the teacher says about a batch, live or from its cache.
+ *
+ * The cache holds the teacher's logits for K fixed views of every training sample, fp32,
+ * in one mapped file whose header names teacher, data, preprocessing, augmentation and
+ * views by content. A cache that does not match is made anew, never used; a few rows are
+ * checked against the live teacher on every load. */
+#ifndef LB_DISTILL_TEACHER_H
+#define LB_DISTILL_TEACHER_H
+
+#include "base/log.h"
+#include "data/loader.h"
+#include "engine/plan.h"
+
+typedef enum lb_cache_store { LB_CACHE_NONE, LB_CACHE_FP32 } lb_cache_store;
+
+typedef struct lb_teacher_options {
+    const char *onnx;   /* path, or NULL */
+    const char *recipe; /* trained by this recipe first if `onnx` is missing; or NULL */
+    lb_input_options input;
+    int views; /* cache.views; 0: no fixed views */
+    int store; /* cache.store: fp32, or none (live over the same fixed views) */
+} lb_teacher_options;
+extern const lb_key lb_teacher_keys[]; /* onnx, recipe */
+extern const lb_key lb_cache_keys[];   /* views, store */
+
+typedef struct lb_teacher lb_teacher;
+
+/* graph: inference form, one input [N,...], logits [N,classes] first among the outputs
+ * (probabilities become log-probabilities); borrowed. cache_folder: where cache files
+ * lie. batch: the training batch. */
+typedef struct lb_teacher_setup {
+    const lb_teacher_options *options;
+    const lb_graph *graph;
+    lb_digest graph_digest; /* of the teacher's file */
+    const lb_data *data;
+    lb_pool *pool;
+    lb_kernels kernels;
+    int batch;
+    const char *cache_folder;
+    lb_log log;
+    /* Called while the cache is being filled; returning false stops. May be NULL. */
+    bool (*progress)(void *arg, int done, int total);
+    void *progress_arg;
+} lb_teacher_setup;
+lb_code lb_teacher_open(const lb_teacher_setup *setup, lb_arena *arena, lb_teacher **out,
+                        lb_error *err) LB_MUST_USE;
+void lb_teacher_close(lb_teacher *teacher);
+
+/* Logits for the batch, row i at out + i * classes. */
+void lb_teacher_logits(lb_teacher *teacher, const lb_batch *batch, float *out);
+
+/* True if the graph ended in Softmax and its log-probabilities are used as logits. */
+bool lb_teacher_was_softmax(const lb_teacher *teacher);
+
+#endif

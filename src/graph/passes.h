@@ -1,0 +1,26 @@
+/* passes.h: rewrites that need no knowledge of operators. Those that do (batch-norm
+ * folding, fusion, training form) are in ops/. */
+#ifndef LB_GRAPH_PASSES_H
+#define LB_GRAPH_PASSES_H
+
+#include "graph/graph.h"
+
+/* Replaces nodes whose inputs are all constants by constants, running their reference
+ * kernels. Nodes whose result would pass `most` bytes are left. */
+lb_code lb_fold_constants(lb_graph *graph, size_t most, lb_error *err) LB_MUST_USE;
+
+/* Removes nodes and constants that no output depends on. Updates of parameters stay. */
+lb_code lb_remove_dead(lb_graph *graph, lb_error *err) LB_MUST_USE;
+
+/* Makes every user of `from` (and the list of outputs) use `to`. */
+void lb_replace_uses(lb_graph *graph, lb_value from, lb_value to);
+
+/* How many node inputs and graph outputs use v. */
+int lb_count_uses(const lb_graph *graph, lb_value v);
+
+/* A copy in another precision: every float value and tensor (params too, which become
+ * the copy's own) gets that type; node attributes stay. */
+lb_code lb_graph_with_precision(const lb_graph *from, lb_dtype dtype, lb_graph **out,
+                                lb_error *err) LB_MUST_USE;
+
+#endif

@@ -1,0 +1,66 @@
+/* build.h: the verbs that add named operators to a graph. Shapes are ONNX's; x is
+ * [N,C,H,W] or [N,C,L]. Every verb returns the node's first output, {0} after a failure.
+ */
+#ifndef LB_OPS_BUILD_H
+#define LB_OPS_BUILD_H
+
+#include "graph/autodiff.h"
+#include "graph/builder.h"
+
+/* Spatial settings of convolutions and pools; [0] is H (or L), [1] is W. Zero strides and
+ * dilations mean 1. pads: begins, then ends, ONNX's order. */
+typedef struct lb_window {
+    int n; /* spatial axes: 1 or 2 */
+    int kernel[2], stride[2], dilation[2], pad_begin[2], pad_end[2];
+    int group;
+} lb_window;
+
+/* w [M, C/group, kH, kW]; bias [M] or {0}. */
+lb_value lb_conv(lb_builder *b, lb_value x, lb_value w, lb_value bias,
+                 const lb_window *window, const char *name);
+/* scale, bias, mean, var: [C]. */
+lb_value lb_batch_norm(lb_builder *b, lb_value x, lb_value scale, lb_value bias,
+                       lb_value mean, lb_value var, double epsilon, double momentum,
+                       const char *name);
+/* y = x w^T + bias if trans_b, with x [N,K], w [M,K]. */
+lb_value lb_gemm(lb_builder *b, lb_value x, lb_value w, lb_value bias, bool trans_a,
+                 bool trans_b, const char *name);
+lb_value lb_matmul(lb_builder *b, lb_value x, lb_value y);
+lb_value lb_add(lb_builder *b, lb_value x, lb_value y);
+lb_value lb_sub(lb_builder *b, lb_value x, lb_value y);
+lb_value lb_mul(lb_builder *b, lb_value x, lb_value y);
+lb_value lb_div(lb_builder *b, lb_value x, lb_value y);
+lb_value lb_scale(lb_builder *b, lb_value x, double factor); /* no node for 1 */
+lb_value lb_relu(lb_builder *b, lb_value x, const char *name);
+lb_value lb_clip(lb_builder *b, lb_value x, double low, double high, const char *name);
+lb_value lb_max_pool(lb_builder *b, lb_value x, const lb_window *window,
+                     const char *name);
+lb_value lb_average_pool(lb_builder *b, lb_value x, const lb_window *window,
+                         bool count_include_pad, const char *name);
+lb_value lb_global_average_pool(lb_builder *b, lb_value x, const char *name);
+lb_value lb_reshape(lb_builder *b, lb_value x,
+                    const lb_shape *shape);                       /* may hold LB_BATCH */
+lb_value lb_flatten(lb_builder *b, lb_value x, const char *name); /* [N, rest] */
+lb_value lb_transpose(lb_builder *b, lb_value x, const int *perm, int n);
+lb_value lb_concat(lb_builder *b, const lb_value *x, int n, int axis);
+lb_value lb_softmax(lb_builder *b, lb_value x, int axis);
+lb_value lb_log_softmax(lb_builder *b, lb_value x, int axis);
+lb_value lb_reduce_mean(lb_builder *b, lb_value x, const int *axes, int n, bool keepdims);
+lb_value lb_reduce_sum(lb_builder *b, lb_value x, const int *axes, int n, bool keepdims);
+/* Over everything: a scalar. */
+lb_value lb_mean_all(lb_builder *b, lb_value x);
+lb_value lb_sum_all(lb_builder *b, lb_value x);
+/* labels [N] int32 -> [N,depth] of x's float type; a label outside 0..depth-1 (a sample
+ * without a label is -1) gives a row of `off`. */
+lb_value lb_one_hot(lb_builder *b, lb_value labels, lb_dtype dtype, int depth, double on,
+                    double off);
+
+/* What lb_autodiff needs. */
+extern const lb_diff_verbs lb_op_verbs;
+
+/* param <- param - lr * (momentum rules of torch.optim.SGD); velocity is updated too. lr
+ * is a scalar value. */
+void lb_sgd_update(lb_builder *b, lb_value param, lb_value grad, lb_value velocity,
+                   lb_value lr, double momentum, double weight_decay, bool nesterov);
+
+#endif

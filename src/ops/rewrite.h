@@ -1,0 +1,18 @@
+/* rewrite.h: passes that know operators. */
+#ifndef LB_OPS_REWRITE_H
+#define LB_OPS_REWRITE_H
+
+#include "graph/passes.h"
+
+/* Inference form: Conv + BatchNormalization becomes one Conv (its weights are new
+ * constants in this graph's arena); then Conv + Add of an equal shape + Relu or Clip
+ * become one FusedConv. Values named in the outputs keep their names. */
+lb_code lb_fold_batch_norm(lb_graph *graph, lb_error *err) LB_MUST_USE;
+lb_code lb_fuse_convolutions(lb_graph *graph, lb_error *err) LB_MUST_USE;
+
+/* Training form: BatchNormalization becomes BatchNormStats + BatchNormApply over the
+ * whole batch, and a BatchNormTrack that updates the running mean and variance (momentum
+ * and epsilon as in the node). Value numbers of all other values stay. */
+lb_code lb_train_norms(lb_graph *graph, lb_error *err) LB_MUST_USE;
+
+#endif

@@ -1,0 +1,53 @@
+/* recipe.h: reads a recipe (YAML) into the rooms' option structs. Strict: every mistake
+ * is reported at once, each with line and column and the nearest valid name. */
+#ifndef LB_RECIPE_RECIPE_H
+#define LB_RECIPE_RECIPE_H
+
+#include "device/device.h"
+#include "train/train.h"
+
+typedef struct lb_student_options {
+    const char *model; /* built-in name, or NULL */
+    const char *onnx;  /* path, or NULL */
+    double width;      /* 0: fit */
+    int depth;         /* 0: usual */
+    const char *init;  /* path of an .onnx with initial weights, or NULL */
+    lb_input_options input;
+} lb_student_options;
+
+typedef enum lb_export {
+    LB_EXPORT_ONNX = 1,
+    LB_EXPORT_C = 2,
+    LB_EXPORT_REPORT = 4
+} lb_export;
+
+typedef struct lb_recipe {
+    const char *path; /* of the file; relative paths inside were taken from its folder */
+    const char *name;
+    uint64_t seed;
+    lb_data_options data;
+    bool has_teacher;
+    lb_teacher_options teacher;
+    lb_student_options student;
+    lb_device_options device;
+    lb_term term[LB_MAX_TERMS];
+    int n_terms; /* without a teacher and a distill list: one `ce` of weight 1 */
+    lb_train_options train;
+    unsigned exports; /* lb_export */
+} lb_recipe;
+
+/* sets: "train.epochs=3" overrides, n_sets of them; mistakes in them are reported as
+ * "--set train.epohs=3: ...". Lives in the arena. */
+lb_code lb_recipe_load(const char *path, const char *const *sets, int n_sets,
+                       lb_arena *arena, lb_recipe **out, lb_error *err) LB_MUST_USE;
+
+/* The recipe with every default written out; loading it gives the same recipe. Paths are
+ * made absolute. NULL without memory. */
+const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena);
+
+/* For help, docs and completion: calls `row` for every key with its full name
+ * ("train.optimizer.sgd.lr"). */
+void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_key *key),
+                        void *arg);
+
+#endif

@@ -1,0 +1,122 @@
+/* train.h: the training loop: optimiser, schedule, validation, checkpoints.
+ *
+ * The loop knows nothing of recipes or reports: it tells what happens through lb_watch.
+ */
+#ifndef LB_TRAIN_TRAIN_H
+#define LB_TRAIN_TRAIN_H
+
+#include "base/log.h"
+#include "distill/loss.h"
+#include "distill/teacher.h"
+
+typedef enum lb_schedule_kind {
+    LB_SCHEDULE_CONSTANT,
+    LB_SCHEDULE_COSINE,
+    LB_SCHEDULE_STEP
+} lb_schedule_kind;
+
+typedef struct lb_sgd_options {
+    double lr, momentum, weight_decay;
+    bool nesterov;
+} lb_sgd_options;
+extern const lb_key lb_sgd_keys[];
+
+typedef struct lb_schedule_options {
+    int kind;      /* lb_schedule_kind */
+    double warmup; /* epochs of linear warm-up */
+    lb_numbers at; /* step: epochs at which the rate falls */
+    double factor; /* step: what it is multiplied by; usual 0.1 */
+    double floor;  /* cosine: final rate as a share of lr; usual 0 */
+} lb_schedule_options;
+extern const lb_key lb_cosine_keys[], lb_step_keys[];
+
+typedef enum lb_precision { LB_PRECISION_FLOAT32, LB_PRECISION_FLOAT64 } lb_precision;
+
+typedef struct lb_train_options {
+    int epochs, batch;
+    lb_sgd_options sgd;
+    lb_schedule_options schedule;
+    const char *order; /* path of an .npy, or NULL */
+    int precision;     /* lb_precision */
+    int loader_threads;
+} lb_train_options;
+extern const lb_key lb_train_keys[]; /* epochs, batch, order, precision, loader_threads */
+
+/* The rate at a step, a pure function. */
+double lb_schedule_rate(const lb_schedule_options *schedule, double lr, int epochs,
+                        int64_t step, int64_t steps_per_epoch);
+
+typedef struct lb_epoch_report {
+    int epoch;                 /* from 0 */
+    double lr, loss;           /* mean over the epoch */
+    double term[LB_MAX_TERMS]; /* each term's mean, unweighted */
+    double train_accuracy, validation_accuracy, validation_loss;
+    double seconds, images_per_second, idle_share;
+    bool best;
+} lb_epoch_report;
+
+typedef struct lb_step_report {
+    int epoch, epochs;
+    int64_t step, steps; /* within the run */
+    double loss, images_per_second, seconds_left;
+} lb_step_report;
+
+/* Callbacks; any may be NULL. */
+typedef struct lb_watch {
+    void *arg;
+    void (*step)(void *arg,
+                 const lb_step_report *report); /* after every step: be quick */
+    void (*epoch)(void *arg, const lb_epoch_report *report);
+    bool (*stop)(void *arg); /* asked after every step; true ends with LB_ERR_STOPPED */
+} lb_watch;
+
+typedef struct lb_train_setup {
+    const lb_train_options *options;
+    const lb_term *terms;
+    int n_terms;
+    lb_graph *student; /* float32, BatchNormalization not folded; its params are trained
+                          in place; borrowed */
+    lb_input_options input; /* what the student wants */
+    lb_teacher *teacher;    /* NULL without one */
+    int views;              /* fixed views, as in the loader's options */
+    const lb_data *data;
+    uint64_t seed;
+    lb_pool *pool;
+    lb_kernels kernels;
+    const char *folder; /* of the run: checkpoints lie there; NULL: none are written */
+    const char *key; /* what the run is, by content: a checkpoint of another is refused */
+    bool resume;
+    lb_watch watch;
+    lb_log log;
+} lb_train_setup;
+
+typedef struct lb_train_result {
+    int best_epoch, epochs_done;
+    double best_accuracy; /* on the validation split; of the last epoch without one */
+    double seconds, images_per_second;
+    lb_epoch_report *epoch; /* [epochs_done], in the arena */
+} lb_train_result;
+
+/* Trains; leaves the student with the best epoch's weights. On LB_ERR_STOPPED a
+ * checkpoint has been written. */
+lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_result *out,
+                     lb_error *err) LB_MUST_USE;
+
+/* Figures of a network on a split. */
+typedef struct lb_metrics {
+    int n;
+    double accuracy, top5, loss, ece;
+    double agreement; /* share of equal answers with another's; -1 without */
+    int32_t *answer;  /* [n] argmax */
+    float *logits;    /* [n, classes] */
+    int *confusion;   /* [classes, classes], row: label */
+} lb_metrics;
+
+/* graph: inference form, logits first. other: answers to compare with, or NULL. Ties go
+ * to the lower class. ece: 15 equal bins (Guo et al., 2017). */
+lb_code lb_evaluate(const lb_graph *graph, const lb_input_options *input,
+                    const lb_data *data, lb_split split, lb_pool *pool,
+                    lb_kernels kernels, const int32_t *other, lb_arena *arena,
+                    lb_metrics *out, lb_error *err) LB_MUST_USE;
+
+#endif
