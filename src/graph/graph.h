@@ -47,6 +47,8 @@ struct lb_graph {
     int n_inputs, inputs_capacity;
     lb_value *outputs;
     int n_outputs, outputs_capacity;
+    int *slots; /* values by name: open addressing, 0 is empty */
+    int n_slots;
 };
 
 lb_code lb_graph_new(lb_graph **out, lb_error *err) LB_MUST_USE;
@@ -80,6 +82,10 @@ const char *lb_graph_dump(const lb_graph *graph, lb_arena *arena);
 
 /* Elements of all params that are trained or part of the state of a norm. */
 size_t lb_graph_parameters(const lb_graph *graph);
+
+/* Types of a node's outputs, for lb_op.cost. */
+void lb_graph_out_types(const lb_graph *graph, const lb_node *node,
+                        lb_type out[LB_MAX_OUTPUTS]);
 
 /* Multiply-adds of one sample. */
 double lb_graph_macs(const lb_graph *graph);

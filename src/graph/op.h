@@ -91,6 +91,7 @@ typedef enum lb_op_flag {
     LB_OP_FOLD_ONLY = 1 << 1,    /* may only appear where folding removes it */
     LB_OP_ELEMENTWISE = 1 << 2,  /* unary, shape kept, element by element */
     LB_OP_UPDATE = 1 << 3,       /* output i replaces input i in place (parameters) */
+    LB_OP_SHAPE_ONLY = 1 << 5,   /* the result depends on the types of the inputs alone */
     LB_OP_FORWARD_ONLY = 1 << 4, /* has no gradient on purpose: constants, gradients */
 } lb_op_flag;
 
