@@ -43,7 +43,8 @@ lb_value lb_graph_find(const lb_graph *graph, const char *name)
     if (graph->n_slots == 0)
         return (lb_value){0};
     for (uint32_t i = hash_of(name) & mask; graph->slots[i]; i = (i + 1) & mask)
-        if (strcmp(graph->values[graph->slots[i]].name, name) == 0)
+        if (graph->values[graph->slots[i]].kind != LB_VALUE_NONE &&
+            strcmp(graph->values[graph->slots[i]].name, name) == 0)
             return (lb_value){graph->slots[i]};
     return (lb_value){0};
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static void mark_node(const lb_graph *g, const lb_node *node, bool *live)
+static void mark_node(const lb_node *node, bool *live)
 {
     bool wanted = (node->op->flags & LB_OP_UPDATE) != 0;
 
@@ -15,7 +15,6 @@ static void mark_node(const lb_graph *g, const lb_node *node, bool *live)
         live[node->in[k].id] = true;
     for (int k = 0; k < node->n_out; k++)
         live[node->out[k].id] = true;
-    (void)g;
 }
 
 lb_code lb_remove_dead(lb_graph *g, lb_error *err)
@@ -28,7 +27,7 @@ lb_code lb_remove_dead(lb_graph *g, lb_error *err)
     for (int i = 0; i < g->n_outputs; i++)
         live[g->outputs[i].id] = true;
     for (int i = g->n_nodes - 1; i >= 0; i--)
-        mark_node(g, &g->nodes[i], live);
+        mark_node(&g->nodes[i], live);
     for (int i = 0; i < g->n_nodes; i++) {
         const lb_node node = g->nodes[i];
         bool wanted = false;

@@ -1,0 +1,88 @@
+/* place.c: memory for the buffers of a plan.
+ *
+ * Buffers of samples under way share one small layout that every group (or, where no step
+ * looks across groups, every thread) has a copy of; so groups never meet in memory and
+ * need no barrier. Everything is taken here, once. */
+#include "engine/plan_int.h"
+
+static lb_code place_slots(lb_plan *plan, lb_piece *pieces, lb_error *err)
+{
+    bool shares = false;
+
+    for (int i = 0; i < plan->n_buffers; i++) {
+        const lb_buffer *const b = &plan->buffers[i];
+        const bool here = b->place == LB_PLACE_SLOT && b->first >= 0;
+        pieces[i] =
+            (lb_piece){.size = here ? b->bytes : 0, .first = b->first, .last = b->last};
+    }
+    LB_TRY(lb_memory_plan(pieces, plan->n_buffers, 64, &plan->slot_bytes, err));
+    for (int i = 0; i < plan->n_buffers; i++)
+        if (plan->buffers[i].place == LB_PLACE_SLOT)
+            plan->buffers[i].offset = pieces[i].offset;
+    for (int s = 0; s < plan->n_steps; s++)
+        shares = shares || plan->steps[s].kind == LB_STEP_SUM;
+    int n_grouped = 0;
+    for (int s = 0; s < plan->n_segments; s++)
+        n_grouped += plan->segments[s].grouped;
+    plan->n_slots = shares || n_grouped > 1 || plan->n_groups <= plan->n_threads
+                        ? plan->n_groups
+                        : plan->n_threads;
+    return LB_OK;
+}
+
+static lb_code place_shared(lb_plan *plan, lb_piece *pieces, lb_error *err)
+{
+    for (int i = 0; i < plan->n_buffers; i++) {
+        const lb_buffer *const b = &plan->buffers[i];
+        const size_t groups = b->place == LB_PLACE_BATCH ? (size_t)plan->n_groups : 1;
+        const bool here =
+            (b->place == LB_PLACE_SHARED || b->place == LB_PLACE_BATCH) && b->first >= 0;
+        pieces[i] = (lb_piece){
+            .size = here ? b->bytes * groups : 0, .first = b->first, .last = b->last};
+    }
+    LB_TRY(lb_memory_plan(pieces, plan->n_buffers, 64, &plan->shared_bytes, err));
+    plan->shared = lb_arena_take(plan->arena, plan->shared_bytes);
+    if (!plan->shared)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the %zu bytes of a plan",
+                        plan->shared_bytes);
+    for (int i = 0; i < plan->n_buffers; i++) {
+        lb_buffer *const b = &plan->buffers[i];
+        if (b->place == LB_PLACE_SHARED || b->place == LB_PLACE_BATCH)
+            b->base = plan->shared + pieces[i].offset;
+    }
+    return LB_OK;
+}
+
+static lb_code take_slots(lb_plan *plan, lb_error *err)
+{
+    size_t slots, scratch;
+
+    plan->scratch_bytes = (plan->scratch_bytes + 63) / 64 * 64;
+    if (!lb_size_mul(plan->slot_bytes, (size_t)plan->n_slots, &slots) ||
+        !lb_size_mul(plan->scratch_bytes, (size_t)plan->n_threads, &scratch))
+        return lb_raise(err, LB_ERR_MEMORY, "a plan of this batch is too large");
+    plan->slots = lb_arena_take(plan->arena, slots);
+    plan->scratch = lb_arena_take(plan->arena, scratch);
+    if (!plan->slots || !plan->scratch)
+        return lb_raise(err, LB_ERR_MEMORY,
+                        "no memory for the %zu bytes of activations; a smaller batch "
+                        "needs less",
+                        slots + scratch);
+    return LB_OK;
+}
+
+lb_code lb_plan_place(lb_plan *plan, lb_error *err)
+{
+    lb_piece *const pieces = lb_heap_take((size_t)(plan->n_buffers + 1) * sizeof *pieces);
+    lb_code code = LB_OK;
+
+    if (!pieces)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to make a plan");
+    code = place_slots(plan, pieces, err);
+    if (code == LB_OK)
+        code = place_shared(plan, pieces, err);
+    if (code == LB_OK)
+        code = take_slots(plan, err);
+    lb_heap_give(pieces);
+    return code;
+}
