@@ -21,6 +21,7 @@ static int add_buffer(lb_plan *plan, const lb_buffer *buffer)
     plan->buffers[plan->n_buffers] = *buffer;
     plan->buffers[plan->n_buffers].first = -1;
     plan->buffers[plan->n_buffers].last = -1;
+    plan->buffers[plan->n_buffers].heir = -1;
     return plan->n_buffers++;
 }
 
@@ -335,6 +336,7 @@ static lb_code choose_node(lb_plan *plan, const lb_node *node, lb_error *err)
         return lb_within(err, "node '%s' (%s)", node->name, node->op->name);
     if (ask.scratch_bytes > plan->scratch_bytes)
         plan->scratch_bytes = ask.scratch_bytes;
+    step.in_place = ask.in_place;
     LB_TRY(add_inputs(plan, &step, &ask, err));
     LB_TRY(add_outputs(plan, &step, &ask, err));
     LB_TRY(add_step(plan, &step, err));

@@ -5,6 +5,57 @@
  * need no barrier. Everything is taken here, once. */
 #include "engine/plan_int.h"
 
+/* True if the step's result may be written over its first input: nothing reads that input
+ * later, and no other operand of the step is the same buffer. */
+static bool may_take_over(const lb_plan *plan, int index)
+{
+    const lb_step *const step = &plan->steps[index];
+
+    if (!step->in_place || !step->grouped || step->n_in < 1 || step->n_out != 1)
+        return false;
+    const lb_buffer *const from = &plan->buffers[step->in[0]];
+    const lb_buffer *const to = &plan->buffers[step->out[0]];
+    for (int k = 1; k < step->n_in; k++)
+        if (step->in[k] == step->in[0])
+            return false;
+    return from->place == LB_PLACE_SLOT && to->place == LB_PLACE_SLOT &&
+           from->bytes == to->bytes && from->layout == to->layout &&
+           from->last == index && to->first == index;
+}
+
+/* Chains of buffers in one place: each names its heir; the first of a chain gets the
+ * place for as long as the last lives. */
+static void find_heirs(lb_plan *plan)
+{
+    for (int i = 0; i < plan->n_steps; i++)
+        if (may_take_over(plan, i))
+            plan->buffers[plan->steps[i].in[0]].heir = plan->steps[i].out[0];
+}
+
+static void join_heirs(const lb_plan *plan, lb_piece *pieces)
+{
+    for (int i = 0; i < plan->n_buffers; i++)
+        for (int h = plan->buffers[i].heir; h >= 0 && pieces[i].size;
+             h = plan->buffers[h].heir) {
+            pieces[i].last = plan->buffers[h].last;
+            pieces[h].size = 0;
+        }
+}
+
+/* Buffers are made before their heirs, so one pass in order passes every place on. */
+static void set_offsets(lb_plan *plan, const lb_piece *pieces)
+{
+    for (int i = 0; i < plan->n_buffers; i++) {
+        lb_buffer *const b = &plan->buffers[i];
+        if (b->place != LB_PLACE_SLOT)
+            continue;
+        if (pieces[i].size)
+            b->offset = pieces[i].offset;
+        if (b->heir >= 0)
+            plan->buffers[b->heir].offset = b->offset;
+    }
+}
+
 static lb_code place_slots(lb_plan *plan, lb_piece *pieces, lb_error *err)
 {
     bool shares = false;
@@ -15,10 +66,10 @@ static lb_code place_slots(lb_plan *plan, lb_piece *pieces, lb_error *err)
         pieces[i] =
             (lb_piece){.size = here ? b->bytes : 0, .first = b->first, .last = b->last};
     }
+    find_heirs(plan);
+    join_heirs(plan, pieces);
     LB_TRY(lb_memory_plan(pieces, plan->n_buffers, 64, &plan->slot_bytes, err));
-    for (int i = 0; i < plan->n_buffers; i++)
-        if (plan->buffers[i].place == LB_PLACE_SLOT)
-            plan->buffers[i].offset = pieces[i].offset;
+    set_offsets(plan, pieces);
     for (int s = 0; s < plan->n_steps; s++)
         shares = shares || plan->steps[s].kind == LB_STEP_SUM;
     int n_grouped = 0;

@@ -29,6 +29,7 @@ typedef struct lb_buffer {
     size_t bytes;    /* slot: of a group; batch: of a group, too */
     int value;       /* whose contents it holds */
     int first, last; /* in run order; -1, -1: never touched */
+    int heir;        /* the buffer that takes over this one's memory in place, or -1 */
     bool lasting;    /* contents must survive the run: outputs, weights packed once */
     size_t offset;
     char *base; /* all but slots: where it is */
@@ -57,6 +58,7 @@ typedef struct lb_step {
     size_t count;   /* of a sum: elements of a share */
     lb_dtype dtype; /* of a sum */
     bool once;      /* a pack that runs at refresh only */
+    bool in_place;  /* out[0] may take over the memory of in[0] */
 } lb_step;
 
 typedef struct lb_segment {
