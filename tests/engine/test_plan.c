@@ -1,0 +1,237 @@
+/* test_plan.c: what a plan promises apart from its kernels: inputs and outputs by sample,
+ * shared parameters, refresh, updates in place, no allocation in a run, the first layer
+ * with a NaN, and the same bits with any number of threads. */
+#include "engine/plan.h"
+
+#include "base/rng.h"
+#include "ops/build.h"
+
+#include "check.h"
+
+enum { K = 5, M = 3 };
+
+typedef struct net {
+    lb_graph *graph;
+    lb_value x, target, w, velocity, lr, y, loss;
+} net;
+
+static lb_tensor *random_tensor(lb_graph *g, lb_dtype dtype, const lb_shape *shape,
+                                uint64_t seed)
+{
+    lb_rng rng = lb_rng_make(seed, LB_RNG_TEST, 0, 0);
+    lb_tensor *t = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(lb_tensor_new(g->arena, dtype, shape, &t, &err), &err);
+    for (size_t i = 0; i < t->n; i++)
+        lb_tensor_put(t, i, lb_rng_normal(&rng));
+    return t;
+}
+
+/* y = relu(x w^T); loss = mean (y - target)^2; w follows by SGD. */
+static net make_net(lb_dtype dtype, bool trains)
+{
+    net n = {0};
+    lb_builder b;
+    lb_error err = {0};
+    const lb_shape in = lb_shape_of(2, LB_BATCH, K), out = lb_shape_of(2, LB_BATCH, M);
+    const lb_shape weight = lb_shape_of(2, M, K), scalar = {0};
+    lb_tensor *zero = NULL;
+
+    CHECK_OK(lb_graph_new(&n.graph, &err), &err);
+    lb_builder_init(&b, n.graph);
+    n.x = lb_input(&b, "x", dtype, &in);
+    n.target = lb_input(&b, "target", dtype, &out);
+    n.lr = lb_input(&b, "lr", dtype, &scalar);
+    n.w = lb_param(&b, "w", random_tensor(n.graph, dtype, &weight, 1));
+    const lb_value h = lb_gemm(&b, n.x, n.w, (lb_value){0}, false, true, "dense");
+    n.y = lb_relu(&b, h, "y");
+    const lb_value d = lb_sub(&b, n.y, n.target);
+    const lb_value square = lb_mul(&b, d, d);
+    n.loss = lb_mean_all(&b, square);
+    lb_output(&b, n.y);
+    lb_output(&b, n.loss);
+    if (trains) {
+        lb_value dw;
+        CHECK_OK(lb_tensor_new(n.graph->arena, dtype, &weight, &zero, &err), &err);
+        n.velocity = lb_param(&b, "velocity", zero);
+        lb_autodiff(&b, &lb_op_verbs, n.loss, &n.w, 1, &dw);
+        lb_sgd_update(&b, n.w, dw, n.velocity, n.lr, 0.9, 1e-3, true);
+    }
+    CHECK_OK(lb_builder_finish(&b, &err), &err);
+    CHECK_OK(lb_graph_check(n.graph, &err), &err);
+    return n;
+}
+
+static lb_plan *compile(const net *n, lb_pool *pool, int batch, lb_kernels kernels)
+{
+    const lb_plan_options options = {.batch = batch, .kernels = kernels};
+    lb_plan *plan = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(lb_plan_compile(n->graph, pool, &options, &plan, &err), &err);
+    return plan;
+}
+
+static void fill(lb_plan *plan, const net *n, int batch, uint64_t seed)
+{
+    for (int i = 0; i < batch; i++) {
+        lb_rng rng = lb_rng_make(seed, LB_RNG_TEST, 1, (uint64_t)i);
+        float *const x = lb_plan_input(plan, n->x, i);
+        float *const t = lb_plan_input(plan, n->target, i);
+        for (int k = 0; k < K; k++)
+            x[k] = (float)lb_rng_normal(&rng);
+        for (int k = 0; k < M; k++)
+            t[k] = (float)lb_rng_normal(&rng);
+    }
+    *(float *)lb_plan_input(plan, n->lr, 0) = 0.05f;
+}
+
+static lb_pool *pool_of(int threads)
+{
+    lb_pool *pool = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(lb_pool_new(threads, &pool, &err), &err);
+    return pool;
+}
+
+static void outputs_are_what_they_should_be(void)
+{
+    const net n = make_net(LB_F32, false);
+    lb_pool *const pool = pool_of(2);
+    const float *const w = lb_info(n.graph, n.w)->tensor->data;
+
+    for (int batch = 1; batch <= 40; batch += 13) {
+        lb_plan *const plan = compile(&n, pool, batch, LB_KERNELS_BEST);
+        double loss = 0;
+        fill(plan, &n, batch, 3);
+        lb_plan_run(plan);
+        for (int i = 0; i < batch; i++) {
+            const float *const x = lb_plan_input(plan, n.x, i);
+            const float *const t = lb_plan_input(plan, n.target, i);
+            const float *const y = lb_plan_output(plan, n.y, i);
+            for (int m = 0; m < M; m++) {
+                double sum = 0;
+                for (int k = 0; k < K; k++)
+                    sum += (double)x[k] * (double)w[m * K + k];
+                CHECK_NEAR(y[m], sum > 0 ? sum : 0, 1e-5);
+                loss += ((double)y[m] - (double)t[m]) * ((double)y[m] - (double)t[m]);
+            }
+        }
+        CHECK_NEAR(*(const float *)lb_plan_output(plan, n.loss, 0), loss / (batch * M),
+                   1e-5);
+        lb_plan_free(plan);
+    }
+    lb_pool_free(pool);
+    lb_graph_free(n.graph);
+}
+
+static void a_step_takes_no_memory(void)
+{
+    const net n = make_net(LB_F32, true);
+    lb_pool *const pool = pool_of(1);
+    lb_plan *const plan = compile(&n, pool, 32, LB_KERNELS_BEST);
+
+    fill(plan, &n, 32, 3);
+    lb_arena_fail_after(0); /* any take would fail, and be counted */
+    for (int i = 0; i < 3; i++)
+        lb_plan_run(plan);
+    CHECK(lb_arena_takes() == 0);
+    lb_arena_fail_after(-1);
+    lb_plan_free(plan);
+    lb_pool_free(pool);
+    lb_graph_free(n.graph);
+}
+
+static void threads_do_not_change_a_bit(void)
+{
+    const lb_kernels tables[] = {LB_KERNELS_BEST, LB_KERNELS_REFERENCE};
+
+    for (int table = 0; table < 2; table++) {
+        float first[M * K];
+        for (int threads = 1; threads <= 8; threads++) {
+            const net n = make_net(LB_F32, true);
+            lb_pool *const pool = pool_of(threads);
+            lb_plan *const plan = compile(&n, pool, 48, tables[table]);
+            const float *const w = lb_info(n.graph, n.w)->tensor->data;
+            for (int step = 0; step < 10; step++) {
+                fill(plan, &n, 48, (uint64_t)step);
+                lb_plan_run(plan);
+            }
+            if (threads == 1)
+                memcpy(first, w, sizeof first);
+            CHECK(memcmp(first, w, sizeof first) == 0);
+            lb_plan_free(plan);
+            lb_pool_free(pool);
+            lb_graph_free(n.graph);
+        }
+    }
+}
+
+static void training_lowers_the_loss(void)
+{
+    const net n = make_net(LB_F32, true);
+    lb_pool *const pool = pool_of(2);
+    lb_plan *const plan = compile(&n, pool, 16, LB_KERNELS_BEST);
+    float first = 0, last = 0;
+
+    fill(plan, &n, 16, 9);
+    for (int step = 0; step < 200; step++) {
+        lb_plan_run(plan);
+        last = *(const float *)lb_plan_output(plan, n.loss, 0);
+        if (step == 0)
+            first = last;
+    }
+    CHECK(last < 0.9f * first);
+    lb_plan_free(plan);
+    lb_pool_free(pool);
+    lb_graph_free(n.graph);
+}
+
+/* Two plans see one set of weights; the one that only reads is told of a change. */
+static void parameters_are_shared(void)
+{
+    const net n = make_net(LB_F32, false);
+    lb_pool *const pool = pool_of(1);
+    lb_plan *const plan = compile(&n, pool, 4, LB_KERNELS_BEST);
+    lb_tensor *const w = lb_info(n.graph, n.w)->tensor;
+
+    fill(plan, &n, 4, 2);
+    memset(w->data, 0, lb_tensor_bytes(w));
+    lb_plan_refresh(plan);
+    lb_plan_run(plan);
+    for (int i = 0; i < 4; i++)
+        CHECK(((const float *)lb_plan_output(plan, n.y, i))[0] == 0.0f);
+    lb_plan_free(plan);
+    lb_pool_free(pool);
+    lb_graph_free(n.graph);
+}
+
+static void the_first_bad_layer_is_named(void)
+{
+    const net n = make_net(LB_F32, true);
+    lb_pool *const pool = pool_of(1);
+    lb_plan *const plan = compile(&n, pool, 4, LB_KERNELS_REFERENCE);
+
+    fill(plan, &n, 4, 2);
+    lb_plan_run(plan);
+    CHECK(lb_plan_find_nan(plan) == NULL);
+    ((float *)lb_info(n.graph, n.w)->tensor->data)[2] = INFINITY;
+    const lb_node *const node = lb_plan_find_nan(plan);
+    CHECK(node && strcmp(node->name, "dense") == 0);
+    lb_plan_free(plan);
+    lb_pool_free(pool);
+    lb_graph_free(n.graph);
+}
+
+int main(void)
+{
+    RUN(outputs_are_what_they_should_be);
+    RUN(a_step_takes_no_memory);
+    RUN(threads_do_not_change_a_bit);
+    RUN(training_lowers_the_loss);
+    RUN(parameters_are_shared);
+    RUN(the_first_bad_layer_is_named);
+    return DONE();
+}
