@@ -124,3 +124,28 @@ lb_code lb_fold_constants(lb_graph *g, size_t most, lb_error *err)
     g->n_nodes = kept;
     return LB_OK;
 }
+
+/* A file may describe a product of constants that would run for hours. */
+static bool is_quick(const lb_graph *g, const lb_node *node)
+{
+    lb_type types[LB_MAX_OUTPUTS];
+    lb_view view;
+
+    if (!node->op->cost)
+        return true;
+    lb_graph_view(g, node, &view);
+    lb_graph_out_types(g, node, types);
+    return node->op->cost(&view, types).macs < 1e9;
+}
+
+lb_code lb_fold_last(lb_graph *g, size_t most, lb_error *err)
+{
+    if (g->n_nodes == 0)
+        return LB_OK;
+    const lb_node node = g->nodes[g->n_nodes - 1];
+    if (!is_foldable(g, &node) || !result_is_small(g, &node, most) || !is_quick(g, &node))
+        return LB_OK;
+    LB_TRY(fold_node(g, &node, err));
+    g->n_nodes--;
+    return LB_OK;
+}
