@@ -33,7 +33,8 @@ typedef struct lb_key {
     lb_key_type type;
     size_t offset;     /* in the owner's struct */
     double min, max;   /* of numbers; both 0: no range */
-    const char *usual; /* default in the recipe's spelling; NULL: must be given */
+    const char *usual; /* default in the recipe's spelling; NULL: must be given; "": may
+                          be left out, the field stays zero */
     const char *const *choices; /* of LB_KEY_CHOICE; ends with NULL */
     const char *help;           /* one line */
 } lb_key;

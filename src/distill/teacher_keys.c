@@ -1,0 +1,39 @@
+/* teacher_keys.c: the settings of a teacher and its cache, as recipes spell them. */
+#include "distill/teacher.h"
+
+#include <stddef.h>
+
+static const char *const stores[] = {"none", "fp32", NULL};
+
+#define AT(field) offsetof(lb_teacher_options, field)
+const lb_key lb_teacher_keys[] = {
+    {.name = "onnx",
+     .type = LB_KEY_PATH,
+     .offset = AT(onnx),
+     .usual = "",
+     .help = "the teacher's ONNX file"},
+    {.name = "recipe",
+     .type = LB_KEY_PATH,
+     .offset = AT(recipe),
+     .usual = "",
+     .help = "a recipe that trains the teacher first if its ONNX file is missing"},
+    {0},
+};
+
+const lb_key lb_cache_keys[] = {
+    {.name = "views",
+     .type = LB_KEY_INT,
+     .offset = AT(views),
+     .min = 1,
+     .max = 256,
+     .usual = "4",
+     .help = "fixed views of each sample; epoch e shows view e mod views"},
+    {.name = "store",
+     .type = LB_KEY_CHOICE,
+     .offset = AT(store),
+     .usual = "fp32",
+     .choices = stores,
+     .help = "fp32 keeps the teacher's outputs in a file; none asks it each time"},
+    {0},
+};
+#undef AT
