@@ -1,0 +1,60 @@
+/* loss.c: the table of losses, and the sum of a recipe's terms. */
+#include "distill/loss.h"
+
+#include <string.h>
+
+#define LB_LOSS(name) extern const lb_loss lb_loss_##name;
+#include "distill/losses.def"
+#undef LB_LOSS
+
+const lb_loss *const lb_losses[] = {
+#define LB_LOSS(name) &lb_loss_##name,
+#include "distill/losses.def"
+#undef LB_LOSS
+    NULL,
+};
+
+const lb_loss *lb_loss_find(const char *name)
+{
+    for (const lb_loss *const *loss = lb_losses; *loss; loss++)
+        if (strcmp((*loss)->name, name) == 0)
+            return *loss;
+    return NULL;
+}
+
+/* What the loss needs must be there before it builds anything. */
+static bool is_fed(lb_builder *b, const lb_loss *loss, const lb_loss_in *in)
+{
+    const char *missing = NULL;
+
+    if ((loss->needs & LB_NEEDS_TEACHER) && in->logits.teacher.id == 0)
+        missing = "a teacher";
+    else if ((loss->needs & LB_NEEDS_HINTS) && in->n_hints == 0)
+        missing = "a pair of layers";
+    else if ((loss->needs & LB_NEEDS_LABELS) && in->labels.id == 0)
+        missing = "labels";
+    if (missing)
+        lb_build_fail(b, LB_ERR_INPUT, "loss '%s' needs %s, and there is none",
+                      loss->name, missing);
+    return !missing;
+}
+
+lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_loss_in *in,
+                        lb_value *value)
+{
+    lb_value sum = {0};
+
+    for (int i = 0; i < n; i++) {
+        lb_loss_in own = *in;
+        own.knobs = terms[i].knobs;
+        value[i] = (lb_value){0};
+        if (!is_fed(b, terms[i].loss, &own))
+            return (lb_value){0};
+        value[i] = terms[i].loss->build(b, &own);
+        const lb_value share = lb_scale(b, value[i], terms[i].weight);
+        sum = i == 0 ? share : lb_add(b, sum, share);
+    }
+    if (n == 0)
+        lb_build_fail(b, LB_ERR_INPUT, "no loss is given; add one to 'distill'");
+    return sum;
+}
