@@ -1,0 +1,35 @@
+/* recipe_int.h: what the files of this room share. */
+#ifndef LB_RECIPE_RECIPE_INT_H
+#define LB_RECIPE_RECIPE_INT_H
+
+#include "recipe/reader.h"
+#include "recipe/recipe.h"
+
+extern const lb_key lb_recipe_keys[];  /* name, seed: into lb_recipe */
+extern const lb_key lb_student_keys[]; /* model, onnx, depth, init */
+extern const lb_key lb_width_key;      /* a number; `fit` is the reader's */
+extern const lb_key lb_labels_key;     /* a share; `all`, `none` are the reader's */
+extern const lb_key lb_shift_key, lb_crop_key, lb_flip_key; /* into lb_augment */
+extern const lb_key lb_weight_key;                          /* into lb_term */
+
+/* The row of a loss's knob i, into lb_term. */
+lb_key lb_knob_key(const lb_loss *loss, int i);
+/* How many knobs a loss has. */
+int lb_knob_count(const lb_loss *loss);
+
+typedef struct lb_export_name {
+    const char *name;
+    lb_export bit;
+} lb_export_name;
+extern const lb_export_name lb_export_names[]; /* ends with a row without a name */
+
+/* Each reads one part of the tree into the recipe, findings for every mistake. */
+void lb_read_data(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
+void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
+void lb_read_student(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
+void lb_read_device(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
+void lb_read_terms(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
+void lb_read_train(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
+void lb_read_exports(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
+
+#endif

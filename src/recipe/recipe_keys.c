@@ -1,0 +1,163 @@
+/* recipe_keys.c: the recipe's own rows, and the walk over all tables. */
+#include "recipe/recipe_int.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char *const flips[] = {"none", "horizontal", "vertical", NULL};
+
+const lb_key lb_recipe_keys[] = {
+    {.name = "name",
+     .type = LB_KEY_TEXT,
+     .offset = offsetof(lb_recipe, name),
+     .usual = "",
+     .help = "what the run is called; usually the recipe's file name"},
+    {.name = "seed",
+     .type = LB_KEY_UNSIGNED,
+     .offset = offsetof(lb_recipe, seed),
+     .usual = "1",
+     .help = "of all random numbers: the same seed gives the same weights"},
+    {0},
+};
+
+#define AT(field) offsetof(lb_student_options, field)
+const lb_key lb_student_keys[] = {
+    {.name = "model",
+     .type = LB_KEY_TEXT,
+     .offset = AT(model),
+     .usual = "",
+     .help = "a built-in architecture"},
+    {.name = "onnx",
+     .type = LB_KEY_PATH,
+     .offset = AT(onnx),
+     .usual = "",
+     .help = "or a graph from an ONNX file"},
+    {.name = "depth",
+     .type = LB_KEY_INT,
+     .offset = AT(depth),
+     .min = 1,
+     .max = 1000,
+     .usual = "",
+     .help = "the architecture's own depth; usually the published one"},
+    {.name = "init",
+     .type = LB_KEY_PATH,
+     .offset = AT(init),
+     .usual = "",
+     .help = "an ONNX file with the initial weights"},
+    {0},
+};
+const lb_key lb_width_key = {
+    .name = "width",
+    .type = LB_KEY_FLOAT,
+    .offset = AT(width),
+    .min = 0.01,
+    .max = 100,
+    .usual = "1",
+    .help = "multiplies the channels; fit: the widest that the device holds"};
+#undef AT
+
+const lb_key lb_labels_key = {
+    .name = "labels",
+    .type = LB_KEY_FLOAT,
+    .offset = offsetof(lb_data_options, labels),
+    .min = 0,
+    .max = 1,
+    .usual = "all",
+    .help = "all, none, or the share of the samples that keep their label"};
+
+const lb_key lb_shift_key = {.name = "shift",
+                             .type = LB_KEY_INT,
+                             .offset = offsetof(lb_augment, pixels),
+                             .min = 1,
+                             .max = 64,
+                             .help = "moves by at most so many pixels each way"};
+const lb_key lb_crop_key = {.name = "crop",
+                            .type = LB_KEY_INT,
+                            .offset = offsetof(lb_augment, pixels),
+                            .min = 1,
+                            .max = 64,
+                            .help = "pads by so many pixels, then crops at random"};
+const lb_key lb_flip_key = {.name = "flip",
+                            .type = LB_KEY_CHOICE,
+                            .offset = offsetof(lb_augment, flip),
+                            .choices = flips,
+                            .help = "mirrors half of the views"};
+
+const lb_key lb_weight_key = {.name = "weight",
+                              .type = LB_KEY_FLOAT,
+                              .offset = offsetof(lb_term, weight),
+                              .min = 0,
+                              .max = 1e6,
+                              .usual = "1",
+                              .help = "what the loss is multiplied by in the sum"};
+
+const lb_export_name lb_export_names[] = {
+    {"onnx", LB_EXPORT_ONNX}, {"c", LB_EXPORT_C}, {"report", LB_EXPORT_REPORT}, {0}};
+
+lb_key lb_knob_key(const lb_loss *loss, int i)
+{
+    const lb_knob *const knob = &loss->knobs[i];
+
+    return (lb_key){.name = knob->name,
+                    .type = LB_KEY_FLOAT,
+                    .offset = offsetof(lb_term, knobs) + (size_t)i * sizeof(double),
+                    .min = knob->min,
+                    .max = knob->max,
+                    .help = knob->help};
+}
+
+int lb_knob_count(const lb_loss *loss)
+{
+    int n = 0;
+
+    while (loss->knobs && n < LB_MAX_KNOBS && loss->knobs[n].name)
+        n++;
+    return n;
+}
+
+typedef void row_hook(void *arg, const char *full_name, const lb_key *key);
+
+static void tell(row_hook *row, void *arg, const char *prefix, const lb_key *key)
+{
+    char name[128] = "";
+
+    strncat(name, prefix, 63);
+    strncat(name, key->name, 63);
+    row(arg, name, key);
+}
+
+static void tell_all(row_hook *row, void *arg, const char *prefix, const lb_key *keys)
+{
+    for (; keys->name; keys++)
+        tell(row, arg, prefix, keys);
+}
+
+void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_key *key),
+                        void *arg)
+{
+    const lb_key loss = {.name = "loss", .help = "its name; `limbeck losses` lists them"};
+    const lb_key export = {.name = "export",
+                           .usual = "[onnx, c, report]",
+                           .help = "what the run leaves behind"};
+
+    tell_all(row, arg, "", lb_recipe_keys);
+    tell_all(row, arg, "data.", lb_data_keys);
+    tell(row, arg, "data.", &lb_labels_key);
+    tell(row, arg, "data.augment.", &lb_shift_key);
+    tell(row, arg, "data.augment.", &lb_flip_key);
+    tell(row, arg, "data.augment.", &lb_crop_key);
+    tell_all(row, arg, "teacher.", lb_teacher_keys);
+    tell_all(row, arg, "teacher.", lb_input_keys);
+    tell_all(row, arg, "teacher.cache.", lb_cache_keys);
+    tell_all(row, arg, "student.", lb_student_keys);
+    tell(row, arg, "student.", &lb_width_key);
+    tell_all(row, arg, "student.", lb_input_keys);
+    tell_all(row, arg, "device.", lb_device_keys);
+    tell(row, arg, "distill.", &loss);
+    tell(row, arg, "distill.", &lb_weight_key);
+    tell_all(row, arg, "train.", lb_train_keys);
+    tell_all(row, arg, "train.optimizer.sgd.", lb_sgd_keys);
+    tell_all(row, arg, "train.schedule.cosine.", lb_cosine_keys);
+    tell_all(row, arg, "train.schedule.step.", lb_step_keys);
+    tell(row, arg, "", &export);
+}

@@ -1,0 +1,342 @@
+/* recipe_parts.c: data, teacher, student, device and exports of a recipe. */
+#include "recipe/recipe_int.h"
+
+#include "base/file.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SECTIONS(array) array, (int)(sizeof(array) / sizeof(array)[0])
+
+enum { MOST_NAMES = 128 };
+
+static void check_file(lb_reader *r, const lb_tree *map, const char *key,
+                       const char *path)
+{
+    const lb_tree *const at = lb_tree_find(map, key);
+
+    if (at && path && !lb_file_exists(path))
+        lb_tree_complain(&r->findings, at, "%s: there is no '%.500s'", key, path);
+}
+
+static void check_input(lb_reader *r, const lb_tree *map, const lb_input_options *input)
+{
+    const lb_tree *const std = lb_tree_find(map, "std");
+    const lb_tree *const mean = lb_tree_find(map, "mean");
+
+    for (int i = 0; std && i < input->std.n; i++)
+        if (!(input->std.value[i] > 0)) {
+            lb_tree_complain(&r->findings, std, "std must be above 0, not %g",
+                             input->std.value[i]);
+            break;
+        }
+    if (mean && std && input->mean.n > 1 && input->std.n > 1 &&
+        input->mean.n != input->std.n)
+        lb_tree_complain(&r->findings, std, "std has %d numbers, but mean has %d",
+                         input->std.n, input->mean.n);
+}
+
+static void read_augment(lb_reader *r, const lb_tree *item, lb_data_options *data)
+{
+    static const char *const names[] = {"shift", "flip", "crop"};
+    lb_augment augment = {0};
+    const lb_tree *name, *inner;
+    const lb_key *key = NULL;
+
+    if (!lb_read_choice(r, "an augmentation", item, &name, &inner))
+        return;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(name->text, names[i]) == 0) {
+            static const lb_key *const keys[] = {&lb_shift_key, &lb_flip_key,
+                                                 &lb_crop_key};
+            key = keys[i];
+            augment.kind = (lb_augment_kind)i;
+        }
+    if (!key)
+        lb_tree_complain(&r->findings, name, "no augmentation is called '%.60s'%s",
+                         name->text, lb_read_hint(r, name->text, names, 3));
+    else if (!inner)
+        lb_tree_complain(&r->findings, name,
+                         "'%s' needs a value, as in {shift: 2} or "
+                         "{flip: horizontal}",
+                         key->name);
+    else if (key == &lb_flip_key) {
+        int flip = 0; /* a choice is an int; the field is an enum */
+        lb_key local = lb_flip_key;
+        local.offset = 0;
+        if (lb_read_value(r, &local, &flip, inner))
+            augment.flip = (lb_flip)flip;
+    } else {
+        lb_read_value(r, key, &augment, inner);
+    }
+    if (data->n_augment < LB_MAX_AUGMENTS)
+        data->augment[data->n_augment++] = augment;
+}
+
+static void read_augments(lb_reader *r, const lb_tree *list, lb_data_options *data)
+{
+    if (list->kind == LB_TREE_SCALAR && strcmp(list->text, "none") == 0)
+        return;
+    if (list->kind != LB_TREE_LIST) {
+        lb_tree_complain(&r->findings, list,
+                         "augment must be a list, as in [{shift: 2}, "
+                         "{flip: horizontal}]");
+        return;
+    }
+    if (list->n > LB_MAX_AUGMENTS)
+        lb_tree_complain(&r->findings, list,
+                         "augment has %d items; at most %d are "
+                         "possible",
+                         list->n, LB_MAX_AUGMENTS);
+    for (int i = 0; i < list->n; i++)
+        read_augment(r, list->child[i], data);
+}
+
+static void read_labels(lb_reader *r, const lb_tree *value, lb_data_options *data)
+{
+    const bool word = value->kind == LB_TREE_SCALAR;
+
+    if (word && strcmp(value->text, "all") == 0)
+        data->labels = 1;
+    else if (word && strcmp(value->text, "none") == 0)
+        data->labels = 0;
+    else if (word && *value->text && !strchr("0123456789.+-", *value->text))
+        lb_tree_complain(&r->findings, value,
+                         "labels must be all, none or a share from 0 "
+                         "to 1, not '%.60s'",
+                         value->text);
+    else
+        lb_read_value(r, &lb_labels_key, data, value);
+}
+
+static void check_source(lb_reader *r, const lb_tree *map, const char *source)
+{
+    const lb_tree *const at = lb_tree_find(map, "source");
+    const char *names[MOST_NAMES];
+    int n = 0;
+
+    if (!at || !source || lb_source_find(source))
+        return;
+    while (lb_sources[n] && n < MOST_NAMES) {
+        names[n] = lb_sources[n]->name;
+        n++;
+    }
+    lb_tree_complain(&r->findings, at, "no data source is called '%.60s'%s", source,
+                     lb_read_hint(r, source, names, n));
+}
+
+void lb_read_data(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
+{
+    static const char *const forms[] = {"labels", "augment", NULL};
+    const lb_tree *const map = lb_tree_find(root, "data");
+    const lb_tree *value;
+    lb_data_options *const data = &recipe->data;
+    const lb_section sections[] = {{lb_data_keys, data}};
+
+    data->labels = 1;
+    if (!map) {
+        lb_tree_complain(&r->findings, root,
+                         "'data' is missing; a recipe names its data, "
+                         "as in data: {source: idx, path: FOLDER}");
+        return;
+    }
+    lb_read_map(r, map, root, "data", SECTIONS(sections), forms, NULL);
+    check_source(r, map, data->source);
+    check_file(r, map, "path", data->path);
+    if ((value = lb_tree_find(map, "validation")) && data->validation > 1 &&
+        floor(data->validation) < data->validation)
+        lb_tree_complain(&r->findings, value,
+                         "validation must be a whole number of "
+                         "samples or a share below 1, not %g",
+                         data->validation);
+    if ((value = lb_tree_find(map, "labels")))
+        read_labels(r, value, data);
+    if ((value = lb_tree_find(map, "augment")))
+        read_augments(r, value, data);
+}
+
+static void read_cache(lb_reader *r, const lb_tree *value, lb_teacher_options *teacher)
+{
+    const lb_section sections[] = {{lb_cache_keys, teacher}};
+
+    if (value->kind == LB_TREE_SCALAR && strcmp(value->text, "none") == 0)
+        return;
+    lb_read_map(r, value, value, "cache", SECTIONS(sections), NULL, NULL);
+}
+
+void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
+{
+    static const char *const forms[] = {"cache", NULL};
+    static const char *const later[] = {"weight", NULL};
+    const lb_tree *const map = lb_tree_find(root, "teacher");
+    const lb_tree *cache;
+    lb_teacher_options *const teacher = &recipe->teacher;
+    const lb_section sections[] = {{lb_teacher_keys, teacher},
+                                   {lb_input_keys, &teacher->input}};
+
+    if (!map || (map->kind == LB_TREE_SCALAR && strcmp(map->text, "none") == 0))
+        return;
+    recipe->has_teacher = true;
+    if (map->kind == LB_TREE_LIST) {
+        lb_tree_complain(&r->findings, map,
+                         "a list of teachers is not supported yet in this version");
+        return;
+    }
+    lb_read_map(r, map, root, "teacher", SECTIONS(sections), forms, later);
+    if (map->kind == LB_TREE_MAP && !lb_tree_find(map, "onnx") &&
+        !lb_tree_find(map, "recipe"))
+        lb_tree_complain(&r->findings, map,
+                         "the teacher needs 'onnx', a file, or "
+                         "'recipe', which trains it");
+    if (!teacher->recipe)
+        check_file(r, map, "onnx", teacher->onnx);
+    check_file(r, map, "recipe", teacher->recipe);
+    check_input(r, map, &teacher->input);
+    if ((cache = lb_tree_find(map, "cache")))
+        read_cache(r, cache, teacher);
+}
+
+static void read_width(lb_reader *r, const lb_tree *root, const lb_tree *map,
+                       lb_student_options *student)
+{
+    const lb_tree *const width = lb_tree_find(map, "width");
+    const lb_tree *const device = lb_tree_find(root, "device");
+
+    student->width = 1;
+    if (!width)
+        return;
+    if (width->kind != LB_TREE_SCALAR || strcmp(width->text, "fit") != 0) {
+        if (width->kind == LB_TREE_SCALAR && *width->text &&
+            !strchr("0123456789.+-", *width->text))
+            lb_tree_complain(&r->findings, width,
+                             "width must be 'fit' or a number, not '%.60s'", width->text);
+        else
+            lb_read_value(r, &lb_width_key, student, width);
+        return;
+    }
+    student->width = 0;
+    if (!device || (device->kind == LB_TREE_SCALAR && strcmp(device->text, "none") == 0))
+        lb_tree_complain(&r->findings, width, "width: fit needs a 'device' to fit");
+}
+
+static void check_model(lb_reader *r, const lb_tree *map, const char *model)
+{
+    const lb_tree *const at = lb_tree_find(map, "model");
+    const char *names[MOST_NAMES];
+    int n = 0;
+
+    if (!at || !model || lb_model_find(model))
+        return;
+    while (lb_models[n] && n < MOST_NAMES) {
+        names[n] = lb_models[n]->name;
+        n++;
+    }
+    lb_tree_complain(&r->findings, at, "no model is called '%.60s'%s", model,
+                     lb_read_hint(r, model, names, n));
+}
+
+void lb_read_student(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
+{
+    static const char *const forms[] = {"width", NULL};
+    static const char *const later[] = {"from", NULL};
+    static const char *const shaped[] = {"width", "depth"};
+    const lb_tree *const map = lb_tree_find(root, "student");
+    lb_student_options *const student = &recipe->student;
+    const lb_section sections[] = {{lb_student_keys, student},
+                                   {lb_input_keys, &student->input}};
+
+    if (!map) {
+        lb_tree_complain(&r->findings, root,
+                         "'student' is missing; a recipe names its "
+                         "student, as in student: {model: ds-cnn}");
+        return;
+    }
+    lb_read_map(r, map, root, "student", SECTIONS(sections), forms, later);
+    if (map->kind != LB_TREE_MAP)
+        return;
+    const bool onnx = lb_tree_find(map, "onnx") != NULL;
+    const bool model = lb_tree_find(map, "model") != NULL;
+    if (!onnx && !model && !lb_tree_find(map, "from"))
+        lb_tree_complain(&r->findings, map, "the student needs 'model' or 'onnx'");
+    if (onnx && model)
+        lb_tree_complain(&r->findings, lb_tree_find(map, "onnx"),
+                         "the student has 'model' and 'onnx'; one of them is enough");
+    for (int i = 0; onnx && !model && i < 2; i++)
+        if (lb_tree_find(map, shaped[i]))
+            lb_tree_complain(&r->findings, lb_tree_find(map, shaped[i]),
+                             "'%s' goes with 'model'; an ONNX file has its own",
+                             shaped[i]);
+    check_model(r, map, student->model);
+    check_file(r, map, "onnx", student->onnx);
+    check_file(r, map, "init", student->init);
+    check_input(r, map, &student->input);
+    read_width(r, root, map, student);
+}
+
+void lb_read_device(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
+{
+    const lb_tree *const value = lb_tree_find(root, "device");
+    const lb_section sections[] = {{lb_device_keys, &recipe->device}};
+    const lb_tree *at = value;
+    const char *names[MOST_NAMES];
+    int n = 0;
+
+    if (!value || (value->kind == LB_TREE_SCALAR && strcmp(value->text, "none") == 0))
+        return;
+    if (value->kind == LB_TREE_SCALAR) {
+        recipe->device.profile = lb_read_word(r, "device", value);
+    } else {
+        lb_read_map(r, value, root, "device", SECTIONS(sections), NULL, NULL);
+        at = lb_tree_find(value, "profile");
+    }
+    const char *const profile = recipe->device.profile;
+    if (!at || !profile || lb_device_find(profile))
+        return;
+    while (lb_devices[n].name && n < MOST_NAMES) {
+        names[n] = lb_devices[n].name;
+        n++;
+    }
+    lb_tree_complain(&r->findings, at, "no device is called '%.60s'%s", profile,
+                     lb_read_hint(r, profile, names, n));
+}
+
+static void read_export(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
+{
+    const char *names[8];
+    const char *const word = lb_read_word(r, "export", item);
+    int n = 0;
+
+    if (!word)
+        return;
+    for (const lb_export_name *e = lb_export_names; e->name; e++) {
+        names[n++] = e->name;
+        if (strcmp(e->name, word) == 0) {
+            recipe->exports |= (unsigned)e->bit;
+            return;
+        }
+    }
+    if (strcmp(word, "tflite") == 0)
+        lb_tree_complain(&r->findings, item,
+                         "export 'tflite' is not supported yet in this version");
+    else
+        lb_tree_complain(&r->findings, item, "no export is called '%.60s'%s", word,
+                         lb_read_hint(r, word, names, n));
+}
+
+void lb_read_exports(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
+{
+    const lb_tree *const list = lb_tree_find(root, "export");
+
+    if (!list) {
+        for (const lb_export_name *e = lb_export_names; e->name; e++)
+            recipe->exports |= (unsigned)e->bit;
+    } else if (list->kind == LB_TREE_LIST) {
+        for (int i = 0; i < list->n; i++)
+            read_export(r, list->child[i], recipe);
+    } else if (list->kind == LB_TREE_SCALAR) {
+        read_export(r, list, recipe);
+    } else {
+        lb_tree_complain(&r->findings, list,
+                         "export must be a list, as in [onnx, c, report]");
+    }
+}

@@ -1,0 +1,259 @@
+/* recipe_text.c: the resolved recipe: every default written out, paths absolute. */
+#define _XOPEN_SOURCE 700 /* realpath */
+#include "recipe/recipe_int.h"
+
+#include "base/text.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct printer {
+    lb_text text;
+    lb_arena *arena;
+    const char *indent; /* before each key of a block; NULL: {a: 1, b: 2} */
+    int n;              /* keys printed of an inline map */
+} printer;
+
+/* Words that YAML reads back as they are; everything else goes in double quotes. */
+static bool is_simple(const char *word)
+{
+    for (const char *c = word; *c; c++) {
+        const bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+        const bool inside = (*c >= '0' && *c <= '9') || strchr("-_./", *c);
+        if (!letter && !(inside && (c > word || *c == '/')))
+            return false;
+    }
+    return *word;
+}
+
+static void print_word(printer *p, const char *word)
+{
+    if (is_simple(word)) {
+        lb_text_add(&p->text, "%s", word);
+        return;
+    }
+    lb_text_add_char(&p->text, '"');
+    for (const char *c = word; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            lb_text_add(&p->text, "\\%c", *c);
+        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            lb_text_add(&p->text, "\\x%02x", (unsigned)(unsigned char)*c);
+        else
+            lb_text_add_char(&p->text, *c);
+    }
+    lb_text_add_char(&p->text, '"');
+}
+
+static const char *absolute(printer *p, const char *path)
+{
+    char real[PATH_MAX], here[PATH_MAX];
+    const char *found = realpath(path, real);
+
+    if (!found)
+        found = path[0] == '/' || !getcwd(here, sizeof here)
+                    ? path
+                    : lb_arena_text(p->arena, "%s/%s", here, path);
+    const char *const copy = found ? lb_arena_copy_text(p->arena, found) : NULL;
+    if (!copy)
+        p->text.failed = true;
+    return copy ? copy : "";
+}
+
+/* A key that may be left out, and was. */
+static bool is_left_out(const lb_key *key, const void *options)
+{
+    const void *const field = (const char *)options + key->offset;
+
+    switch (key->type) {
+    case LB_KEY_TEXT:
+    case LB_KEY_PATH:
+        return !*(const char *const *)field;
+    case LB_KEY_NUMBERS:
+        return key->usual && !*key->usual && ((const lb_numbers *)field)->n == 0;
+    case LB_KEY_INT:
+        return key->usual && !*key->usual && *(const int *)field == 0;
+    case LB_KEY_FLOAT:
+    case LB_KEY_BYTES:
+    case LB_KEY_SECONDS:
+    case LB_KEY_JOULES:
+        return key->usual && !*key->usual && !(*(const double *)field > 0);
+    case LB_KEY_BOOL:
+    case LB_KEY_CHOICE:
+    case LB_KEY_UNSIGNED:
+        break;
+    }
+    return false;
+}
+
+static void print_name(printer *p, const char *name)
+{
+    if (p->indent)
+        lb_text_add(&p->text, "%s%s: ", p->indent, name);
+    else
+        lb_text_add(&p->text, "%s%s: ", p->n ? ", " : "", name);
+    p->n++;
+}
+
+static void end_value(printer *p)
+{
+    if (p->indent)
+        lb_text_add_char(&p->text, '\n');
+}
+
+static void print_key(printer *p, const lb_key *key, const void *options)
+{
+    if (is_left_out(key, options))
+        return;
+    const char *const text = lb_key_text(key, options, p->arena);
+    if (!text) {
+        p->text.failed = true;
+        return;
+    }
+    print_name(p, key->name);
+    if (key->type == LB_KEY_PATH)
+        print_word(p, absolute(p, text));
+    else if (key->type == LB_KEY_TEXT)
+        print_word(p, text);
+    else
+        lb_text_add(&p->text, "%s", text);
+    end_value(p);
+}
+
+static void print_keys(printer *p, const lb_key *keys, const void *options)
+{
+    for (; keys->name; keys++)
+        print_key(p, keys, options);
+}
+
+static void begin_block(printer *p, const char *name)
+{
+    lb_text_add(&p->text, "%s:\n", name);
+    p->indent = "  ";
+}
+
+static void begin_inline(printer *p)
+{
+    lb_text_add_char(&p->text, '{');
+    p->indent = NULL;
+    p->n = 0;
+}
+
+static void print_data(printer *p, const lb_data_options *data)
+{
+    begin_block(p, "data");
+    print_keys(p, lb_data_keys, data);
+    if (data->labels >= 1)
+        lb_text_add(&p->text, "  labels: all\n");
+    else if (data->labels <= 0)
+        lb_text_add(&p->text, "  labels: none\n");
+    else
+        print_key(p, &lb_labels_key, data);
+    lb_text_add(&p->text, "  augment: [");
+    for (int i = 0; i < data->n_augment; i++) {
+        const lb_augment *const a = &data->augment[i];
+        if (i)
+            lb_text_add(&p->text, ", ");
+        if (a->kind == LB_AUGMENT_FLIP)
+            lb_text_add(&p->text, "{flip: %s}", lb_flip_key.choices[a->flip]);
+        else
+            lb_text_add(&p->text, "{%s: %d}",
+                        a->kind == LB_AUGMENT_SHIFT ? "shift" : "crop", a->pixels);
+    }
+    lb_text_add(&p->text, "]\n");
+}
+
+static void print_teacher(printer *p, const lb_teacher_options *teacher)
+{
+    begin_block(p, "teacher");
+    print_keys(p, lb_teacher_keys, teacher);
+    print_keys(p, lb_input_keys, &teacher->input);
+    if (teacher->views == 0) {
+        lb_text_add(&p->text, "  cache: none\n");
+        return;
+    }
+    lb_text_add(&p->text, "  cache: ");
+    begin_inline(p);
+    print_keys(p, lb_cache_keys, teacher);
+    lb_text_add(&p->text, "}\n");
+}
+
+static void print_student(printer *p, const lb_student_options *student)
+{
+    begin_block(p, "student");
+    print_keys(p, lb_student_keys, student);
+    if (student->model && student->width > 0)
+        print_key(p, &lb_width_key, student);
+    else if (student->model)
+        lb_text_add(&p->text, "  width: fit\n");
+    print_keys(p, lb_input_keys, &student->input);
+}
+
+static void print_terms(printer *p, const lb_recipe *recipe)
+{
+    lb_text_add(&p->text, "distill:\n");
+    for (int i = 0; i < recipe->n_terms; i++) {
+        const lb_term *const term = &recipe->term[i];
+        const int n = lb_knob_count(term->loss);
+        lb_text_add(&p->text, "  - ");
+        begin_inline(p);
+        print_name(p, "loss");
+        print_word(p, term->loss->name);
+        print_key(p, &lb_weight_key, term);
+        for (int k = 0; k < n; k++) {
+            const lb_key key = lb_knob_key(term->loss, k);
+            print_key(p, &key, term);
+        }
+        lb_text_add(&p->text, "}\n");
+    }
+}
+
+static void print_train(printer *p, const lb_train_options *train)
+{
+    const lb_schedule_options *const schedule = &train->schedule;
+
+    begin_block(p, "train");
+    print_keys(p, lb_train_keys, train);
+    lb_text_add(&p->text, "  optimizer: {sgd: ");
+    begin_inline(p);
+    print_keys(p, lb_sgd_keys, &train->sgd);
+    lb_text_add(&p->text, "}}\n");
+    if (schedule->kind == LB_SCHEDULE_CONSTANT) {
+        lb_text_add(&p->text, "  schedule: constant\n");
+        return;
+    }
+    const bool step = schedule->kind == LB_SCHEDULE_STEP;
+    lb_text_add(&p->text, "  schedule: {%s: ", step ? "step" : "cosine");
+    begin_inline(p);
+    print_keys(p, step ? lb_step_keys : lb_cosine_keys, schedule);
+    lb_text_add(&p->text, "}}\n");
+}
+
+const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena)
+{
+    printer p = {.arena = arena, .indent = ""};
+    bool first = true;
+
+    lb_text_init(&p.text, arena);
+    print_keys(&p, lb_recipe_keys, recipe);
+    print_data(&p, &recipe->data);
+    if (recipe->has_teacher)
+        print_teacher(&p, &recipe->teacher);
+    print_student(&p, &recipe->student);
+    if (recipe->device.profile) {
+        begin_block(&p, "device");
+        print_keys(&p, lb_device_keys, &recipe->device);
+    }
+    print_terms(&p, recipe);
+    print_train(&p, &recipe->train);
+    lb_text_add(&p.text, "export: [");
+    for (const lb_export_name *e = lb_export_names; e->name; e++) {
+        if (!(recipe->exports & (unsigned)e->bit))
+            continue;
+        lb_text_add(&p.text, "%s%s", first ? "" : ", ", e->name);
+        first = false;
+    }
+    lb_text_add(&p.text, "]\n");
+    return p.text.failed ? NULL : p.text.chars;
+}
