@@ -31,7 +31,7 @@ typedef struct lb_error {
 
 /* Fills err and returns code:  return lb_raise(err, LB_ERR_IO, "cannot ..."); */
 #define lb_raise(err, code, ...) \
-    lb_raise_at((err), (code), __FILE__, __LINE__, __VA_ARGS__)
+    lb_second(lb_raise_at((err), (code), __FILE__, __LINE__, __VA_ARGS__), (code))
 
 /* For broken internal promises:  if (!ok) return lb_bug(err, "what was broken"); */
 #define lb_bug(err, ...) lb_raise((err), LB_ERR_BUG, "internal error: " __VA_ARGS__)
@@ -46,6 +46,13 @@ typedef struct lb_error {
 
 lb_code lb_raise_at(lb_error *err, lb_code code, const char *file, int line,
                     const char *format, ...) LB_PRINTF(5, 6);
+
+/* Lets static analysis see that lb_raise returns the code it was given. */
+static inline lb_code lb_second(lb_code raised, lb_code code)
+{
+    (void)raised;
+    return code;
+}
 
 /* Puts context before the text on the way up, and returns the code it holds:
  * "teacher.onnx: node 'conv1': stride must be positive, not 0". */

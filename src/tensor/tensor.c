@@ -139,7 +139,7 @@ lb_code lb_tensor_cast(lb_arena *arena, const lb_tensor *from, lb_dtype dtype,
 
 double lb_tensor_get(const lb_tensor *t, size_t i)
 {
-    double value;
+    double value = 0;
 
     lb_widen(t->dtype, (const char *)t->data + i * lb_dtype_size(t->dtype), 1, &value);
     return value;
