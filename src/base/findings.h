@@ -5,7 +5,7 @@
 #include "base/arena.h"
 
 typedef struct lb_finding {
-    int line, column; /* from 1; 0 if not known */
+    int line, column; /* from 1; 0 if not known; a line of -1: text names its place */
     const char *text; /* lower case, no full stop */
 } lb_finding;
 
