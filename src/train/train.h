@@ -102,7 +102,14 @@ typedef struct lb_train_result {
 lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_result *out,
                      lb_error *err) LB_MUST_USE;
 
-/* Figures of a network on a split. */
+/* Checks that the network has one input that takes samples of this shape, and sets the
+ * layout where the input's shape makes it clear: [N,28,28,1] for samples [1,28,28] is
+ * channels last. lb_evaluate and lb_train_run do this by themselves. */
+lb_code lb_input_match(const lb_graph *graph, const lb_shape *sample,
+                       lb_input_options *options, lb_error *err) LB_MUST_USE;
+
+/* Figures of a network on a split. Samples without a label count for agreement only; a
+ * figure that no sample stands behind is NaN. */
 typedef struct lb_metrics {
     int n;
     double accuracy, top5, loss, ece;

@@ -1,0 +1,252 @@
+/* checkpoint.c: a run's state in one file.
+ *
+ * The layout is written once, as a walk over the state (walk()), which counts, writes or
+ * reads whatever it passes: magic, version, size of the whole file, then the key of the
+ * run, the ledger, the weights, the velocities and the best weights, and a SHA-256 over
+ * all of it. Numbers are in the machine's byte order; another order fails the version. */
+#include "train/train_int.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+
+#include <string.h>
+
+static const char magic[8] = {'L', 'B', 'C', 'H', 'E', 'C', 'K', '\n'};
+
+typedef enum walk_mode { WALK_COUNT, WALK_WRITE, WALK_READ } walk_mode;
+
+typedef struct walker {
+    walk_mode mode;
+    uint64_t size; /* passed so far */
+    lb_writer *out;
+    lb_hash hash;
+    lb_bytes in;
+    const char *wrong; /* the first thing that does not match, or NULL */
+} walker;
+
+static void refuse(walker *w, const char *wrong)
+{
+    if (!w->wrong)
+        w->wrong = wrong;
+}
+
+static void pass(walker *w, void *data, size_t size)
+{
+    switch (w->mode) {
+    case WALK_COUNT:
+        break;
+    case WALK_WRITE:
+        lb_hash_add(&w->hash, data, size);
+        lb_writer_add(w->out, data, size);
+        break;
+    case WALK_READ:
+        if (w->wrong || size > w->in.size - w->size) {
+            refuse(w, "it is cut short");
+            return;
+        }
+        memcpy(data, w->in.data + w->size, size);
+        break;
+    }
+    w->size += size;
+}
+
+static void pass_int(walker *w, int *value, int least, int most, const char *what)
+{
+    pass(w, value, sizeof *value);
+    if (*value < least || *value > most)
+        refuse(w, what);
+}
+
+static void pass_count(walker *w, int64_t *value, const char *what)
+{
+    pass(w, value, sizeof *value);
+    if (*value < 0)
+        refuse(w, what);
+}
+
+/* A number that must be the same on both sides. */
+static void pass_same(walker *w, int value, const char *what)
+{
+    int there = value;
+
+    pass(w, &there, sizeof there);
+    if (there != value)
+        refuse(w, what);
+}
+
+static void pass_key(walker *w, const char *key)
+{
+    char have[256] = {0};
+
+    memcpy(have, key, strlen(key) < sizeof have ? strlen(key) : sizeof have - 1);
+    char there[sizeof have];
+    memcpy(there, have, sizeof there);
+    pass(w, there, sizeof there);
+    if (memcmp(there, have, sizeof there) != 0)
+        refuse(w, "it belongs to another run: the recipe, the data or the teacher has "
+                  "changed since");
+}
+
+static void pass_report(walker *w, lb_epoch_report *r, int number)
+{
+    int best = r->best;
+
+    r->epoch = number;
+    pass(w, &r->lr, sizeof r->lr);
+    pass(w, &r->loss, sizeof r->loss);
+    pass(w, r->term, sizeof r->term);
+    pass(w, &r->train_accuracy, sizeof r->train_accuracy);
+    pass(w, &r->validation_accuracy, sizeof r->validation_accuracy);
+    pass(w, &r->validation_loss, sizeof r->validation_loss);
+    pass(w, &r->seconds, sizeof r->seconds);
+    pass(w, &r->images_per_second, sizeof r->images_per_second);
+    pass(w, &r->idle_share, sizeof r->idle_share);
+    pass_int(w, &best, 0, 1, "an epoch's report is damaged");
+    r->best = best == 1;
+}
+
+static void pass_ledger(walker *w, lb_ledger *l, int epochs, int batches)
+{
+    pass_int(w, &l->epoch, 0, epochs, "its epoch is past the last");
+    pass_int(w, &l->batch, 0, batches - 1, "its batch is past the last");
+    pass_int(w, &l->best_epoch, -1, epochs - 1, "its best epoch is past the last");
+    pass_int(w, &l->n_reports, 0, epochs, "it has more epochs than the run");
+    pass_count(w, &l->step, "its step is negative");
+    pass_count(w, &l->labelled, "its count of labels is negative");
+    pass_count(w, &l->correct, "its count of answers is negative");
+    pass(w, &l->seconds, sizeof l->seconds);
+    pass(w, &l->epoch_seconds, sizeof l->epoch_seconds);
+    pass(w, &l->epoch_idle, sizeof l->epoch_idle);
+    pass(w, &l->loss_sum, sizeof l->loss_sum);
+    pass(w, l->term_sum, sizeof l->term_sum);
+    pass(w, &l->best_accuracy, sizeof l->best_accuracy);
+    pass(w, &l->best_loss, sizeof l->best_loss);
+    if (l->n_reports != l->epoch || l->best_epoch >= l->n_reports ||
+        (l->epoch == epochs && l->batch != 0) ||
+        l->step != (int64_t)l->epoch * batches + l->batch)
+        refuse(w, "its counters contradict each other");
+    for (int i = 0; !w->wrong && i < l->n_reports; i++)
+        pass_report(w, &l->report[i], i);
+}
+
+static void pass_tensor(walker *w, lb_tensor *t)
+{
+    static const char wrong[] = "its weights have other shapes";
+
+    pass_same(w, (int)t->dtype, wrong);
+    pass_same(w, t->shape.rank, wrong);
+    for (int i = 0; i < t->shape.rank; i++)
+        pass_same(w, t->shape.dim[i], wrong);
+    if (!w->wrong)
+        pass(w, t->data, lb_tensor_bytes(t));
+}
+
+/* The same for counting, writing and reading. total: of the file, with the hash. */
+static void walk(walker *w, const lb_checkpoint *c, uint64_t total)
+{
+    const lb_lesson *const lesson = c->lesson;
+    char first[sizeof magic];
+    uint64_t size = total;
+
+    memcpy(first, magic, sizeof first);
+    pass(w, first, sizeof first);
+    if (memcmp(first, magic, sizeof first) != 0)
+        refuse(w, "it is no checkpoint");
+    pass_same(w, LB_CHECKPOINT_VERSION, "another version of limbeck wrote it");
+    pass(w, &size, sizeof size);
+    if (size != total)
+        refuse(w, "it is cut short");
+    pass_key(w, c->key);
+    pass_same(w, lesson->n_terms, "it has other losses");
+    pass_same(w, lesson->n_params, "it has another student");
+    pass_same(w, lesson->n_velocities, "it has another student");
+    pass_ledger(w, c->ledger, c->epochs, c->batches);
+    for (int i = 0; !w->wrong && i < lesson->n_params; i++)
+        pass_tensor(w, lesson->param[i]);
+    for (int i = 0; !w->wrong && i < lesson->n_velocities; i++)
+        pass_tensor(w, lesson->velocity[i]);
+    for (int i = 0; !w->wrong && c->ledger->best_epoch >= 0 && i < lesson->n_params; i++)
+        pass_tensor(w, c->ledger->best[i]);
+}
+
+lb_code lb_checkpoint_save(const lb_checkpoint *c, lb_error *err)
+{
+    walker count = {.mode = WALK_COUNT}, write = {.mode = WALK_WRITE};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_writer file;
+    lb_code code;
+
+    if (!arena)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for a checkpoint");
+    walk(&count, c, 0);
+    code = lb_writer_open(&file, arena, c->path, err);
+    if (code == LB_OK) {
+        lb_hash_init(&write.hash);
+        write.out = &file;
+        walk(&write, c, count.size + sizeof(lb_digest));
+        const lb_digest digest = lb_hash_end(&write.hash);
+        lb_writer_add(&file, &digest, sizeof digest);
+        code = lb_writer_commit(&file, err);
+    }
+    lb_arena_free(arena);
+    return code;
+}
+
+/* The state takes no more than this; a larger file is none of ours. */
+static size_t most_bytes(const lb_checkpoint *c)
+{
+    size_t most = (size_t)1 << 16;
+
+    for (int i = 0; i < c->lesson->n_params; i++)
+        most += 2 * (lb_tensor_bytes(c->lesson->param[i]) + 64);
+    for (int i = 0; i < c->lesson->n_velocities; i++)
+        most += lb_tensor_bytes(c->lesson->velocity[i]) + 64;
+    return most + (size_t)c->epochs * 512;
+}
+
+/* Damage is told apart from what only does not belong to this run. */
+static const char *damage(lb_bytes in)
+{
+    lb_hash hash;
+    lb_digest want;
+
+    if (in.size < sizeof magic || memcmp(in.data, magic, sizeof magic) != 0)
+        return "it is no checkpoint, or cut short";
+    if (in.size < sizeof want + sizeof magic)
+        return "it is cut short";
+    lb_hash_init(&hash);
+    lb_hash_add(&hash, in.data, in.size - sizeof want);
+    const lb_digest have = lb_hash_end(&hash);
+    memcpy(&want, in.data + in.size - sizeof want, sizeof want);
+    if (memcmp(&have, &want, sizeof have) != 0)
+        return "it is damaged or cut short";
+    return NULL;
+}
+
+lb_code lb_checkpoint_load(const lb_checkpoint *c, lb_error *err)
+{
+    walker read = {.mode = WALK_READ};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_code code;
+
+    if (!arena)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for a checkpoint");
+    code = lb_read_file(arena, c->path, most_bytes(c), &read.in, err);
+    if (code == LB_OK) {
+        const uint64_t total = read.in.size;
+        read.wrong = damage(read.in);
+        if (!read.wrong) {
+            read.in.size -= sizeof(lb_digest);
+            walk(&read, c, total);
+            if (read.size != read.in.size)
+                refuse(&read, "it holds more than it should");
+        }
+        if (read.wrong)
+            code = lb_raise(err, LB_ERR_INPUT,
+                            "cannot resume from '%s': %s; delete it to begin anew, or "
+                            "choose another folder",
+                            c->path, read.wrong);
+    }
+    lb_arena_free(arena);
+    return code;
+}

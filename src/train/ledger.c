@@ -1,0 +1,87 @@
+/* ledger.c: what has happened in a run so far, and which epoch was the best. */
+#include "train/train_int.h"
+
+#include <math.h>
+#include <string.h>
+
+lb_code lb_ledger_init(lb_ledger *ledger, const lb_lesson *lesson, int epochs,
+                       lb_arena *arena, lb_error *err)
+{
+    *ledger = (lb_ledger){.best_epoch = -1};
+    ledger->report = LB_TAKE_ARRAY(arena, epochs, lb_epoch_report);
+    ledger->best = LB_TAKE_ARRAY(arena, lesson->n_params, lb_tensor *);
+    if (!ledger->report || !ledger->best)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the ledger");
+    for (int i = 0; i < lesson->n_params; i++)
+        LB_TRY(lb_tensor_copy(arena, lesson->param[i], &ledger->best[i], err));
+    return LB_OK;
+}
+
+void lb_ledger_step(lb_ledger *ledger, const lb_lesson *lesson, const int32_t *labels,
+                    double loss)
+{
+    ledger->loss_sum += loss;
+    for (int i = 0; i < lesson->n_terms; i++)
+        ledger->term_sum[i] += lb_lesson_term(lesson, i);
+    lb_lesson_score(lesson, labels, &ledger->labelled, &ledger->correct);
+    ledger->batch++;
+    ledger->step++;
+}
+
+/* By validation accuracy, then the lower loss, then the earlier epoch. Without a
+ * validation split every epoch is better than the one before. */
+static bool is_best(const lb_ledger *ledger, const lb_epoch_report *report)
+{
+    if (ledger->best_epoch < 0 || isnan(report->validation_accuracy))
+        return true;
+    if (report->validation_accuracy != ledger->best_accuracy)
+        return report->validation_accuracy > ledger->best_accuracy;
+    return report->validation_loss < ledger->best_loss;
+}
+
+static void keep(lb_ledger *ledger, const lb_lesson *lesson, lb_epoch_report *report)
+{
+    if (ledger->best_epoch >= 0)
+        ledger->report[ledger->best_epoch].best = false;
+    report->best = true;
+    ledger->best_epoch = report->epoch;
+    ledger->best_accuracy = isnan(report->validation_accuracy)
+                                ? report->train_accuracy
+                                : report->validation_accuracy;
+    ledger->best_loss = report->validation_loss;
+    for (int i = 0; i < lesson->n_params; i++)
+        memcpy(ledger->best[i]->data, lesson->param[i]->data,
+               lb_tensor_bytes(lesson->param[i]));
+}
+
+const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesson,
+                                       double rate, const lb_metrics *validation)
+{
+    lb_epoch_report *const report = &ledger->report[ledger->epoch];
+    const double n = ledger->batch, seconds = ledger->epoch_seconds;
+
+    *report = (lb_epoch_report){
+        .epoch = ledger->epoch,
+        .lr = rate,
+        .loss = ledger->loss_sum / n,
+        .train_accuracy = ledger->labelled > 0
+                              ? (double)ledger->correct / (double)ledger->labelled
+                              : NAN,
+        .validation_accuracy = validation ? validation->accuracy : NAN,
+        .validation_loss = validation ? validation->loss : NAN,
+        .seconds = seconds,
+        .images_per_second = seconds > 0 ? n * lesson->batch / seconds : 0,
+        .idle_share = seconds > 0 ? fmin(1, ledger->epoch_idle / seconds) : 0,
+    };
+    for (int i = 0; i < lesson->n_terms; i++)
+        report->term[i] = ledger->term_sum[i] / n;
+    if (is_best(ledger, report))
+        keep(ledger, lesson, report);
+    ledger->n_reports = ledger->epoch + 1;
+    ledger->epoch++;
+    ledger->batch = 0;
+    ledger->loss_sum = ledger->epoch_seconds = ledger->epoch_idle = 0;
+    memset(ledger->term_sum, 0, sizeof ledger->term_sum);
+    ledger->labelled = ledger->correct = 0;
+    return report;
+}

@@ -1,0 +1,246 @@
+/* step.c: the graph of one training step, and running it.
+ *
+ * The student is cloned, so that its tensors are trained in place; batch norms take their
+ * training form; the losses, their gradients and one update for each trained parameter
+ * are added as nodes. What comes out is compiled once and run for every batch. */
+#include "train/train_int.h"
+
+#include "ops/rewrite.h"
+
+#include <string.h>
+
+lb_value lb_logits_of(const lb_graph *graph)
+{
+    const lb_value out = graph->n_outputs > 0 ? graph->outputs[0] : (lb_value){0};
+    const lb_value_info *const info = lb_info(graph, out);
+
+    if (info->kind == LB_VALUE_NODE) {
+        const lb_node *const node = &graph->nodes[info->node];
+        if (strcmp(node->op->name, "Softmax") == 0)
+            return node->in[0];
+    }
+    return out;
+}
+
+static unsigned needs_of(const lb_train_setup *setup)
+{
+    unsigned needs = 0;
+
+    for (int i = 0; i < setup->n_terms; i++)
+        needs |= setup->terms[i].loss->needs;
+    return needs;
+}
+
+static lb_code check_student(const lb_graph *student, int classes, lb_error *err)
+{
+    const lb_value logits = lb_logits_of(student);
+    const lb_type *const type = &lb_info(student, logits)->type;
+    char shape[LB_SHAPE_TEXT];
+
+    if (!lb_type_batched(type) || type->shape.rank != 2 || type->shape.dim[1] != classes)
+        return lb_raise(
+            err, LB_ERR_INPUT,
+            "the student's output is %s, but the data has %d classes: it must "
+            "be [N,%d]",
+            lb_shape_text(&type->shape, shape), classes, classes);
+    return LB_OK;
+}
+
+/* Adds inputs and losses; the graph's outputs become the logits, the loss, the terms. */
+static void add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup)
+{
+    const lb_shape per_sample = lb_shape_of(1, (int)LB_BATCH), scalar = {0};
+    const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, lesson->classes);
+    const unsigned needs = needs_of(setup);
+    lb_loss_in in = {.logits.student = lesson->logits};
+
+    if (needs & LB_NEEDS_LABELS)
+        lesson->labels = lb_input(b, "labels", LB_I32, &per_sample);
+    if (needs & LB_NEEDS_TEACHER)
+        lesson->teacher = lb_input(b, "teacher", lesson->dtype, &rows);
+    lesson->rate = lb_input(b, "rate", lesson->dtype, &scalar);
+    in.labels = lesson->labels;
+    in.logits.teacher = lesson->teacher;
+    lesson->loss = lb_terms_build(b, setup->terms, setup->n_terms, &in, lesson->term);
+    b->graph->n_outputs = 0;
+    lb_output(b, lesson->logits);
+    lb_output(b, lesson->loss);
+    for (int i = 0; i < lesson->n_terms; i++)
+        lb_output(b, lesson->term[i]);
+}
+
+static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_sgd_options *sgd,
+                           lb_error *err)
+{
+    lb_graph *const g = b->graph;
+    const int n_values = g->n_values;
+    lb_value *const param = LB_TAKE_ARRAY(g->arena, n_values, lb_value);
+    lb_value *const grad = LB_TAKE_ARRAY(g->arena, n_values, lb_value);
+    int n = 0;
+
+    lesson->velocity = LB_TAKE_ARRAY(g->arena, n_values, lb_tensor *);
+    if (!param || !grad || !lesson->velocity)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for gradients");
+    for (int i = 1; i < n_values; i++)
+        if (g->values[i].kind == LB_VALUE_PARAM && g->values[i].trained)
+            param[n++] = (lb_value){i};
+    if (n == 0)
+        return lb_raise(err, LB_ERR_INPUT, "the student has no parameter to train");
+    lb_autodiff(b, &lb_op_verbs, lesson->loss, param, n, grad);
+    for (int i = 0; i < n && b->error.code == LB_OK; i++) {
+        const lb_value_info info = *lb_info(g, param[i]);
+        const double decay = info.no_decay ? 0 : sgd->weight_decay;
+        lb_tensor *velocity;
+        if (grad[i].id == 0)
+            continue;
+        LB_TRY(
+            lb_tensor_new(g->arena, lesson->dtype, &info.tensor->shape, &velocity, err));
+        const lb_value v = lb_param(b, info.name, velocity);
+        lb_sgd_update(b, param[i], grad[i], v, lesson->rate, sgd->momentum, decay,
+                      sgd->nesterov && sgd->momentum > 0);
+        lesson->velocity[lesson->n_velocities++] = velocity;
+    }
+    return LB_OK;
+}
+
+static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup, lb_error *err)
+{
+    lb_builder b;
+
+    LB_TRY(lb_train_norms(lesson->graph, err));
+    lesson->logits = lb_logits_of(lesson->graph);
+    lb_builder_init(&b, lesson->graph);
+    b.prefix = "train/";
+    add_losses(lesson, &b, setup);
+    if (b.error.code == LB_OK)
+        LB_TRY(add_updates(lesson, &b, &setup->options->sgd, err));
+    LB_TRY(lb_builder_finish(&b, err));
+    LB_TRY(lb_remove_dead(lesson->graph, err));
+    return lb_graph_check(lesson->graph, err);
+}
+
+/* The student's params in value order, and room for a copy of each. */
+static lb_code list_params(lb_lesson *lesson, const lb_graph *student, lb_arena *arena,
+                           lb_error *err)
+{
+    lesson->param = LB_TAKE_ARRAY(arena, student->n_values, lb_tensor *);
+    lesson->before = LB_TAKE_ARRAY(arena, student->n_values, lb_tensor *);
+    if (!lesson->param || !lesson->before)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the list of parameters");
+    for (int i = 1; i < student->n_values; i++) {
+        if (student->values[i].kind != LB_VALUE_PARAM)
+            continue;
+        lb_tensor **const copy = &lesson->before[lesson->n_params];
+        lesson->param[lesson->n_params++] = student->values[i].tensor;
+        LB_TRY(lb_tensor_copy(arena, student->values[i].tensor, copy, err));
+    }
+    return LB_OK;
+}
+
+static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
+                           const lb_graph *student, lb_arena *arena, lb_error *err)
+{
+    const bool reference = setup->options->precision == LB_PRECISION_FLOAT64;
+    const lb_plan_options plan = {.batch = lesson->batch,
+                                  .kernels =
+                                      reference ? LB_KERNELS_REFERENCE : setup->kernels};
+
+    LB_TRY(check_student(student, lesson->classes, err));
+    LB_TRY(list_params(lesson, student, arena, err));
+    LB_TRY(lb_graph_clone(student, &lesson->graph, err));
+    lesson->input = lesson->graph->inputs[0];
+    lesson->dtype = lb_info(lesson->graph, lesson->input)->type.dtype;
+    LB_TRY(build_graph(lesson, setup, err));
+    return lb_plan_compile(lesson->graph, setup->pool, &plan, &lesson->plan, err);
+}
+
+lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int classes,
+                       lb_arena *arena, lb_lesson *out, lb_error *err)
+{
+    lb_lesson lesson = {
+        .batch = setup->options->batch, .classes = classes, .n_terms = setup->n_terms};
+
+    const lb_code code = fill_lesson(&lesson, setup, student, arena, err);
+    if (code != LB_OK)
+        lb_lesson_close(&lesson);
+    else
+        *out = lesson;
+    return code;
+}
+
+void lb_lesson_close(lb_lesson *lesson)
+{
+    lb_plan_free(lesson->plan);
+    lb_graph_free(lesson->graph);
+    *lesson = (lb_lesson){0};
+}
+
+static double read_scalar(const lb_lesson *lesson, lb_value v)
+{
+    double x;
+
+    lb_widen(lesson->dtype, lb_plan_output(lesson->plan, v, 0), 1, &x);
+    return x;
+}
+
+double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, const float *teacher,
+                     double rate)
+{
+    const size_t classes = (size_t)lesson->classes;
+
+    for (int i = 0; i < lesson->batch; i++) {
+        if (lesson->labels.id)
+            *(int32_t *)lb_plan_input(lesson->plan, lesson->labels, i) = labels[i];
+        if (!lesson->teacher.id)
+            continue;
+        void *const to = lb_plan_input(lesson->plan, lesson->teacher, i);
+        const float *const row = teacher + (size_t)i * classes;
+        if (lesson->dtype == LB_F32)
+            memcpy(to, row, classes * sizeof *row);
+        else
+            lb_widen(LB_F32, row, classes, to);
+    }
+    lb_narrow(lesson->dtype, &rate, 1, lb_plan_input(lesson->plan, lesson->rate, 0));
+    for (int i = 0; i < lesson->n_params; i++)
+        memcpy(lesson->before[i]->data, lesson->param[i]->data,
+               lb_tensor_bytes(lesson->param[i]));
+    lb_plan_run(lesson->plan);
+    return read_scalar(lesson, lesson->loss);
+}
+
+double lb_lesson_term(const lb_lesson *lesson, int i)
+{
+    return read_scalar(lesson, lesson->term[i]);
+}
+
+void lb_lesson_score(const lb_lesson *lesson, const int32_t *labels, int64_t *labelled,
+                     int64_t *correct)
+{
+    const lb_shape shape = lb_shape_of(1, lesson->classes);
+
+    for (int i = 0; i < lesson->batch; i++) {
+        /* read only */
+        const lb_tensor row = {
+            .dtype = lesson->dtype,
+            .shape = shape,
+            .n = (size_t)lesson->classes,
+            .data = (void *)(uintptr_t)lb_plan_output(lesson->plan, lesson->logits, i)};
+        int answer = 0;
+        if (labels[i] < 0)
+            continue;
+        for (int c = 1; c < lesson->classes; c++)
+            if (lb_tensor_get(&row, (size_t)c) > lb_tensor_get(&row, (size_t)answer))
+                answer = c;
+        *labelled += 1;
+        *correct += answer == labels[i];
+    }
+}
+
+const lb_node *lb_lesson_blame(lb_lesson *lesson)
+{
+    for (int i = 0; i < lesson->n_params; i++)
+        memcpy(lesson->param[i]->data, lesson->before[i]->data,
+               lb_tensor_bytes(lesson->param[i]));
+    lb_plan_refresh(lesson->plan);
+    return lb_plan_find_nan(lesson->plan);
+}

@@ -1,0 +1,118 @@
+/* train_int.h: what the files of train/ share.
+ *
+ * feed.c writes samples into a plan, step.c makes the plan of one training step, ledger.c
+ * keeps what happened, checkpoint.c stores the ledger and the weights, evaluate.c
+ * measures, loop.c runs it all. */
+#ifndef LB_TRAIN_TRAIN_INT_H
+#define LB_TRAIN_TRAIN_INT_H
+
+#include "engine/plan.h"
+#include "train/train.h"
+
+/* Seconds of a clock that only runs forward; for reports, never for results. */
+double lb_train_clock(void);
+
+/* feed.c: samples on their way into a plan's input, spread over a pool. */
+typedef struct lb_feed {
+    lb_input_options options;
+    lb_shape shape; /* of a sample, as the data has it */
+    size_t n;       /* its elements */
+    lb_dtype dtype; /* of the plan's input */
+    lb_pool *pool;
+    float *scratch; /* [threads][2][n] */
+} lb_feed;
+
+lb_code lb_feed_init(lb_feed *feed, const lb_graph *graph,
+                     const lb_input_options *options, const lb_data *data, lb_pool *pool,
+                     lb_arena *arena, lb_error *err) LB_MUST_USE;
+/* Sample i of the plan's input becomes pixels + i * n, for i below n_samples. */
+void lb_feed_pixels(const lb_feed *feed, lb_plan *plan, lb_value input,
+                    const float *pixels, int n_samples);
+/* The plan's samples 0..n_samples-1 become those of the split from `first` on. */
+void lb_feed_split(const lb_feed *feed, lb_plan *plan, lb_value input,
+                   const lb_data *data, lb_split split, int first, int n_samples);
+
+/* step.c: one training step, compiled. */
+typedef struct lb_lesson {
+    lb_graph *graph; /* the student and all that trains it */
+    lb_plan *plan;
+    lb_dtype dtype;
+    int batch, classes, n_terms;
+    lb_value input, labels, teacher, rate; /* {0}: not used */
+    lb_value logits, loss, term[LB_MAX_TERMS];
+    int n_params, n_velocities;
+    lb_tensor **param;    /* of the student, trained or not, in value order */
+    lb_tensor **before;   /* as they were before the step that is under way */
+    lb_tensor **velocity; /* of the trained ones, in value order */
+} lb_lesson;
+
+/* student: of the precision that is trained in; borrowed. */
+lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int classes,
+                       lb_arena *arena, lb_lesson *out, lb_error *err) LB_MUST_USE;
+void lb_lesson_close(lb_lesson *lesson);
+/* The input has been fed. labels: [batch]; teacher: [batch, classes] or NULL. Returns the
+ * loss. */
+double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, const float *teacher,
+                     double rate);
+double lb_lesson_term(const lb_lesson *lesson, int i);
+/* Counts the labelled samples of the batch, and those that were answered right. */
+void lb_lesson_score(const lb_lesson *lesson, const int32_t *labels, int64_t *labelled,
+                     int64_t *correct);
+/* After a loss that is not finite: puts the weights back to what they were before the
+ * step, and returns the first node with such a value, or NULL. */
+const lb_node *lb_lesson_blame(lb_lesson *lesson);
+/* The logits of a network: its first output, or what a closing Softmax makes it from. */
+lb_value lb_logits_of(const lb_graph *graph);
+
+/* ledger.c: what has happened so far; with the weights it is all that a run needs to go
+ * on to the same bits. */
+typedef struct lb_ledger {
+    int epoch, batch;                          /* of the step that comes next */
+    int64_t step;                              /* steps done */
+    double seconds, epoch_seconds, epoch_idle; /* over all sittings */
+    double loss_sum, term_sum[LB_MAX_TERMS];   /* of the epoch under way */
+    int64_t labelled, correct;
+    int best_epoch; /* -1: none yet */
+    double best_accuracy, best_loss;
+    int n_reports;
+    lb_epoch_report *report; /* room for every epoch */
+    lb_tensor **best;        /* [n_params of the lesson] */
+} lb_ledger;
+
+lb_code lb_ledger_init(lb_ledger *ledger, const lb_lesson *lesson, int epochs,
+                       lb_arena *arena, lb_error *err) LB_MUST_USE;
+void lb_ledger_step(lb_ledger *ledger, const lb_lesson *lesson, const int32_t *labels,
+                    double loss);
+/* Closes the epoch; validation may be NULL. Keeps the weights if they are the best. */
+const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesson,
+                                       double rate, const lb_metrics *validation);
+
+/* checkpoint.c: everything in one file, replaced atomically. */
+enum { LB_CHECKPOINT_VERSION = 1 };
+typedef struct lb_checkpoint {
+    const char *path, *key;
+    const lb_lesson *lesson;
+    lb_ledger *ledger;
+    int epochs, batches; /* bounds for what is read */
+} lb_checkpoint;
+lb_code lb_checkpoint_save(const lb_checkpoint *checkpoint, lb_error *err) LB_MUST_USE;
+/* On failure weights and ledger may be half changed. */
+lb_code lb_checkpoint_load(const lb_checkpoint *checkpoint, lb_error *err) LB_MUST_USE;
+
+/* evaluate.c: a network, compiled to be measured on a split again and again. */
+typedef struct lb_tester lb_tester;
+typedef struct lb_tester_setup {
+    const lb_graph *graph; /* its params may change between runs */
+    const lb_input_options *input;
+    const lb_data *data;
+    lb_split split;
+    lb_pool *pool;
+    lb_kernels kernels;
+} lb_tester_setup;
+lb_code lb_tester_open(const lb_tester_setup *setup, lb_arena *arena, lb_tester **out,
+                       lb_error *err) LB_MUST_USE;
+/* Borrowed until the next run. other: as in lb_evaluate. */
+const lb_metrics *lb_tester_run(lb_tester *tester, const int32_t *other);
+void lb_tester_close(lb_tester *tester); /* takes NULL */
+
+#endif
