@@ -97,8 +97,8 @@ static lb_code read_open(int fd, uint64_t size, lb_arena *arena, const char *pat
 lb_code lb_read_file(lb_arena *arena, const char *path, size_t most, lb_bytes *out,
                      lb_error *err)
 {
-    uint64_t size;
-    int fd;
+    uint64_t size = 0;
+    int fd = -1;
 
     LB_TRY(open_plain(path, &fd, &size, err));
     const lb_code code = read_open(fd, size, arena, path, most, out, err);
@@ -201,9 +201,9 @@ lb_code lb_read_gzip(lb_arena *arena, const char *path, size_t most, lb_bytes *o
                      lb_error *err)
 {
     uint8_t magic[2] = {0};
-    uint64_t size;
+    uint64_t size = 0;
     size_t got = 0;
-    int fd;
+    int fd = -1;
 
     LB_TRY(open_plain(path, &fd, &size, err));
     lb_code code = read_up_to(fd, path, magic, sizeof magic, &got, err);
@@ -219,8 +219,8 @@ lb_code lb_read_gzip(lb_arena *arena, const char *path, size_t most, lb_bytes *o
 
 lb_code lb_map_open(lb_map *map, const char *path, lb_error *err)
 {
-    uint64_t size;
-    int fd;
+    uint64_t size = 0;
+    int fd = -1;
 
     LB_TRY(open_plain(path, &fd, &size, err));
     if (size == 0) {
