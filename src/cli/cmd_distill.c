@@ -1,0 +1,108 @@
+/* cmd_distill.c: the main job. */
+#include "cli/progress.h"
+#include "cli/results.h"
+#include "cli/signals.h"
+#include "run/run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_SETS = 256 };
+
+static const lb_option options[] = {
+    {.name = "set",
+     .value = "KEY=VALUE",
+     .many = true,
+     .help = "overrides a key, as in train.epochs=3"},
+    {.name = "out",
+     .letter = 'o',
+     .value = "DIR",
+     .help = "the run's folder; usually runs/NAME"},
+    {.name = "resume", .help = "goes on where the run was interrupted"},
+    {.name = "dry-run", .help = "prints the plan and stops"},
+    {0},
+};
+
+/* A word as a shell takes it. */
+static void print_quoted(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789-_./=:,+@";
+
+    if (*word && !word[strspn(word, plain)]) {
+        fprintf(stderr, " %s", word);
+        return;
+    }
+    fputs(" '", stderr);
+    for (const char *c = word; *c; c++)
+        fputs(*c == '\'' ? "'\\''" : (char[]){*c, 0}, stderr);
+    fputc('\'', stderr);
+}
+
+static void print_resume(const lb_args *args)
+{
+    fputs("to go on: limbeck distill", stderr);
+    print_quoted(args->word[0]);
+    for (int i = 0; i < args->n_given; i++) {
+        if (strcmp(args->given_name[i], "resume") == 0)
+            continue;
+        fprintf(stderr, " --%s", args->given_name[i]);
+        if (args->given_value[i])
+            print_quoted(args->given_value[i]);
+    }
+    fputs(" --resume\n", stderr);
+}
+
+static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
+{
+    const char *sets[MOST_SETS];
+    lb_progress progress;
+    lb_run_result result = {0};
+
+    lb_progress_init(&progress, args, lb_signals_watch());
+    const lb_run_options wanted = {
+        .recipe = args->word[0],
+        .sets = sets,
+        .n_sets = lb_args_many(args, "set", sets, MOST_SETS),
+        .out = lb_arg(args, "out"),
+        .resume = lb_arg_switch(args, "resume"),
+        .dry_run = lb_arg_switch(args, "dry-run"),
+        .threads = args->threads,
+        .kernels = args->kernels,
+        .watch = lb_progress_watch(&progress),
+        .cache_progress = lb_progress_cache,
+        .phase = lb_progress_phase,
+        .log = lb_progress_log(&progress),
+    };
+    const lb_code code = lb_run_distill(&wanted, arena, &result, err);
+    lb_progress_end(&progress);
+    if (code == LB_ERR_STOPPED)
+        print_resume(args);
+    if (code != LB_OK)
+        return code;
+    const char *const text = args->json       ? result.json
+                             : wanted.dry_run ? result.plan
+                                              : result.summary;
+    if (!text)
+        return lb_bug(err, "the run has no result");
+    const size_t n = strlen(text);
+    printf("%s%s", text, n && text[n - 1] == '\n' ? "" : "\n");
+    return LB_OK;
+}
+
+const lb_cmd lb_cmd_distill = {
+    .name = "distill",
+    .usage = "RECIPE [--set KEY=VALUE]... [--out DIR] [--resume] [--dry-run]",
+    .help = "teaches a student by a recipe",
+    .detail =
+        "The recipe (YAML) names data, a teacher, a student and a device. A student "
+        "that does\nnot fit the device is refused before the first step. The run "
+        "leaves ONNX, C99\nfirmware, a report page and result.json in its folder. "
+        "Relative paths in a recipe,\nand in --set, begin at the recipe's folder. "
+        "Ctrl-C writes a checkpoint and stops.",
+    .example = "limbeck distill examples/fashion-mnist/watch.yaml --set train.epochs=3",
+    .options = options,
+    .min_words = 1,
+    .max_words = 1,
+    .run = run,
+};

@@ -1,0 +1,211 @@
+/* cmd_emit.c: firmware from a network. */
+#include "base/file.h"
+#include "base/rng.h"
+#include "cli/network.h"
+#include "cli/results.h"
+#include "emit/emit.h"
+#include "onnx/onnx.h"
+#include "prove/prove.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { N_VECTORS = 4 };
+
+static const lb_option options[] = {
+    {.name = "output", .letter = 'o', .value = "DIR", .help = "the folder to write"},
+    {.name = "name",
+     .value = "NAME",
+     .help = "C identifier before every name; usually the file's"},
+    {.name = "package", .value = "plain", .help = "how the sources are packed"},
+    {.name = "no-check", .help = "does not compile and run the self-test here"},
+    {0},
+};
+
+/* "my-net.onnx" to "my_net". */
+static const char *identifier(lb_arena *arena, const char *path)
+{
+    char *const name = lb_arena_text(arena, "%.40s", lb_path_name(path));
+
+    if (!name)
+        return NULL;
+    char *const dot = strrchr(name, '.');
+    if (dot)
+        *dot = 0;
+    for (char *c = name; *c; c++) {
+        const bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+        if (!letter && !(*c >= '0' && *c <= '9' && c > name))
+            *c = '_';
+    }
+    return *name ? name : "net";
+}
+
+static lb_code check_identifier(const char *name, lb_error *err)
+{
+    bool fine = *name && strlen(name) <= 40;
+
+    for (const char *c = name; *c; c++) {
+        const bool letter =
+            (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '_';
+        fine = fine && (letter || (*c >= '0' && *c <= '9' && c > name));
+    }
+    if (fine)
+        return LB_OK;
+    return lb_raise(err, LB_ERR_INPUT, "--name must be a C identifier, not '%.80s'",
+                    name);
+}
+
+/* Inputs for the self-test: any numbers in the usual range do. */
+static lb_code make_vectors(lb_arena *arena, const lb_low *low, const float **out,
+                            lb_error *err)
+{
+    lb_rng rng = lb_rng_make(1, LB_RNG_TEST, 0, 0);
+    size_t n;
+
+    if (!lb_size_mul((size_t)low->input.h * (size_t)low->input.w, (size_t)low->input.c,
+                     &n) ||
+        !lb_size_mul(n, N_VECTORS, &n))
+        return lb_raise(err, LB_ERR_UNSUPPORTED, "the input is too large");
+    float *const vectors = LB_TAKE_ARRAY(arena, n, float);
+    if (!vectors)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the test vectors");
+    for (size_t i = 0; i < n; i++)
+        vectors[i] = (float)lb_rng_uniform(&rng);
+    *out = vectors;
+    return LB_OK;
+}
+
+typedef struct job {
+    const char *folder, *name;
+    lb_emitted emitted;
+    lb_proof proof;
+    bool proved;
+} job;
+
+static lb_code emit(const lb_args *args, job *j, lb_arena *arena, lb_error *err)
+{
+    lb_emit_options wanted = {.name = j->name, .n_vectors = N_VECTORS};
+    lb_graph *graph;
+    lb_low *low = NULL;
+
+    LB_TRY(lb_onnx_load(args->word[0], &graph, NULL, err));
+    lb_code code = lb_lower(graph, arena, &low, err);
+    if (code != LB_OK)
+        code = lb_within(err, "%s", args->word[0]);
+    lb_graph_free(graph);
+    if (code != LB_OK)
+        return code;
+    LB_TRY(make_vectors(arena, low, &wanted.vectors, err));
+    LB_TRY(lb_make_folder(j->folder, err));
+    return lb_emit(low, &wanted, j->folder, arena, &j->emitted, err);
+}
+
+/* No compiler is no failure: the sources are there. */
+static lb_code prove(const lb_args *args, job *j, lb_arena *arena, lb_error *err)
+{
+    lb_error why = {0};
+
+    if (lb_arg_switch(args, "no-check"))
+        return LB_OK;
+    const lb_code code = lb_prove_host(j->folder, j->name, arena, &j->proof, &why);
+    if (code == LB_ERR_UNSUPPORTED) {
+        if (!args->quiet)
+            fprintf(stderr, "warning: not checked: %s\n", why.text);
+        return LB_OK;
+    }
+    if (code != LB_OK) {
+        *err = why;
+        return code;
+    }
+    j->proved = true;
+    if (j->proof.mismatches == 0)
+        return LB_OK;
+    return lb_raise(err, LB_ERR_FAILED,
+                    "%s: the compiled firmware differs from the network in %d of %d "
+                    "outputs, by up to %.3g of the scale",
+                    j->folder, j->proof.mismatches, j->proof.outputs_checked,
+                    j->proof.worst_error);
+}
+
+static void print_text(const job *j)
+{
+    const lb_proof *const p = &j->proof;
+
+    for (int i = 0; i < j->emitted.n_files; i++)
+        printf("%s/%s\n", j->folder, j->emitted.file[i]);
+    if (!j->proved)
+        return;
+    printf("flash        %zu B as compiled here (%s)\n", p->flash_bytes, p->compiler);
+    printf("sram         %zu B (arena %zu, stack %zu)\n", p->sram_bytes, p->arena_bytes,
+           p->stack_bytes);
+    printf("self-test    %d outputs agree; the worst differs by %.2g of the scale\n",
+           p->outputs_checked, p->worst_error);
+}
+
+static lb_code print_json(const job *j, lb_arena *arena, lb_error *err)
+{
+    const lb_proof *const p = &j->proof;
+    lb_json json;
+
+    lb_json_init(&json, arena);
+    lb_json_open(&json, NULL, '{');
+    if (j->proved) {
+        lb_json_int(&json, "flash_bytes", (int64_t)p->flash_bytes);
+        lb_json_int(&json, "sram_bytes", (int64_t)p->sram_bytes);
+        lb_json_int(&json, "arena_bytes", (int64_t)p->arena_bytes);
+        lb_json_int(&json, "stack_bytes", (int64_t)p->stack_bytes);
+        lb_json_int(&json, "outputs_checked", p->outputs_checked);
+        lb_json_int(&json, "mismatches", p->mismatches);
+        lb_json_number(&json, "worst_error", p->worst_error);
+    } else {
+        lb_json_null(&json, "flash_bytes");
+        lb_json_null(&json, "sram_bytes");
+    }
+    lb_json_open(&json, "files", '[');
+    for (int i = 0; i < j->emitted.n_files; i++)
+        lb_json_text(&json, NULL, j->emitted.file[i]);
+    lb_json_close(&json, ']');
+    lb_json_close(&json, '}');
+    return lb_results_json(&json, err);
+}
+
+static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
+{
+    const char *const package = lb_arg(args, "package");
+    job j = {.folder = lb_arg(args, "output"), .name = lb_arg(args, "name")};
+
+    if (!j.folder)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "--output is missing; it names the folder to write");
+    if (package && strcmp(package, "plain") != 0)
+        return lb_raise(err, LB_ERR_UNSUPPORTED,
+                        "package '%.60s' is not supported yet in this version; known: "
+                        "plain",
+                        package);
+    if (!j.name)
+        j.name = identifier(arena, args->word[0]);
+    if (!j.name)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the name");
+    LB_TRY(check_identifier(j.name, err));
+    LB_TRY(emit(args, &j, arena, err));
+    LB_TRY(prove(args, &j, arena, err));
+    if (args->json)
+        return print_json(&j, arena, err);
+    print_text(&j);
+    return LB_OK;
+}
+
+const lb_cmd lb_cmd_emit = {
+    .name = "emit",
+    .usage = "MODEL.onnx -o DIR [--name NAME] [--package plain]",
+    .help = "firmware C with its own test vectors",
+    .detail =
+        "Writes self-contained C99: const weights, one static arena, no malloc. The "
+        "sources\nare compiled with CC (or cc) and their self-test is run; flash and "
+        "SRAM are the\nfigures of that build. The firmware belongs to you.",
+    .example = "limbeck emit student.onnx -o firmware",
+    .options = options,
+    .min_words = 1,
+    .max_words = 1,
+    .run = run,
+};

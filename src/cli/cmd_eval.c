@@ -1,0 +1,154 @@
+/* cmd_eval.c: how good a network is on a data set. */
+#include "cli/network.h"
+#include "cli/results.h"
+#include "train/train.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const lb_option options[] = {
+    {.name = "data", .value = "SOURCE:PATH", .help = "the data set, as in idx:DIR"},
+    {.name = "split", .value = "NAME", .help = "test (usual), validation or train"},
+    {.name = "pixels", .value = "unit|raw", .help = "value / 255 (usual), or 0..255"},
+    {.name = "mean", .value = "A,..", .help = "taken off each channel"},
+    {.name = "std", .value = "A,..", .help = "what each channel is divided by"},
+    {.name = "teacher", .value = "T.onnx", .help = "also tells how often both agree"},
+    {.name = "teacher-pixels",
+     .value = "unit|raw",
+     .help = "of the teacher, if it "
+             "differs; so do the next"},
+    {.name = "teacher-mean", .value = "A,..", .help = ""},
+    {.name = "teacher-std", .value = "A,..", .help = ""},
+    {0},
+};
+
+/* The settings of an input from options that begin with this prefix, or from those
+ * without it. */
+static lb_code read_input(const lb_args *args, const char *prefix, lb_arena *arena,
+                          lb_input_options *out, lb_error *err)
+{
+    LB_TRY(lb_keys_defaults(lb_input_keys, out, arena, err));
+    for (const lb_key *key = lb_input_keys; key->name; key++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%s", prefix, key->name);
+        const char *text = lb_arg(args, name);
+        if (!text)
+            text = lb_arg(args, key->name);
+        if (text && lb_key_set(key, out, text, arena, err) != LB_OK)
+            return lb_within(err, "--%s", key->name);
+    }
+    for (int i = 0; i < out->std.n; i++)
+        if (!(out->std.value[i] > 0))
+            return lb_raise(err, LB_ERR_INPUT, "--std must be above 0, not %g",
+                            out->std.value[i]);
+    return LB_OK;
+}
+
+typedef struct job {
+    const lb_args *args;
+    lb_arena *arena;
+    lb_data *data;
+    lb_split split;
+    lb_pool *pool;
+} job;
+
+static lb_code evaluate(const job *j, const char *path, const char *prefix,
+                        const int32_t *other, lb_metrics *out, lb_error *err)
+{
+    lb_input_options input = {0};
+    lb_graph *graph;
+
+    LB_TRY(read_input(j->args, prefix, j->arena, &input, err));
+    LB_TRY(lb_network_open(path, &graph, err));
+    lb_code code =
+        lb_network_fit_input(graph, path, &j->data->content.shape, &input, err);
+    if (code == LB_OK) {
+        code = lb_evaluate(graph, &input, j->data, j->split, j->pool, j->args->kernels,
+                           other, j->arena, out, err);
+        if (code != LB_OK)
+            code = lb_within(err, "%s", path);
+    }
+    lb_graph_free(graph);
+    return code;
+}
+
+static lb_code open_data(const lb_args *args, job *j, lb_error *err)
+{
+    static const char *const splits[] = {"train", "validation", "test", NULL};
+    const lb_key key = {.name = "--split", .type = LB_KEY_CHOICE, .choices = splits};
+    const char *const word = lb_arg(args, "data");
+    const char *const split_word = lb_arg(args, "split");
+    lb_data_options wanted = {0};
+    int split = LB_TEST;
+
+    if (!word)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "--data is missing; it names the data set, as in idx:DIR");
+    if (split_word)
+        LB_TRY(lb_key_set(&key, &split, split_word, j->arena, err));
+    LB_TRY(lb_data_parse(word, j->arena, &wanted, err));
+    if (split == LB_TRAIN)
+        wanted.validation = 0;
+    j->split = (lb_split)split;
+    return lb_data_open(&wanted, 1, j->arena, &j->data, err);
+}
+
+static lb_code print(const job *j, const lb_metrics *m, lb_error *err)
+{
+    lb_json json;
+
+    if (!j->args->json) {
+        printf("images    %d\naccuracy  %.4f\ntop5      %.4f\nloss      %.6f\n"
+               "ece       %.4f\n",
+               m->n, m->accuracy, m->top5, m->loss, m->ece);
+        if (m->agreement >= 0)
+            printf("agreement %.4f\n", m->agreement);
+        return LB_OK;
+    }
+    lb_json_init(&json, j->arena);
+    lb_json_open(&json, NULL, '{');
+    lb_json_int(&json, "images", m->n);
+    lb_json_number(&json, "accuracy", m->accuracy);
+    lb_json_number(&json, "top5", m->top5);
+    lb_json_number(&json, "loss", m->loss);
+    lb_json_number(&json, "ece", m->ece);
+    if (m->agreement >= 0)
+        lb_json_number(&json, "agreement", m->agreement);
+    else
+        lb_json_null(&json, "agreement");
+    lb_json_close(&json, '}');
+    return lb_results_json(&json, err);
+}
+
+static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
+{
+    const char *const teacher = lb_arg(args, "teacher");
+    job j = {.args = args, .arena = arena};
+    lb_metrics of_teacher = {0}, metrics = {0};
+
+    LB_TRY(open_data(args, &j, err));
+    LB_TRY(lb_pool_new(args->threads, &j.pool, err));
+    lb_code code = LB_OK;
+    if (teacher)
+        code = evaluate(&j, teacher, "teacher-", NULL, &of_teacher, err);
+    if (code == LB_OK)
+        code = evaluate(&j, args->word[0], "", of_teacher.answer, &metrics, err);
+    lb_pool_free(j.pool);
+    return code == LB_OK ? print(&j, &metrics, err) : code;
+}
+
+const lb_cmd lb_cmd_eval = {
+    .name = "eval",
+    .usage = "MODEL.onnx --data SOURCE:PATH [--split test] [--teacher T.onnx]",
+    .help = "accuracy and more on a data set",
+    .detail =
+        "Prints fractions of 1: accuracy, top-5 accuracy, mean cross-entropy, "
+        "expected\ncalibration error (15 bins) and, with a teacher, the share of "
+        "equal answers. Images\nreach the network as value / 255 (--pixels unit) or "
+        "0..255 (raw), then\n(x - mean) / std where given.",
+    .example = "limbeck eval teacher.onnx --data idx:/usr/share/datasets/fashion-mnist",
+    .options = options,
+    .min_words = 1,
+    .max_words = 1,
+    .run = run,
+};

@@ -1,0 +1,61 @@
+/* cmd_losses.c: the losses there are. */
+#include "cli/results.h"
+#include "distill/loss.h"
+
+#include <stdio.h>
+
+static const lb_option options[] = {{0}};
+
+static void print_json(lb_json *json, const lb_loss *loss)
+{
+    lb_json_open(json, NULL, '{');
+    lb_json_text(json, "name", loss->name);
+    lb_json_text(json, "help", loss->help);
+    lb_json_text(json, "source", loss->source);
+    lb_json_open(json, "knobs", '[');
+    for (const lb_knob *k = loss->knobs; k && k->name; k++) {
+        lb_json_open(json, NULL, '{');
+        lb_json_text(json, "name", k->name);
+        lb_json_text(json, "help", k->help);
+        lb_json_number(json, "usual", k->usual);
+        lb_json_number(json, "min", k->min);
+        lb_json_number(json, "max", k->max);
+        lb_json_close(json, '}');
+    }
+    lb_json_close(json, ']');
+    lb_json_close(json, '}');
+}
+
+static void print_text(const lb_loss *loss)
+{
+    printf("%-12s %s\n", loss->name, loss->help);
+    for (const lb_knob *k = loss->knobs; k && k->name; k++)
+        printf("  %-16s %s; usually %g\n", k->name, k->help, k->usual);
+}
+
+static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
+{
+    lb_json json;
+
+    lb_json_init(&json, arena);
+    lb_json_open(&json, NULL, '{');
+    lb_json_open(&json, "losses", '[');
+    for (const lb_loss *const *loss = lb_losses; *loss; loss++) {
+        if (args->json)
+            print_json(&json, *loss);
+        else
+            print_text(*loss);
+    }
+    lb_json_close(&json, ']');
+    lb_json_close(&json, '}');
+    return args->json ? lb_results_json(&json, err) : LB_OK;
+}
+
+const lb_cmd lb_cmd_losses = {
+    .name = "losses",
+    .usage = "",
+    .help = "the losses there are",
+    .example = "limbeck losses",
+    .options = options,
+    .run = run,
+};
