@@ -102,6 +102,11 @@ typedef struct lb_train_result {
 lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_result *out,
                      lb_error *err) LB_MUST_USE;
 
+/* Seconds of one step, measured over a few on blank samples without a teacher's work; for
+ * a dry run. Nothing is changed or written. */
+lb_code lb_train_try(const lb_train_setup *setup, lb_arena *arena, double *step_seconds,
+                     lb_error *err) LB_MUST_USE;
+
 /* Checks that the network has one input that takes samples of this shape, and sets the
  * layout where the input's shape makes it clear: [N,28,28,1] for samples [1,28,28] is
  * channels last. lb_evaluate and lb_train_run do this by themselves. */

@@ -1,4 +1,4 @@
-/* schedule.c: the learning rate as a pure function of the step. */
+/* rate.c: the learning rate as a pure function of the step. */
 #include "train/train.h"
 
 #include <math.h>

@@ -1,0 +1,195 @@
+/* distill.c: conducts one run: read, open, shape, weigh, teach, bottle, tell. */
+#include "run/run_int.h"
+
+#include "base/file.h"
+
+#include <string.h>
+#include <time.h>
+
+enum { MAX_DEPTH = 4 };
+
+double lb_run_clock(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void lb_run_phase(const lb_run *run, const char *text)
+{
+    if (run->options->phase)
+        run->options->phase(run->options->watch.arg, text);
+}
+
+static const char *time_text(lb_arena *arena)
+{
+    const time_t now = time(NULL);
+    struct tm utc;
+    char text[32];
+
+    if (!gmtime_r(&now, &utc) ||
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        return "";
+    return lb_arena_copy_text(arena, text);
+}
+
+static lb_code read_recipe(lb_run *run, lb_error *err)
+{
+    const lb_run_options *const o = run->options;
+
+    LB_TRY(lb_recipe_load(o->recipe, o->sets, o->n_sets, run->arena, &run->recipe, err));
+    run->recipe_text = lb_recipe_text(run->recipe, run->arena);
+    run->started = time_text(run->arena);
+    if (!run->recipe_text || !run->started)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the recipe");
+    LB_TRY(lb_pool_new(o->threads, &run->pool, err));
+    return lb_run_place(run, err);
+}
+
+static lb_train_setup train_setup(const lb_run *run)
+{
+    const lb_recipe *const r = run->recipe;
+
+    return (lb_train_setup){.options = &r->train,
+                            .terms = r->term,
+                            .n_terms = r->n_terms,
+                            .student = run->student,
+                            .input = r->student.input,
+                            .teacher = run->teacher,
+                            .views = r->has_teacher ? r->teacher.views : 0,
+                            .data = run->data,
+                            .seed = r->seed,
+                            .pool = run->pool,
+                            .kernels = run->options->kernels,
+                            .folder = run->folder,
+                            .key = run->key,
+                            .resume = run->options->resume,
+                            .watch = run->options->watch,
+                            .log = run->options->log};
+}
+
+/* Everything that can be known before the first step. */
+static lb_code prepare(lb_run *run, lb_error *err)
+{
+    LB_TRY(read_recipe(run, err));
+    lb_run_phase(run, "data");
+    LB_TRY(lb_run_open_data(run, err));
+    LB_TRY(lb_run_open_teacher(run, err));
+    LB_TRY(lb_run_open_student(run, err));
+    LB_TRY(lb_run_weigh(run, err));
+    return lb_run_key(run, err);
+}
+
+static lb_code dry_run(lb_run *run, lb_run_result *out, lb_error *err)
+{
+    const lb_train_setup setup = train_setup(run);
+    double step_seconds = 0;
+
+    lb_run_phase(run, "trying a step");
+    LB_TRY(lb_train_try(&setup, run->arena, &step_seconds, err));
+    out->plan = lb_run_plan_text(run, step_seconds);
+    out->json = lb_run_result_json(run);
+    if (!out->plan || !out->json)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the plan");
+    return LB_OK;
+}
+
+static lb_code teach(lb_run *run, lb_error *err)
+{
+    const double begin = lb_run_clock();
+
+    LB_TRY(lb_run_test_teacher(run, err));
+    LB_TRY(lb_run_open_cache(run, err));
+    const lb_train_setup setup = train_setup(run);
+    lb_run_phase(run, "training");
+    const lb_code code = lb_train_run(&setup, run->arena, &run->trained, err);
+    run->train_wall = lb_run_clock() - begin;
+    return code;
+}
+
+static lb_code measure(lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+    const int32_t *teacher = NULL;
+
+    lb_run_phase(run, "evaluating");
+    if (run->teacher_graph) {
+        LB_TRY(lb_evaluate(run->teacher_graph, &r->teacher.input, run->data, LB_TEST,
+                           run->pool, run->options->kernels, NULL, run->arena,
+                           &run->teacher_test, err));
+        teacher = run->teacher_test.answer;
+    }
+    return lb_evaluate(run->student, &r->student.input, run->data, LB_TEST, run->pool,
+                       run->options->kernels, teacher, run->arena, &run->student_test,
+                       err);
+}
+
+/* The line that goes on with a run that was stopped. */
+static lb_code say_how_to_resume(const lb_run *run, lb_error *err)
+{
+    const lb_run_options *const o = run->options;
+    lb_text line;
+    char was[sizeof err->text];
+
+    lb_text_init(&line, run->arena);
+    lb_text_add(&line, "limbeck distill %s", o->recipe);
+    for (int i = 0; i < o->n_sets; i++)
+        lb_text_add(&line, " --set '%s'", o->sets[i]);
+    if (o->out)
+        lb_text_add(&line, " --out %s", o->out);
+    lb_text_add(&line, " --resume");
+    memcpy(was, err->text, sizeof was);
+    if (line.failed)
+        return LB_ERR_STOPPED;
+    return lb_raise(err, LB_ERR_STOPPED, "%s; to go on: %s", was, line.chars);
+}
+
+static lb_code conduct(lb_run *run, lb_run_result *out, lb_error *err)
+{
+    LB_TRY(prepare(run, err));
+    out->folder = run->folder;
+    out->name = run->recipe->name;
+    if (run->options->dry_run)
+        return dry_run(run, out, err);
+    LB_TRY(lb_run_enter(run, err));
+    if (run->options->resume && (out->json = lb_run_finished(run)) != NULL) {
+        out->summary = lb_arena_text(run->arena, "'%s' had ended; nothing was left to do",
+                                     run->folder);
+        return LB_OK;
+    }
+    LB_TRY(teach(run, err));
+    LB_TRY(measure(run, err));
+    LB_TRY(lb_run_bottle(run, err));
+    return lb_run_tell(run, out, err);
+}
+
+lb_code lb_run_within(const lb_run_options *options, int depth, lb_arena *arena,
+                      lb_run_result *out, lb_error *err)
+{
+    lb_run run = {.options = options,
+                  .depth = depth,
+                  .arena = arena,
+                  .began = lb_run_clock(),
+                  .proof_note = NULL};
+
+    *out = (lb_run_result){0};
+    if (depth > MAX_DEPTH)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "'%s': recipes of teachers are nested too deep; does one name "
+                        "itself as its teacher?",
+                        options->recipe);
+    lb_code code = conduct(&run, out, err);
+    if (code == LB_ERR_STOPPED && depth == 0)
+        code = say_how_to_resume(&run, err);
+    if (code != LB_OK && run.folder && !options->dry_run)
+        lb_run_tell_end(&run, code);
+    lb_run_close(&run);
+    return code;
+}
+
+lb_code lb_run_distill(const lb_run_options *options, lb_arena *arena, lb_run_result *out,
+                       lb_error *err)
+{
+    return lb_run_within(options, 0, arena, out, err);
+}

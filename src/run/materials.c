@@ -1,0 +1,165 @@
+/* materials.c: opens what a run works with: the data and the teacher. */
+#include "run/run_int.h"
+
+#include "base/file.h"
+#include "onnx/onnx.h"
+#include "ops/rewrite.h"
+
+#include <math.h>
+
+lb_code lb_run_open_data(lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+
+    LB_TRY(lb_data_open(&r->data, r->seed, run->arena, &run->data, err));
+    if (run->data->content.n_classes < 2)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "%s: the data has no labels; the test part needs them to measure "
+                        "by",
+                        r->data.path);
+    return LB_OK;
+}
+
+/* Trains the teacher by its own recipe, in its own folder beside this run's. */
+static lb_code train_teacher(lb_run *run, lb_error *err)
+{
+    lb_teacher_options *const teacher = &run->recipe->teacher;
+    lb_recipe *recipe = NULL;
+    lb_run_result result;
+
+    LB_TRY(lb_recipe_load(teacher->recipe, NULL, 0, run->arena, &recipe, err));
+    const char *const folder = lb_path_join(run->arena, run->parent, recipe->name);
+    lb_run_options options = *run->options;
+    options.recipe = teacher->recipe;
+    options.sets = NULL;
+    options.n_sets = 0;
+    options.out = folder;
+    options.resume = true; /* a teacher that is there is not trained again */
+    if (!folder)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher's folder");
+    teacher->onnx = lb_path_join(run->arena, folder, "student.onnx");
+    if (!teacher->onnx)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher's path");
+    if (run->options->dry_run)
+        return LB_OK;
+    lb_run_phase(run, "the teacher's own training");
+    if (lb_run_within(&options, run->depth + 1, run->arena, &result, err) != LB_OK)
+        return lb_within(err, "teacher '%s'", teacher->recipe);
+    return LB_OK;
+}
+
+static lb_code check_classes(const lb_run *run, lb_error *err)
+{
+    const lb_graph *const g = run->teacher_file;
+    const int classes = run->data->content.n_classes;
+    const lb_type type =
+        g->n_outputs > 0 ? lb_info(g, g->outputs[0])->type : (lb_type){.dtype = LB_F32};
+    char shape[LB_SHAPE_TEXT];
+
+    if (type.shape.rank == 2 && type.shape.dim[1] == classes)
+        return LB_OK;
+    return lb_raise(err, LB_ERR_INPUT,
+                    "the teacher's output is %s, but the data has %d classes: it must be "
+                    "[N,%d]",
+                    lb_shape_text(&type.shape, shape), classes, classes);
+}
+
+static lb_code import_teacher(lb_run *run, lb_error *err)
+{
+    lb_teacher_options *const teacher = &run->recipe->teacher;
+
+    LB_TRY(lb_onnx_load(teacher->onnx, &run->teacher_file, &run->teacher_digest, err));
+    LB_TRY(check_classes(run, err));
+    LB_TRY(lb_input_match(run->teacher_file, &run->data->content.shape, &teacher->input,
+                          err));
+    LB_TRY(lb_graph_clone(run->teacher_file, &run->teacher_graph, err));
+    LB_TRY(lb_fold_batch_norm(run->teacher_graph, err));
+    LB_TRY(lb_fuse_convolutions(run->teacher_graph, err));
+    return lb_remove_dead(run->teacher_graph, err);
+}
+
+lb_code lb_run_open_teacher(lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+
+    if (!r->has_teacher)
+        return LB_OK;
+    if (r->teacher.recipe && !(r->teacher.onnx && lb_file_exists(r->teacher.onnx)))
+        LB_TRY(train_teacher(run, err));
+    if (run->options->dry_run && r->teacher.recipe && !lb_file_exists(r->teacher.onnx))
+        return LB_OK;
+    lb_run_phase(run, "teacher");
+    if (import_teacher(run, err) != LB_OK)
+        return lb_within(err, "teacher '%s'", r->teacher.onnx);
+    return LB_OK;
+}
+
+lb_code lb_run_test_teacher(lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+    const double chance = 1.0 / run->data->content.n_classes;
+    lb_arena *arena;
+    lb_metrics m;
+
+    if (!run->teacher_graph)
+        return LB_OK;
+    lb_run_phase(run, "testing the teacher");
+    arena = lb_arena_new(0);
+    if (!arena)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for testing the teacher");
+    lb_code code = LB_OK;
+    for (int split = LB_VALIDATION; split <= LB_TEST && code == LB_OK; split++) {
+        code =
+            lb_evaluate(run->teacher_graph, &r->teacher.input, run->data, (lb_split)split,
+                        run->pool, run->options->kernels, NULL, arena, &m, err);
+        if (code == LB_OK && m.n > 0 && !isnan(m.accuracy))
+            break;
+    }
+    lb_arena_free(arena);
+    if (code != LB_OK)
+        return lb_within(err, "teacher '%s'", r->teacher.onnx);
+    /* three standard deviations of guessing, and a twentieth of the way to perfect */
+    const double luck = m.n > 0 ? 3 * sqrt(chance * (1 - chance) / m.n) : 1;
+    if (m.accuracy > chance + fmax(luck, 0.05 * (1 - chance)))
+        return LB_OK;
+    return lb_raise(err, LB_ERR_INPUT,
+                    "teacher '%s' gets %.1f %% of the samples right, where guessing gets "
+                    "%.1f %%; do its pixels, mean and std fit it, and the order of its "
+                    "classes?",
+                    r->teacher.onnx, 100 * m.accuracy, 100 * chance);
+}
+
+lb_code lb_run_open_cache(lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+
+    if (!run->teacher_graph)
+        return LB_OK;
+    const lb_teacher_setup setup = {.options = &r->teacher,
+                                    .graph = run->teacher_graph,
+                                    .graph_digest = run->teacher_digest,
+                                    .data = run->data,
+                                    .pool = run->pool,
+                                    .kernels = run->options->kernels,
+                                    .batch = r->train.batch,
+                                    .cache_folder =
+                                        lb_path_join(run->arena, run->parent, ".cache"),
+                                    .log = run->options->log,
+                                    .progress = run->options->cache_progress,
+                                    .progress_arg = run->options->watch.arg};
+    if (!setup.cache_folder)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the cache's folder");
+    if (r->teacher.store != LB_CACHE_NONE && r->teacher.views > 0)
+        lb_run_phase(run, "the teacher's answers");
+    return lb_teacher_open(&setup, run->arena, &run->teacher, err);
+}
+
+void lb_run_close(lb_run *run)
+{
+    if (run->teacher)
+        lb_teacher_close(run->teacher);
+    lb_graph_free(run->teacher_graph);
+    lb_graph_free(run->teacher_file);
+    lb_graph_free(run->student);
+    lb_pool_free(run->pool);
+}

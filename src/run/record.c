@@ -1,0 +1,389 @@
+/* record.c: record.json: all that the report page shows. docs/record.md lists the keys.
+ */
+#include "run/run_int.h"
+
+#include "base/json.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SAMPLES = 12 };
+
+static void add_asked(lb_json *j, const lb_run *run)
+{
+    const lb_recipe *const r = run->recipe;
+    const lb_device_options *const limits = &r->device;
+    const lb_device *const d = run->device;
+    double temperature = NAN;
+
+    lb_json_open(j, "asked", '{');
+    lb_json_text(j, "model", r->student.onnx ? r->student.onnx : r->student.model);
+    if (r->student.width > 0)
+        lb_json_number(j, "width", r->student.width);
+    else if (!r->student.onnx)
+        lb_json_text(j, "width", "fit");
+    lb_json_number(j, "width_found", run->width > 0 ? run->width : NAN);
+    lb_json_text(j, "device", d ? d->name : NULL);
+    lb_json_text(j, "core", d ? d->core : NULL);
+    lb_json_number(j, "clock_hz", d ? d->clock_hz : NAN);
+    lb_json_open(j, "budget", '{');
+    lb_json_number(j, "flash_bytes",
+                   limits->flash > 0 ? limits->flash
+                   : d               ? d->flash_bytes
+                                     : NAN);
+    lb_json_number(j, "sram_bytes",
+                   limits->sram > 0 ? limits->sram
+                   : d              ? d->sram_bytes
+                                    : NAN);
+    lb_json_number(j, "latency_ms", limits->latency > 0 ? 1e3 * limits->latency : NAN);
+    lb_json_number(j, "energy_uj", limits->energy > 0 ? 1e6 * limits->energy : NAN);
+    lb_json_close(j, '}');
+    lb_json_open(j, "losses", '[');
+    for (int i = 0; i < r->n_terms; i++) {
+        const lb_term *const term = &r->term[i];
+        lb_text t;
+        lb_text_init(&t, run->arena);
+        lb_text_add(&t, "%s (", term->loss->name);
+        for (int k = 0; term->loss->knobs && term->loss->knobs[k].name; k++) {
+            const lb_knob *const knob = &term->loss->knobs[k];
+            if (term->knobs[k] != knob->usual || knob->usual != 0)
+                lb_text_add(&t, "%s %g, ", knob->name, term->knobs[k]);
+            if (isnan(temperature) && strcmp(knob->name, "temperature") == 0)
+                temperature = term->knobs[k];
+        }
+        lb_text_add(&t, "weight %g)", term->weight);
+        lb_json_text(j, NULL, t.failed ? term->loss->name : t.chars);
+    }
+    lb_json_close(j, ']');
+    lb_json_number(j, "temperature", temperature);
+    lb_json_int(j, "epochs", r->train.epochs);
+    lb_json_int(j, "batch", r->train.batch);
+    lb_json_int(j, "seed", (int64_t)r->seed);
+    lb_json_close(j, '}');
+}
+
+static void add_shape(lb_json *j, const char *key, const lb_shape *shape)
+{
+    lb_json_open(j, key, '[');
+    for (int i = 0; i < shape->rank; i++)
+        lb_json_int(j, NULL, shape->dim[i]);
+    lb_json_close(j, ']');
+}
+
+static void add_data(lb_json *j, const lb_run *run)
+{
+    const lb_data *const d = run->data;
+    const char *const *const names = d->content.class_names;
+
+    lb_json_open(j, "data", '{');
+    lb_json_text(j, "source",
+                 lb_arena_text(run->arena, "%s:%s", d->options.source, d->options.path));
+    lb_json_int(j, "classes", d->content.n_classes);
+    if (names) {
+        lb_json_open(j, "class_names", '[');
+        for (int i = 0; i < d->content.n_classes; i++)
+            lb_json_text(j, NULL, names[i]);
+        lb_json_close(j, ']');
+    } else {
+        lb_json_null(j, "class_names");
+    }
+    lb_json_int(j, "train", d->n[LB_TRAIN]);
+    lb_json_int(j, "validation", d->n[LB_VALIDATION]);
+    lb_json_int(j, "test", d->n[LB_TEST]);
+    add_shape(j, "shape", &d->content.shape);
+    lb_json_close(j, '}');
+}
+
+static void add_range(lb_json *j, const char *key, const lb_range *range)
+{
+    lb_json_range(j, key, range->low, range->mid, range->high);
+}
+
+static void add_network(lb_json *j, const char *name, const lb_graph *graph,
+                        const lb_metrics *test)
+{
+    lb_json_text(j, "name", name);
+    lb_json_number(j, "accuracy", test->accuracy);
+    lb_json_number(j, "top5", test->top5);
+    lb_json_number(j, "loss", test->loss);
+    lb_json_number(j, "ece", test->ece);
+    lb_json_int(j, "parameters", (int64_t)lb_graph_parameters(graph));
+    lb_json_number(j, "macs", lb_graph_macs(graph));
+}
+
+static void add_networks(lb_json *j, const lb_run *run)
+{
+    const lb_student_options *const s = &run->recipe->student;
+    const lb_estimate *const e = &run->estimate;
+
+    if (run->teacher_file) {
+        lb_json_open(j, "teacher", '{');
+        add_network(j, run->recipe->teacher.onnx, run->teacher_file, &run->teacher_test);
+        lb_json_close(j, '}');
+    } else {
+        lb_json_null(j, "teacher");
+    }
+    lb_json_open(j, "student", '{');
+    add_network(j, s->onnx ? s->onnx : s->model, run->student, &run->student_test);
+    if (run->device) {
+        lb_json_int(j, "flash_bytes", (int64_t)e->flash_bytes);
+        lb_json_int(j, "weight_bytes", (int64_t)e->weight_bytes);
+        lb_json_int(j, "sram_bytes", (int64_t)e->sram_bytes);
+        lb_json_int(j, "arena_bytes", (int64_t)e->arena_bytes);
+        add_range(j, "latency_ms", &e->latency_ms);
+        add_range(j, "energy_uj", &e->energy_uj);
+    }
+    lb_json_close(j, '}');
+    lb_json_number(j, "agreement", run->teacher_file ? run->student_test.agreement : NAN);
+}
+
+static void add_epochs(lb_json *j, const lb_run *run)
+{
+    lb_json_open(j, "term_names", '[');
+    for (int i = 0; i < run->recipe->n_terms; i++)
+        lb_json_text(j, NULL, run->recipe->term[i].loss->name);
+    lb_json_close(j, ']');
+    lb_json_open(j, "epochs", '[');
+    for (int i = 0; i < run->trained.epochs_done; i++) {
+        const lb_epoch_report *const e = &run->trained.epoch[i];
+        lb_json_open(j, NULL, '{');
+        lb_json_int(j, "epoch", e->epoch);
+        lb_json_number(j, "lr", e->lr);
+        lb_json_number(j, "loss", e->loss);
+        lb_json_open(j, "terms", '[');
+        for (int k = 0; k < run->recipe->n_terms; k++)
+            lb_json_number(j, NULL, e->term[k]);
+        lb_json_close(j, ']');
+        lb_json_number(j, "train_accuracy", e->train_accuracy);
+        lb_json_number(j, "validation_accuracy", e->validation_accuracy);
+        lb_json_number(j, "validation_loss", e->validation_loss);
+        lb_json_number(j, "seconds", e->seconds);
+        lb_json_close(j, '}');
+    }
+    lb_json_close(j, ']');
+    lb_json_int(j, "best_epoch", run->trained.best_epoch);
+}
+
+static const char *kind_name(lb_low_kind kind)
+{
+    switch (kind) {
+    case LB_LOW_CONV:
+        return "conv";
+    case LB_LOW_POINTWISE:
+        return "pointwise";
+    case LB_LOW_DEPTHWISE:
+        return "depthwise";
+    case LB_LOW_DENSE:
+        return "dense";
+    case LB_LOW_MAX_POOL:
+    case LB_LOW_AVERAGE_POOL:
+        return "pool";
+    case LB_LOW_ADD:
+        return "add";
+    case LB_LOW_SOFTMAX:
+        return "softmax";
+    case LB_LOW_ACTIVATION:
+        return "activation";
+    case LB_LOW_PAD:
+        return "pad";
+    case LB_LOW_CONCAT:
+        return "concat";
+    case LB_LOW_COPY:
+        return "copy";
+    case LB_LOW_AFFINE:
+        return "affine";
+    }
+    return "other";
+}
+
+/* A buffer that took over another's memory is counted once. */
+static size_t live_bytes(const lb_low *low, int step)
+{
+    size_t sum = 0;
+
+    for (int i = 0; i < low->n_buffers; i++) {
+        const lb_low_buffer *const b = &low->buffer[i];
+        const bool shared = b->alias >= 0 && low->buffer[b->alias].first <= step &&
+                            step <= low->buffer[b->alias].last;
+        if (b->first <= step && step <= b->last && !shared)
+            sum += b->bytes;
+    }
+    return sum;
+}
+
+static void add_memory(lb_json *j, const lb_run *run)
+{
+    const lb_low *const low = run->low;
+    const double limit = run->recipe->device.sram;
+
+    if (!low || !run->device) {
+        lb_json_null(j, "memory");
+        return;
+    }
+    lb_json_open(j, "memory", '{');
+    lb_json_number(j, "budget_bytes", limit > 0 ? limit : run->device->sram_bytes);
+    lb_json_int(j, "arena_bytes", (int64_t)low->arena_bytes);
+    lb_json_int(j, "stack_bytes", (int64_t)run->estimate.stack_bytes);
+    lb_json_open(j, "steps", '[');
+    for (int i = 0; i < low->n_steps; i++) {
+        const lb_low_step *const s = &low->step[i];
+        const lb_low_dims *const d = &low->buffer[s->out].dims;
+        lb_json_open(j, NULL, '{');
+        lb_json_text(j, "name", s->name);
+        lb_json_text(j, "kind", kind_name(s->kind));
+        lb_json_int(j, "live_bytes", (int64_t)live_bytes(low, i));
+        lb_json_number(j, "macs", s->macs);
+        const lb_shape shape = lb_shape_of(3, d->c, d->h, d->w);
+        add_shape(j, "shape", &shape);
+        lb_json_close(j, '}');
+    }
+    lb_json_close(j, ']');
+    lb_json_close(j, '}');
+}
+
+static const char *base64(lb_arena *arena, const uint8_t *data, size_t n)
+{
+    static const char digit[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *const out = lb_arena_take(arena, (n + 2) / 3 * 4 + 1);
+    size_t k = 0;
+
+    for (size_t i = 0; out && i < n; i += 3) {
+        const unsigned a = data[i], b = i + 1 < n ? data[i + 1] : 0,
+                       c = i + 2 < n ? data[i + 2] : 0;
+        out[k++] = digit[a >> 2];
+        out[k++] = digit[(a & 3) << 4 | b >> 4];
+        out[k++] = i + 1 < n ? digit[(b & 15) << 2 | c >> 6] : '=';
+        out[k++] = i + 2 < n ? digit[c & 63] : '=';
+    }
+    return out;
+}
+
+static void add_logits(lb_json *j, const char *key, const lb_metrics *m, int sample,
+                       int classes)
+{
+    lb_json_open(j, key, '[');
+    for (int c = 0; c < classes; c++)
+        lb_json_number(j, NULL,
+                       (double)m->logits[(size_t)sample * (size_t)classes + (size_t)c]);
+    lb_json_close(j, ']');
+}
+
+static void add_samples(lb_json *j, const lb_run *run)
+{
+    const lb_data *const d = run->data;
+    const lb_shape *const shape = &d->content.shape;
+    const int classes = d->content.n_classes;
+    const int n = d->n[LB_TEST] < SAMPLES ? d->n[LB_TEST] : SAMPLES;
+    size_t size = 0;
+
+    lb_json_open(j, "samples", '[');
+    const bool shown = d->content.is_image && shape->rank == 3 &&
+                       (shape->dim[0] == 1 || shape->dim[0] == 3) &&
+                       lb_shape_count(shape, &size) && size <= (size_t)1 << 18;
+    float *const pixels = shown ? LB_TAKE_ARRAY(run->arena, size, float) : NULL;
+    uint8_t *const bytes = shown ? LB_TAKE_ARRAY(run->arena, size, uint8_t) : NULL;
+    for (int i = 0; pixels && bytes && i < n; i++) {
+        lb_data_sample(d, LB_TEST, i, pixels);
+        for (size_t k = 0; k < size; k++)
+            bytes[k] = (uint8_t)fmin(255, fmax(0, (double)pixels[k] + 0.5));
+        lb_json_open(j, NULL, '{');
+        lb_json_int(j, "label", lb_data_label(d, LB_TEST, i));
+        add_shape(j, "shape", shape);
+        lb_json_text(j, "pixels", base64(run->arena, bytes, size));
+        if (run->teacher_file)
+            add_logits(j, "teacher_logits", &run->teacher_test, i, classes);
+        else
+            lb_json_null(j, "teacher_logits");
+        add_logits(j, "student_logits", &run->student_test, i, classes);
+        lb_json_close(j, '}');
+    }
+    lb_json_close(j, ']');
+}
+
+static void add_matrix(lb_json *j, const char *key, const int *cell, int n)
+{
+    lb_json_open(j, key, '[');
+    for (int row = 0; row < n; row++) {
+        lb_json_open(j, NULL, '[');
+        for (int column = 0; column < n; column++)
+            lb_json_int(j, NULL, cell[(size_t)row * (size_t)n + (size_t)column]);
+        lb_json_close(j, ']');
+    }
+    lb_json_close(j, ']');
+}
+
+static void add_confusion(lb_json *j, const lb_run *run)
+{
+    const int classes = run->data->content.n_classes;
+
+    if (classes > 100) {
+        lb_json_null(j, "confusion");
+        return;
+    }
+    lb_json_open(j, "confusion", '{');
+    add_matrix(j, "student", run->student_test.confusion, classes);
+    if (run->teacher_file)
+        add_matrix(j, "teacher", run->teacher_test.confusion, classes);
+    else
+        lb_json_null(j, "teacher");
+    lb_json_close(j, '}');
+}
+
+static void add_firmware(lb_json *j, const lb_run *run)
+{
+    const lb_proof *const p = &run->proof;
+
+    if (!run->has_firmware) {
+        lb_json_null(j, "firmware");
+        return;
+    }
+    lb_json_open(j, "firmware", '{');
+    lb_json_bool(j, "compiled", run->has_proof);
+    if (run->has_proof) {
+        lb_json_text(j, "compiler", p->compiler);
+        lb_json_int(j, "flash_bytes", (int64_t)p->flash_bytes);
+        lb_json_int(j, "sram_bytes", (int64_t)p->sram_bytes);
+        lb_json_int(j, "stack_bytes", (int64_t)p->stack_bytes);
+        lb_json_int(j, "outputs_checked", p->outputs_checked);
+        lb_json_int(j, "mismatches", p->mismatches);
+        lb_json_number(j, "worst_error", p->worst_error);
+    }
+    lb_json_close(j, '}');
+}
+
+static void add_files(lb_json *j, const lb_run *run)
+{
+    lb_json_open(j, "files", '{');
+    lb_json_text(j, "student.onnx", "student.onnx");
+    if (run->has_firmware)
+        lb_json_text(j, "firmware", "firmware");
+    lb_json_text(j, "recipe.yaml", "recipe.yaml");
+    lb_json_text(j, "result.json", "result.json");
+    lb_json_close(j, '}');
+}
+
+const char *lb_run_record_json(const lb_run *run)
+{
+    lb_json j;
+
+    lb_json_init(&j, run->arena);
+    lb_json_open(&j, NULL, '{');
+    lb_json_text(&j, "name", run->recipe->name);
+    lb_json_text(&j, "started", run->started);
+    lb_json_number(&j, "seconds", lb_run_seconds(run));
+    lb_json_text(&j, "version", LB_VERSION);
+    lb_json_text(&j, "status", "done");
+    lb_json_text(&j, "recipe_text", run->recipe_text);
+    add_asked(&j, run);
+    add_data(&j, run);
+    add_networks(&j, run);
+    add_epochs(&j, run);
+    add_memory(&j, run);
+    add_samples(&j, run);
+    add_confusion(&j, run);
+    add_firmware(&j, run);
+    add_files(&j, run);
+    lb_json_close(&j, '}');
+    return j.text.failed ? NULL : j.text.chars;
+}

@@ -1,0 +1,126 @@
+/* result.c: a run's figures as one JSON object, and as a few lines for people. */
+#include "run/run_int.h"
+
+#include "base/json.h"
+
+#include <math.h>
+
+double lb_run_seconds(const lb_run *run)
+{
+    /* earlier sittings of a run that was resumed are known by their training time */
+    const double before = run->trained.seconds - run->train_wall;
+
+    return lb_run_clock() - run->began + (before > 0 ? before : 0);
+}
+
+static void add_range(lb_json *j, const char *key, const lb_range *range, bool known)
+{
+    if (known)
+        lb_json_range(j, key, range->low, range->mid, range->high);
+    else
+        lb_json_null(j, key);
+}
+
+static void add_network(lb_json *j, const lb_graph *graph, const lb_metrics *test)
+{
+    lb_json_number(j, "accuracy", test->n > 0 ? test->accuracy : NAN);
+    lb_json_int(j, "parameters", (int64_t)lb_graph_parameters(graph));
+    lb_json_number(j, "macs", lb_graph_macs(graph));
+}
+
+static void add_teacher(lb_json *j, const lb_run *run)
+{
+    if (!run->teacher_file) {
+        lb_json_null(j, "teacher");
+        return;
+    }
+    lb_json_open(j, "teacher", '{');
+    add_network(j, run->teacher_file, &run->teacher_test);
+    lb_json_close(j, '}');
+}
+
+static void add_student(lb_json *j, const lb_run *run)
+{
+    const bool known = run->device != NULL;
+    const lb_estimate *const e = &run->estimate;
+
+    lb_json_open(j, "student", '{');
+    add_network(j, run->student, &run->student_test);
+    lb_json_number(j, "flash_bytes", known ? (double)e->flash_bytes : NAN);
+    lb_json_number(j, "sram_bytes", known ? (double)e->sram_bytes : NAN);
+    add_range(j, "latency_ms", &e->latency_ms, known);
+    add_range(j, "energy_uj", &e->energy_uj, known);
+    lb_json_close(j, '}');
+}
+
+static void add_files(lb_json *j, const lb_run *run)
+{
+    const bool ended = run->student_test.n > 0;
+
+    lb_json_open(j, "files", '{');
+    if (ended) {
+        lb_json_text(j, "student.onnx", lb_run_path(run, "student.onnx"));
+        if (run->has_firmware)
+            lb_json_text(j, "firmware", lb_run_path(run, "firmware"));
+        if (run->recipe->exports & LB_EXPORT_REPORT)
+            lb_json_text(j, "report.html", lb_run_path(run, "report.html"));
+        lb_json_text(j, "recipe.yaml", lb_run_path(run, "recipe.yaml"));
+        lb_json_text(j, "record.json", lb_run_path(run, "record.json"));
+        lb_json_text(j, "result.json", lb_run_path(run, "result.json"));
+    }
+    lb_json_close(j, '}');
+}
+
+const char *lb_run_result_json(const lb_run *run)
+{
+    const bool compared = run->teacher_graph && run->student_test.n > 0;
+    lb_json j;
+
+    lb_json_init(&j, run->arena);
+    lb_json_open(&j, NULL, '{');
+    lb_json_text(&j, "run", run->folder);
+    add_teacher(&j, run);
+    add_student(&j, run);
+    lb_json_null(&j, "int8");
+    lb_json_number(&j, "agreement", compared ? run->student_test.agreement : NAN);
+    lb_json_number(&j, "seconds", lb_run_seconds(run));
+    lb_json_number(&j, "images_per_second",
+                   run->trained.images_per_second > 0 ? run->trained.images_per_second
+                                                      : NAN);
+    add_files(&j, run);
+    lb_json_close(&j, '}');
+    return j.text.failed ? NULL : j.text.chars;
+}
+
+const char *lb_run_summary(const lb_run *run)
+{
+    lb_text t;
+
+    lb_text_init(&t, run->arena);
+    if (run->teacher_file)
+        lb_text_add(&t, "teacher   %6.2f %% of the test samples, %zu parameters\n",
+                    100 * run->teacher_test.accuracy,
+                    lb_graph_parameters(run->teacher_file));
+    lb_text_add(&t, "student   %6.2f %%, %zu parameters",
+                100 * run->student_test.accuracy, lb_graph_parameters(run->student));
+    if (run->teacher_file)
+        lb_text_add(&t, ", answers as the teacher does on %.2f %%",
+                    100 * run->student_test.agreement);
+    lb_text_add_char(&t, '\n');
+    if (run->device)
+        lb_text_add(&t,
+                    "on %s  %.1f KiB of flash, %.1f KiB of SRAM, %.3g ms, %.3g uJ "
+                    "(estimates)\n",
+                    run->device->name, (double)run->estimate.flash_bytes / 1024,
+                    (double)run->estimate.sram_bytes / 1024, run->estimate.latency_ms.mid,
+                    run->estimate.energy_uj.mid);
+    if (run->has_proof)
+        lb_text_add(&t,
+                    "firmware  compiled, %d outputs agree (worst %.2g of the scale)\n",
+                    run->proof.outputs_checked, run->proof.worst_error);
+    else if (run->has_firmware)
+        lb_text_add(&t, "firmware  written, not compiled: %s\n",
+                    run->proof_note ? run->proof_note : "unknown");
+    lb_text_add(&t, "files     '%s', after %.0f s", run->folder, lb_run_seconds(run));
+    return t.failed ? NULL : t.chars;
+}

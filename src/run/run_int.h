@@ -1,0 +1,96 @@
+/* run_int.h: what the files of run/ share: one run, as far as it has come. */
+#ifndef LB_RUN_RUN_INT_H
+#define LB_RUN_RUN_INT_H
+
+#include "base/hash.h"
+#include "base/text.h"
+#include "emit/emit.h"
+#include "prove/prove.h"
+#include "run/run.h"
+
+typedef struct lb_run {
+    const lb_run_options *options;
+    int depth;       /* of runs that train the teacher of a run that ... */
+    lb_arena *arena; /* the caller's */
+    double began;    /* clock */
+    const char *started;
+    lb_pool *pool;
+    lb_recipe *recipe;
+    const char *recipe_text; /* resolved */
+    const char *folder, *parent;
+    char key[65]; /* what the run is, by content */
+
+    lb_data *data;
+
+    lb_graph *teacher_file;  /* as imported; NULL without one, or not trained yet */
+    lb_graph *teacher_graph; /* inference form */
+    lb_digest teacher_digest;
+    lb_teacher *teacher;
+    lb_metrics teacher_test;
+
+    lb_graph *student;
+    lb_digest student_digest; /* of an imported graph and of initial weights */
+    double width;             /* 0: the model has none */
+    const lb_device *device;  /* NULL: no gate */
+    lb_low *low;              /* NULL: not asked for */
+    lb_estimate estimate;     /* with a device */
+
+    lb_train_result trained;
+    double train_wall; /* of this sitting */
+    lb_metrics student_test;
+
+    lb_emitted emitted;
+    bool has_firmware, has_proof;
+    lb_proof proof;
+    const char *proof_note; /* why the firmware was not compiled, or NULL */
+} lb_run;
+
+double lb_run_clock(void);
+void lb_run_phase(const lb_run *run, const char *text);
+
+/* folder.c: the run's folder, and whose it is. */
+lb_code lb_run_place(lb_run *run, lb_error *err) LB_MUST_USE; /* names it only */
+lb_code lb_run_key(lb_run *run, lb_error *err) LB_MUST_USE;
+/* Makes the folder and its recipe; refuses a folder that holds another run. */
+lb_code lb_run_enter(lb_run *run, lb_error *err) LB_MUST_USE;
+/* The result that a finished run of this key left there; NULL if it has not finished. */
+const char *lb_run_finished(const lb_run *run);
+/* The folder joined with a name; NULL without memory. */
+const char *lb_run_path(const lb_run *run, const char *name);
+
+/* materials.c: data, teacher and student. */
+lb_code lb_run_open_data(lb_run *run, lb_error *err) LB_MUST_USE;
+lb_code lb_run_open_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
+/* Refuses a teacher that knows no more than chance. */
+lb_code lb_run_test_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
+lb_code lb_run_open_cache(lb_run *run, lb_error *err) LB_MUST_USE;
+void lb_run_close(lb_run *run);
+
+/* weigh.c: the student, and whether the device can hold it. */
+lb_code lb_run_open_student(lb_run *run, lb_error *err) LB_MUST_USE;
+lb_code lb_run_weigh(lb_run *run, lb_error *err) LB_MUST_USE;
+
+/* plan_text.c: what a dry run says. NULL without memory. */
+const char *lb_run_plan_text(const lb_run *run, double step_seconds);
+
+/* bottle.c: writes student.onnx and firmware/. */
+lb_code lb_run_bottle(lb_run *run, lb_error *err) LB_MUST_USE;
+
+/* result.c: the object of --json; NULL without memory. */
+const char *lb_run_result_json(const lb_run *run);
+const char *lb_run_summary(const lb_run *run);
+double lb_run_seconds(const lb_run *run);
+
+/* record.c: record.json, for the report page; NULL without memory. */
+const char *lb_run_record_json(const lb_run *run);
+
+/* tell.c: result.json, record.json, report.html, a row in the store. */
+lb_code lb_run_tell(lb_run *run, lb_run_result *out, lb_error *err) LB_MUST_USE;
+/* A row for a run that did not end well. */
+void lb_run_tell_end(const lb_run *run, lb_code code);
+
+/* distill.c: a run within a run: trains a teacher. */
+lb_code lb_run_within(const lb_run_options *options, int depth, lb_arena *arena,
+                      lb_run_result *out, lb_error *err) LB_MUST_USE;
+
+#endif

@@ -1,0 +1,91 @@
+/* weigh.c: makes the student, and holds it against the device before the first step. */
+#include "run/run_int.h"
+
+#include "onnx/onnx.h"
+
+#include <string.h>
+
+static lb_model_options model_options(const lb_run *run)
+{
+    const lb_recipe *const r = run->recipe;
+
+    return (lb_model_options){.input = run->data->content.shape,
+                              .classes = run->data->content.n_classes,
+                              .width = r->student.width,
+                              .depth = r->student.depth};
+}
+
+static lb_code build_student(lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+    const lb_model *const model = lb_model_find(r->student.model);
+    lb_model_options options = model_options(run);
+
+    if (!model)
+        return lb_raise(err, LB_ERR_INPUT, "no model is called '%s'", r->student.model);
+    if (options.width <= 0 && run->device)
+        LB_TRY(
+            lb_device_fit(model, &options, run->device, &r->device, &options.width, err));
+    if (options.width <= 0)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "'width: fit' needs a device to fit; name one under 'device', or "
+                        "give the width as a number");
+    run->width = options.width;
+    return lb_model_build(model, &options, r->seed, &run->student, err);
+}
+
+lb_code lb_run_open_student(lb_run *run, lb_error *err)
+{
+    lb_student_options *const s = &run->recipe->student;
+    const char *const profile = run->recipe->device.profile;
+
+    lb_run_phase(run, "student");
+    if (profile && !(run->device = lb_device_find(profile)))
+        return lb_raise(err, LB_ERR_INPUT, "no device is called '%s'", profile);
+    if (s->onnx)
+        LB_TRY(lb_onnx_load(s->onnx, &run->student, &run->student_digest, err));
+    else
+        LB_TRY(build_student(run, err));
+    if (s->init)
+        LB_TRY(lb_onnx_load_weights(s->init, run->student, err));
+    if (lb_input_match(run->student, &run->data->content.shape, &s->input, err) != LB_OK)
+        return lb_within(err, "student");
+    return LB_OK;
+}
+
+/* Adds to a refusal what would fit. */
+static lb_code with_advice(const lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+    const lb_model *const model =
+        r->student.onnx ? NULL : lb_model_find(r->student.model);
+    const lb_model_options options = model_options(run);
+    char was[sizeof err->text];
+    lb_error ignored = {0};
+    double width;
+
+    if (!model || lb_device_fit(model, &options, run->device, &r->device, &width,
+                                &ignored) != LB_OK)
+        return LB_ERR_BUDGET;
+    memcpy(was, err->text, sizeof was);
+    return lb_raise(err, LB_ERR_BUDGET,
+                    "%s; the widest '%s' that fits has width %g (student.width: fit "
+                    "finds it)",
+                    was, model->name, width);
+}
+
+lb_code lb_run_weigh(lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+
+    if (!run->device && !(r->exports & LB_EXPORT_C))
+        return LB_OK;
+    if (lb_lower(run->student, run->arena, &run->low, err) != LB_OK)
+        return lb_within(err, "the student cannot run on a device");
+    if (!run->device)
+        return LB_OK;
+    lb_device_estimate(run->low, run->device, &run->estimate);
+    const lb_code code =
+        lb_device_check(run->low, run->device, &r->device, &run->estimate, err);
+    return code == LB_ERR_BUDGET ? with_advice(run, err) : code;
+}
