@@ -74,6 +74,7 @@ typedef struct lb_data {
     uint64_t seed;
     int n[LB_N_SPLITS];
     const int32_t *sample[LB_N_SPLITS]; /* index within the part, in split order */
+    const int32_t *train_label; /* of each training sample, -1 where it was taken away */
     lb_digest digest; /* of the content, the split and the augmentation: names a cache */
 } lb_data;
 
@@ -105,6 +106,10 @@ typedef struct lb_input_options {
     int layout;           /* lb_order; found from the graph's input where it is clear */
 } lb_input_options;
 extern const lb_key lb_input_keys[]; /* pixels, mean, std, layout */
+
+/* mean and std: none, one, or as many as the samples have channels; std above 0. */
+lb_code lb_input_check(const lb_input_options *options, const lb_shape *shape,
+                       lb_error *err) LB_MUST_USE;
 
 /* One view as the network wants it. shape: [C,H,W] of `from`. */
 void lb_input_write(const lb_input_options *options, const lb_shape *shape,

@@ -1,0 +1,26 @@
+/* data_int.h: what the files of this room share. */
+#ifndef LB_DATA_DATA_INT_H
+#define LB_DATA_DATA_INT_H
+
+#include "data/data.h"
+
+/* Above this no file of a data set is read. */
+#define LB_DATA_MOST_BYTES ((size_t)1 << 34)
+
+/* Checks both label arrays and counts the classes: none below 0, none in the test part
+ * that training does not reach, and most of the classes in use (one broken label would
+ * otherwise make hundreds). The names are for messages. */
+lb_code lb_content_count_classes(lb_content *content, const char *train_name,
+                                 const char *test_name, lb_error *err) LB_MUST_USE;
+
+/* Whether this shape can be augmented so; NULL, or what is wrong with it. */
+const char *lb_augment_problem(const lb_augment *augment, const lb_shape *shape);
+
+/* Writes the augmented sample: source is one sample as stored. */
+void lb_augment_write(const lb_augment *augments, int n, const lb_shape *shape,
+                      lb_rng *rng, lb_dtype dtype, const void *source, float *out);
+
+/* One sample of a part, widened. */
+void lb_part_sample(const lb_part *part, size_t sample_size, int i, float *out);
+
+#endif
