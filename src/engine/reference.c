@@ -10,7 +10,7 @@ typedef struct operand {
     lb_layout layout;
     size_t n;    /* elements, plain */
     size_t wide; /* offset in scratch of its doubles */
-    bool there;
+    bool there, batched;
 } operand;
 
 typedef struct state {
@@ -56,8 +56,10 @@ static lb_code create(const lb_ask *ask, lb_arena *arena, void **out, lb_error *
                         "constants");
     *s = (state){.node = ask->node, .batch = ask->batch, .block = ask->block};
     for (int k = 0; k < ask->n_in; k++)
-        if (ask->has_in[k])
+        if (ask->has_in[k]) {
             at = describe(&s->in[k], &ask->in[k], ask->want_in[k], at);
+            s->in[k].batched = ask->batched_in[k];
+        }
     for (int k = 0; k < ask->n_out; k++)
         at = describe(&s->out[k], &ask->out[k], LB_PLAIN, at);
     s->plain = at;
@@ -96,6 +98,7 @@ static void run(const lb_call *call)
         if (!s->in[k].there)
             continue;
         ref.in_type[k] = s->in[k].type;
+        ref.batched_in[k] = s->in[k].batched;
         ref.in[k] = widen(s, &s->in[k], call->in[k], call->scratch);
     }
     for (int k = 0; k < node->n_out; k++) {

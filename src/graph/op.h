@@ -80,6 +80,7 @@ typedef struct lb_ref_call {
     int n_in, n_out;
     const double *in[LB_MAX_INPUTS]; /* NULL: left out */
     lb_type in_type[LB_MAX_INPUTS];
+    bool batched_in[LB_MAX_INPUTS]; /* dimension 0 of the input is the batch */
     double *out[LB_MAX_OUTPUTS];
     lb_type out_type[LB_MAX_OUTPUTS];
     int batch;

@@ -1,0 +1,241 @@
+/* build.c: the verbs that add named operators to a graph. */
+#include "ops/build.h"
+
+#include "ops/op_util.h"
+#include "ops/window.h"
+
+static lb_value named(lb_builder *b, const lb_op *op, lb_value x, const char *name)
+{
+    return lb_add_node(b, op, name, &x, 1, NULL, 0);
+}
+
+lb_value lb_conv(lb_builder *b, lb_value x, lb_value w, lb_value bias,
+                 const lb_window *window, const char *name)
+{
+    const lb_value in[] = {x, w, bias};
+    lb_attr attrs[LB_WINDOW_ATTRS];
+    lb_window_store store;
+    const int n = lb_window_attrs(window, true, &store, attrs);
+
+    return lb_add_node(b, &lb_op_Conv, name, in, bias.id ? 3 : 2, attrs, n);
+}
+
+lb_value lb_batch_norm(lb_builder *b, lb_value x, lb_value scale, lb_value bias,
+                       lb_value mean, lb_value var, double epsilon, double momentum,
+                       const char *name)
+{
+    const lb_value in[] = {x, scale, bias, mean, var};
+    const lb_attr attrs[] = {lb_af("epsilon", epsilon), lb_af("momentum", momentum)};
+
+    return lb_add_node(b, &lb_op_BatchNormalization, name, in, 5, attrs, 2);
+}
+
+lb_value lb_gemm(lb_builder *b, lb_value x, lb_value w, lb_value bias, bool trans_a,
+                 bool trans_b, const char *name)
+{
+    const lb_value in[] = {x, w, bias};
+    const lb_attr attrs[] = {lb_ai("transA", trans_a), lb_ai("transB", trans_b)};
+
+    return lb_add_node(b, &lb_op_Gemm, name, in, bias.id ? 3 : 2, attrs, 2);
+}
+
+lb_value lb_matmul(lb_builder *b, lb_value x, lb_value y)
+{
+    return lb_binary(b, &lb_op_MatMul, x, y);
+}
+
+lb_value lb_add(lb_builder *b, lb_value x, lb_value y)
+{
+    return lb_binary(b, &lb_op_Add, x, y);
+}
+
+lb_value lb_sub(lb_builder *b, lb_value x, lb_value y)
+{
+    return lb_binary(b, &lb_op_Sub, x, y);
+}
+
+lb_value lb_mul(lb_builder *b, lb_value x, lb_value y)
+{
+    return lb_binary(b, &lb_op_Mul, x, y);
+}
+
+lb_value lb_div(lb_builder *b, lb_value x, lb_value y)
+{
+    return lb_binary(b, &lb_op_Div, x, y);
+}
+
+lb_value lb_scale(lb_builder *b, lb_value x, double factor)
+{
+    if (factor == 1)
+        return x;
+    const lb_value scalar = lb_scalar(b, lb_type_of(b, x).dtype, factor);
+    return lb_mul(b, x, scalar);
+}
+
+lb_value lb_relu(lb_builder *b, lb_value x, const char *name)
+{
+    return named(b, &lb_op_Relu, x, name);
+}
+
+lb_value lb_clip(lb_builder *b, lb_value x, double low, double high, const char *name)
+{
+    const lb_dtype dtype = lb_type_of(b, x).dtype;
+    const lb_value min = lb_scalar(b, dtype, low);
+    const lb_value max = lb_scalar(b, dtype, high);
+    const lb_value in[] = {x, min, max};
+
+    return lb_add_node(b, &lb_op_Clip, name, in, 3, NULL, 0);
+}
+
+lb_value lb_max_pool(lb_builder *b, lb_value x, const lb_window *window, const char *name)
+{
+    lb_attr attrs[LB_WINDOW_ATTRS];
+    lb_window_store store;
+    const int n = lb_window_attrs(window, false, &store, attrs);
+
+    return lb_add_node(b, &lb_op_MaxPool, name, &x, 1, attrs, n);
+}
+
+lb_value lb_average_pool(lb_builder *b, lb_value x, const lb_window *window,
+                         bool count_include_pad, const char *name)
+{
+    lb_attr attrs[LB_WINDOW_ATTRS + 1];
+    lb_window_store store;
+    int n = lb_window_attrs(window, false, &store, attrs);
+
+    attrs[n++] = lb_ai("count_include_pad", count_include_pad);
+    return lb_add_node(b, &lb_op_AveragePool, name, &x, 1, attrs, n);
+}
+
+lb_value lb_global_average_pool(lb_builder *b, lb_value x, const char *name)
+{
+    return named(b, &lb_op_GlobalAveragePool, x, name);
+}
+
+/* The batch goes out as -1, which every reader of ONNX infers. */
+lb_value lb_reshape(lb_builder *b, lb_value x, const lb_shape *shape)
+{
+    int64_t dims[LB_MAX_RANK];
+
+    for (int i = 0; i < shape->rank; i++)
+        dims[i] = shape->dim[i] == LB_BATCH ? -1 : shape->dim[i];
+    const lb_value target = lb_int_list(b, dims, shape->rank);
+    return lb_binary(b, &lb_op_Reshape, x, target);
+}
+
+lb_value lb_flatten(lb_builder *b, lb_value x, const char *name)
+{
+    const lb_attr axis = lb_ai("axis", 1);
+
+    return lb_add_node(b, &lb_op_Flatten, name, &x, 1, &axis, 1);
+}
+
+lb_value lb_transpose(lb_builder *b, lb_value x, const int *perm, int n)
+{
+    int64_t list[LB_MAX_RANK] = {0};
+
+    for (int i = 0; i < n && i < LB_MAX_RANK; i++)
+        list[i] = perm[i];
+    const lb_attr attr = lb_ais("perm", list, n);
+    return lb_add_node(b, &lb_op_Transpose, NULL, &x, 1, &attr, 1);
+}
+
+lb_value lb_concat(lb_builder *b, const lb_value *x, int n, int axis)
+{
+    const lb_attr attr = lb_ai("axis", axis);
+
+    return lb_add_node(b, &lb_op_Concat, NULL, x, n, &attr, 1);
+}
+
+lb_value lb_softmax(lb_builder *b, lb_value x, int axis)
+{
+    const lb_attr attr = lb_ai("axis", axis);
+
+    return lb_add_node(b, &lb_op_Softmax, NULL, &x, 1, &attr, 1);
+}
+
+lb_value lb_log_softmax(lb_builder *b, lb_value x, int axis)
+{
+    const lb_attr attr = lb_ai("axis", axis);
+
+    return lb_add_node(b, &lb_op_LogSoftmax, NULL, &x, 1, &attr, 1);
+}
+
+static int copy_axes(const int *axes, int n, int64_t *list)
+{
+    for (int i = 0; i < n && i < LB_MAX_RANK; i++)
+        list[i] = axes[i];
+    return n < LB_MAX_RANK ? n : LB_MAX_RANK;
+}
+
+lb_value lb_reduce_mean(lb_builder *b, lb_value x, const int *axes, int n, bool keepdims)
+{
+    int64_t list[LB_MAX_RANK] = {0};
+    const lb_attr attrs[] = {lb_ai("keepdims", keepdims),
+                             lb_ais("axes", list, copy_axes(axes, n, list))};
+
+    return lb_add_node(b, &lb_op_ReduceMean, NULL, &x, 1, attrs, n ? 2 : 1);
+}
+
+lb_value lb_reduce_sum(lb_builder *b, lb_value x, const int *axes, int n, bool keepdims)
+{
+    int64_t list[LB_MAX_RANK] = {0};
+    const lb_attr attr = lb_ai("keepdims", keepdims);
+    const int n_axes = copy_axes(axes, n, list);
+    const lb_value axis_list = n ? lb_int_list(b, list, n_axes) : (lb_value){0};
+    const lb_value in[] = {x, axis_list};
+
+    return lb_add_node(b, &lb_op_ReduceSum, NULL, in, n ? 2 : 1, &attr, 1);
+}
+
+lb_value lb_mean_all(lb_builder *b, lb_value x)
+{
+    return lb_reduce_mean(b, x, NULL, 0, false);
+}
+
+lb_value lb_sum_all(lb_builder *b, lb_value x)
+{
+    return lb_reduce_sum(b, x, NULL, 0, false);
+}
+
+lb_value lb_one_hot(lb_builder *b, lb_value labels, lb_dtype dtype, int depth, double on,
+                    double off)
+{
+    const int64_t n = depth;
+    const lb_value count = lb_int_list(b, &n, 1);
+    const lb_value values = lb_filled(b, dtype, 2, off);
+    const lb_value in[] = {labels, count, values};
+
+    if (values.id)
+        lb_tensor_put(b->graph->values[values.id].tensor, 1, on);
+    return lb_add_node(b, &lb_op_OneHot, NULL, in, 3, NULL, 0);
+}
+
+static lb_value ones(lb_builder *b, lb_value like)
+{
+    const lb_type type = lb_type_of(b, like);
+    lb_tensor *t = NULL;
+
+    if (b->error.code != LB_OK)
+        return (lb_value){0};
+    if (type.shape.rank == 0)
+        return lb_scalar(b, type.dtype, 1);
+    if (lb_tensor_new(b->graph->arena, type.dtype, &type.shape, &t, &b->error) != LB_OK)
+        return (lb_value){0};
+    for (size_t i = 0; i < t->n; i++)
+        lb_tensor_put(t, i, 1);
+    return lb_constant(b, NULL, t);
+}
+
+const lb_diff_verbs lb_op_verbs = {.one = ones, .add = lb_add};
+
+void lb_sgd_update(lb_builder *b, lb_value param, lb_value grad, lb_value velocity,
+                   lb_value lr, double momentum, double weight_decay, bool nesterov)
+{
+    const lb_value in[] = {param, velocity, grad, lr};
+    const lb_attr attrs[] = {lb_af("momentum", momentum),
+                             lb_af("weight_decay", weight_decay),
+                             lb_ai("nesterov", nesterov)};
+
+    lb_add_node(b, &lb_op_SgdUpdate, NULL, in, 4, attrs, 3);
+}

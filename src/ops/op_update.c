@@ -1,0 +1,50 @@
+/* op_update.c: SgdUpdate(param, velocity, grad, lr; momentum, weight_decay, nesterov)
+ * replaces param and velocity by the rules of torch.optim.SGD:
+ *
+ *   g = grad + weight_decay * param
+ *   velocity = momentum * velocity + g      (it starts at 0)
+ *   param -= lr * (nesterov ? g + momentum * velocity : velocity) */
+#include "ops/op_util.h"
+
+static lb_code infer(const lb_view *view, lb_type *out, lb_error *err)
+{
+    size_t n;
+
+    LB_TRY(lb_check_floats(view, err));
+    LB_TRY(lb_check_shape(view, 1, &view->in[0]->shape, "the velocity", err));
+    LB_TRY(lb_check_shape(view, 2, &view->in[0]->shape, "the gradient", err));
+    if (!lb_shape_count(&view->in[3]->shape, &n) || n != 1)
+        return lb_raise(err, LB_ERR_INPUT, "the learning rate must be one number");
+    out[0] = *view->in[0];
+    out[1] = *view->in[1];
+    return LB_OK;
+}
+
+static void run(const lb_ref_call *call)
+{
+    const double momentum = lb_attr_float(call->node, "momentum", 0);
+    const double decay = lb_attr_float(call->node, "weight_decay", 0);
+    const bool nesterov = lb_attr_int(call->node, "nesterov", 0) != 0;
+    const size_t n = lb_elements(&call->out_type[0]);
+    const double lr = call->in[3][0];
+
+    for (size_t i = 0; i < n; i++) {
+        const double param = call->in[0][i];
+        const double g = call->in[2][i] + decay * param;
+        const double velocity = momentum * call->in[1][i] + g;
+        call->out[0][i] = param - lr * (nesterov ? g + momentum * velocity : velocity);
+        call->out[1][i] = velocity;
+    }
+}
+
+const lb_op lb_op_SgdUpdate = {
+    .name = "SgdUpdate",
+    .help = "one step of stochastic gradient descent with momentum",
+    .flags = LB_OP_FORWARD_ONLY | LB_OP_UPDATE,
+    .min_in = 4,
+    .max_in = 4,
+    .n_out = 2,
+    .infer = infer,
+    .cost = lb_cost_elements,
+    .run = run,
+};
