@@ -68,6 +68,24 @@ static void a_truncated_file_is_an_error_at_every_length(void)
     }
 }
 
+static void a_truncated_teacher_is_an_error(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const char *const path =
+        test_path(arena, true, "data/teachers/cifar10-mlperf-resnet8.onnx");
+    lb_bytes bytes = {0};
+    lb_error err = {0};
+
+    if (!lb_file_exists(path)) {
+        SKIP("the shared data with the teachers is not there");
+    } else {
+        CHECK_OK(lb_read_file(arena, path, 1 << 20, &bytes, &err), &err);
+        for (size_t n = 0; n < bytes.size; n += n < bytes.size - 500 ? 1013 : 1)
+            CHECK(parse_copy(bytes.data, n, &err) == LB_ERR_INPUT);
+    }
+    lb_arena_free(arena);
+}
+
 static void changed_bytes_do_no_harm(void)
 {
     lb_arena *const arena = lb_arena_new(0);
@@ -170,6 +188,7 @@ int main(void)
 {
     RUN(all_refusals_are_told_together);
     RUN(a_truncated_file_is_an_error_at_every_length);
+    RUN(a_truncated_teacher_is_an_error);
     RUN(changed_bytes_do_no_harm);
     RUN(deep_nesting_is_refused);
     RUN(other_files_are_no_networks);
