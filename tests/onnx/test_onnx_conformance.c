@@ -147,6 +147,9 @@ static void run_folder(const char *part, size_t first, int least)
         char name[2048];
         if (strncmp(entry->d_name, "test_", 5) != 0)
             continue;
+        /* the shape of a batch is known when the plan is compiled, not at import */
+        if (first && strncmp(entry->d_name, "test_shape", 10) == 0)
+            continue;
         snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
         run_case(name, first, &sum);
     }
@@ -159,19 +162,18 @@ static void run_folder(const char *part, size_t first, int least)
 
 static void operators_are_right_when_folded(void)
 {
-    run_folder("node", 0, 1);
+    run_folder("node", 0, 180);
 }
 
 static void operators_are_right_on_a_batch(void)
 {
-    run_folder("node", 1, 1);
+    run_folder("node", 1, 110);
 }
 
 static void small_networks_are_right(void)
 {
-    run_folder("pytorch-converted", 1, 1);
-    run_folder("pytorch-operator", 1, 1);
-    run_folder("simple", 1, 0);
+    run_folder("pytorch-converted", 1, 2); /* most are of opset 6 */
+    run_folder("simple", 1, 1);
 }
 
 int main(void)
