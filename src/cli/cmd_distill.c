@@ -23,36 +23,6 @@ static const lb_option options[] = {
     {0},
 };
 
-/* A word as a shell takes it. */
-static void print_quoted(const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "0123456789-_./=:,+@";
-
-    if (*word && !word[strspn(word, plain)]) {
-        fprintf(stderr, " %s", word);
-        return;
-    }
-    fputs(" '", stderr);
-    for (const char *c = word; *c; c++)
-        fputs(*c == '\'' ? "'\\''" : (char[]){*c, 0}, stderr);
-    fputc('\'', stderr);
-}
-
-static void print_resume(const lb_args *args)
-{
-    fputs("to go on: limbeck distill", stderr);
-    print_quoted(args->word[0]);
-    for (int i = 0; i < args->n_given; i++) {
-        if (strcmp(args->given_name[i], "resume") == 0)
-            continue;
-        fprintf(stderr, " --%s", args->given_name[i]);
-        if (args->given_value[i])
-            print_quoted(args->given_value[i]);
-    }
-    fputs(" --resume\n", stderr);
-}
-
 static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 {
     const char *sets[MOST_SETS];
@@ -76,8 +46,6 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
     };
     const lb_code code = lb_run_distill(&wanted, arena, &result, err);
     lb_progress_end(&progress);
-    if (code == LB_ERR_STOPPED)
-        print_resume(args);
     if (code != LB_OK)
         return code;
     const char *const text = args->json       ? result.json

@@ -60,14 +60,10 @@ static lb_code evaluate(const job *j, const char *path, const char *prefix,
 
     LB_TRY(read_input(j->args, prefix, j->arena, &input, err));
     LB_TRY(lb_network_open(path, &graph, err));
-    lb_code code =
-        lb_network_fit_input(graph, path, &j->data->content.shape, &input, err);
-    if (code == LB_OK) {
-        code = lb_evaluate(graph, &input, j->data, j->split, j->pool, j->args->kernels,
-                           other, j->arena, out, err);
-        if (code != LB_OK)
-            code = lb_within(err, "%s", path);
-    }
+    lb_code code = lb_evaluate(graph, &input, j->data, j->split, j->pool,
+                               j->args->kernels, other, j->arena, out, err);
+    if (code != LB_OK)
+        code = lb_within(err, "%s", path);
     lb_graph_free(graph);
     return code;
 }

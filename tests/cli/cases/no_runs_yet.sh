@@ -1,0 +1,3 @@
+limbeck runs
+limbeck runs --json
+ls -A

@@ -1,0 +1,2 @@
+limbeck --version
+limbeck -V

@@ -1,0 +1,334 @@
+/* test_recipe.c: what a recipe says, what it leaves out, and every mistake at once. */
+#include "recipe_help.h"
+
+static void defaults_are_the_documented_ones(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r;
+
+    CHECK_OK(load(least, NULL, 0, arena, &r, &err), &err);
+    if (err.code == LB_OK) {
+        CHECK(strcmp(r->name, "r") == 0);
+        CHECK(r->seed == 1);
+        CHECK(r->data.fraction == 1 && r->data.validation == 0.1 && r->data.labels == 1);
+        CHECK(r->data.n_augment == 0);
+        CHECK(!r->has_teacher);
+        CHECK(r->student.width == 1 && r->student.depth == 0 && !r->student.init);
+        CHECK(!r->device.profile);
+        CHECK(r->n_terms == 1 && strcmp(r->term[0].loss->name, "ce") == 0);
+        CHECK(r->term[0].weight == 1);
+        CHECK(r->train.epochs == 10 && r->train.batch == 128);
+        CHECK(r->train.precision == LB_PRECISION_FLOAT32 && !r->train.order);
+        CHECK(r->train.sgd.lr == 0.1 && r->train.sgd.momentum == 0.9);
+        CHECK(r->train.sgd.nesterov && r->train.sgd.weight_decay == 5e-4);
+        CHECK(r->train.schedule.kind == LB_SCHEDULE_COSINE);
+        CHECK(r->train.schedule.warmup == 1 && r->train.schedule.floor == 0);
+        CHECK(r->exports == (LB_EXPORT_ONNX | LB_EXPORT_C | LB_EXPORT_REPORT));
+    }
+    lb_arena_free(arena);
+}
+
+static void a_teacher_brings_its_losses(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const char *const sets[] = {"teacher={onnx: r.yaml}"};
+    lb_error err = {0};
+    lb_recipe *r;
+
+    CHECK_OK(load(least, sets, 1, arena, &r, &err), &err);
+    if (err.code == LB_OK) {
+        CHECK(r->has_teacher && r->teacher.views == 0);
+        CHECK(r->n_terms == 2);
+        CHECK(strcmp(r->term[0].loss->name, "kd") == 0 && r->term[0].weight == 0.9);
+        CHECK(r->term[0].knobs[0] == 4);
+        CHECK(strcmp(r->term[1].loss->name, "ce") == 0 && r->term[1].weight == 0.1);
+    }
+    lb_arena_free(arena);
+}
+
+static void everything_said_is_kept(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r;
+
+    CHECK_OK(load(full, NULL, 0, arena, &r, &err), &err);
+    if (err.code == LB_OK) {
+        CHECK(strcmp(r->name, "full-one") == 0);
+        CHECK(r->seed == UINT64_MAX);
+        CHECK(r->data.labels == 0.125 && r->data.n_augment == 3);
+        CHECK(r->data.augment[0].kind == LB_AUGMENT_SHIFT &&
+              r->data.augment[0].pixels == 2);
+        CHECK(r->data.augment[1].kind == LB_AUGMENT_FLIP &&
+              r->data.augment[1].flip == LB_FLIP_HORIZONTAL);
+        CHECK(r->data.augment[2].kind == LB_AUGMENT_CROP &&
+              r->data.augment[2].pixels == 4);
+        CHECK(strcmp(r->teacher.onnx, file) == 0);
+        CHECK(r->teacher.input.pixels == LB_PIXELS_RAW);
+        CHECK(r->teacher.input.mean.n == 3 && r->teacher.input.mean.value[2] == 0.406);
+        CHECK(r->teacher.input.layout == LB_CHANNELS_LAST);
+        CHECK(r->teacher.views == 3 && r->teacher.store == LB_CACHE_NONE);
+        CHECK(r->student.width == 0 && r->student.depth == 3);
+        CHECK(r->student.input.mean.n == 1 && r->student.input.mean.value[0] == 0.5);
+        CHECK(r->device.flash == 262144 && r->device.sram == 1000);
+        CHECK_NEAR(r->device.latency, 0.05, 1e-15);
+        CHECK_NEAR(r->device.energy, 0.002, 1e-15);
+        CHECK(r->term[0].knobs[0] == 2.5 && r->term[0].weight == 0.3);
+        CHECK(r->train.precision == LB_PRECISION_FLOAT64);
+        CHECK(r->train.schedule.kind == LB_SCHEDULE_STEP);
+        CHECK(r->train.schedule.at.n == 2 && r->train.schedule.at.value[1] == 8);
+        CHECK(!r->train.sgd.nesterov);
+        CHECK(r->exports == (LB_EXPORT_ONNX | LB_EXPORT_C));
+    }
+    lb_arena_free(arena);
+}
+
+/* The resolved recipe says everything: resolving it again changes nothing. */
+static void resolved_again_it_is_the_same(void)
+{
+    static const char *const sets[] = {"teacher={onnx: r.yaml, cache: {views: 2}}",
+                                       "train.epochs=3", "student.width=0.3"};
+    const struct {
+        const char *text;
+        int n_sets;
+    } cases[] = {{least, 0}, {least, 3}, {full, 0}};
+
+    for (int i = 0; i < 3; i++) {
+        lb_arena *const arena = lb_arena_new(0);
+        lb_error err = {0};
+        lb_recipe *a = NULL, *b = NULL;
+        CHECK_OK(load(cases[i].text, sets, cases[i].n_sets, arena, &a, &err), &err);
+        const char *const first = a ? lb_recipe_text(a, arena) : NULL;
+        CHECK(first != NULL);
+        if (first)
+            CHECK_OK(load(first, NULL, 0, arena, &b, &err), &err);
+        const char *const second = b ? lb_recipe_text(b, arena) : NULL;
+        CHECK(first && second && strcmp(first, second) == 0);
+        if (a && b) {
+            CHECK(memcmp(&a->student.input, &b->student.input, sizeof a->student.input) ==
+                  0);
+            CHECK(a->data.labels == b->data.labels &&
+                  a->data.validation == b->data.validation);
+            CHECK(memcmp(&a->train.schedule, &b->train.schedule,
+                         sizeof a->train.schedule) == 0);
+            CHECK(a->train.sgd.lr == b->train.sgd.lr &&
+                  a->train.sgd.nesterov == b->train.sgd.nesterov);
+            CHECK(a->n_terms == b->n_terms);
+            for (int t = 0; t < a->n_terms; t++)
+                CHECK(a->term[t].weight == b->term[t].weight &&
+                      memcmp(a->term[t].knobs, b->term[t].knobs,
+                             sizeof a->term[t].knobs) == 0);
+            CHECK(a->device.latency == b->device.latency &&
+                  a->device.energy == b->device.energy);
+            CHECK(a->teacher.views == b->teacher.views &&
+                  a->teacher.store == b->teacher.store);
+            CHECK(a->exports == b->exports && a->seed == b->seed);
+        }
+        lb_arena_free(arena);
+    }
+}
+
+static void every_mistake_is_told_at_once(void)
+{
+    static const char text[] = "nam: x\n"
+                               "data:\n"
+                               "  source: idx\n"
+                               "  path: ./nowhere\n"
+                               "  labels: some\n"
+                               "  augment: [{shift: 2}, {flop: horizontal}]\n"
+                               "teacher: {onnx: r.yaml, weight: 1}\n"
+                               "student: {model: ds-cn, width: wide, std: [0]}\n"
+                               "device: stm32l4r\n"
+                               "distill:\n"
+                               "  - {loss: kdd, temperature: 4}\n"
+                               "  - {loss: kd, temperature: -4, temprature: 2}\n"
+                               "train:\n"
+                               "  epochs: ten\n"
+                               "  epochs: 3\n"
+                               "  batch: 0\n"
+                               "  optimizer: {sgd: {lr: [1], momentum: 2}}\n"
+                               "  schedule: {step: {factor: 0.5}}\n"
+                               "compress: {prune: {}}\n"
+                               "export: [onnx, tflite, cc]\n";
+    static const char *const lines[] = {
+        ":1:1: no key is called 'nam' in 'the recipe'; did you mean 'name'?\n",
+        ":4:9: path: there is no '",
+        ":5:11: labels must be all, none or a share from 0 to 1, not 'some'\n",
+        ":6:26: no augmentation is called 'flop'; did you mean 'flip'?\n",
+        ":7:25: 'weight' in 'teacher' is not supported yet in this version\n",
+        ":8:18: no model is called 'ds-cn'; did you mean 'ds-cnn'?\n",
+        ":8:32: width must be 'fit' or a number, not 'wide'\n",
+        ":8:43: std must be above 0, not 0\n",
+        ":9:9: no device is called 'stm32l4r'; did you mean 'stm32l4r5'?\n",
+        ":11:12: no loss is called 'kdd'; did you mean 'kd'?\n",
+        ":12:29: temperature must be between ",
+        ":12:33: no key is called 'temprature' in 'kd'; did you mean 'temperature'?\n",
+        ":14:11: epochs must be a whole number, not 'ten'\n",
+        ":15:3: 'epochs' is given twice, first in line 14\n",
+        ":16:10: batch must be between 1 and 65536, not 0\n",
+        ":17:25: lr must be one value, not a list\n",
+        ":17:40: momentum must be between 0 and 1, not 2\n",
+        ":18:20: 'at' is missing in 'step'; ",
+        ":19:1: 'compress' in 'the recipe' is not supported yet in this version\n",
+        ":20:16: export 'tflite' is not supported yet in this version\n",
+        ":20:24: no export is called 'cc'; did you mean 'c'?\n",
+        "21 mistakes in '",
+        "'; nothing was run",
+    };
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r = NULL;
+    const char *at = err.text;
+
+    CHECK(load(text, NULL, 0, arena, &r, &err) == LB_ERR_INPUT);
+    CHECK(r == NULL);
+    /* all of them, in the order of their places */
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        CHECK_TEXT(at, lines[i]);
+        const char *const found = strstr(at, lines[i]);
+        at = found ? found + 1 : at;
+    }
+    lb_arena_free(arena);
+}
+
+static void sets_override(void)
+{
+    const char *const sets[] = {
+        "train.epochs=3",           "train.optimizer.sgd.lr=0.5", "distill.1.weight=2",
+        "distill.2.loss=ce",        "device=stm32l4r5",           "device.sram=64K",
+        "data.augment=[{crop: 1}]", "train.schedule=constant",    "name=other"};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r;
+
+    CHECK_OK(load(full, sets, 9, arena, &r, &err), &err);
+    if (err.code == LB_OK) {
+        CHECK(r->train.epochs == 3 && r->train.batch == 32);
+        CHECK(r->train.sgd.lr == 0.5 && r->train.sgd.momentum == 0.8);
+        CHECK(r->n_terms == 3 && r->term[1].weight == 2 && r->term[2].weight == 1);
+        CHECK(r->device.sram == 65536 && r->device.flash == 0);
+        CHECK(strcmp(r->device.profile, "stm32l4r5") == 0);
+        CHECK(r->data.n_augment == 1 && r->data.augment[0].kind == LB_AUGMENT_CROP);
+        CHECK(r->train.schedule.kind == LB_SCHEDULE_CONSTANT);
+        CHECK(strcmp(r->name, "other") == 0);
+    }
+    lb_arena_free(arena);
+}
+
+static void mistakes_in_sets_name_the_set(void)
+{
+    const char *const sets[] = {"train.epohs=3",    "distill.7.weight=2", "train",
+                                "train.batch=many", "seed=[1, 2",         "=3"};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r;
+
+    CHECK(load(full, sets, 6, arena, &r, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "--set train.epohs=3: no key is called 'epohs' in 'train'; did "
+                         "you mean 'epochs'?\n");
+    CHECK_TEXT(err.text,
+               "--set distill.7.weight=2: '7' is no item of the list, which has "
+               "2 (from 0 on)\n");
+    CHECK_TEXT(err.text, "--set train: must be KEY=VALUE");
+    CHECK_TEXT(err.text,
+               "--set train.batch=many: batch must be a whole number, not 'many'\n");
+    CHECK_TEXT(err.text, "--set seed=[1, 2: not valid YAML: ");
+    CHECK_TEXT(err.text, "--set =3: must be KEY=VALUE");
+    CHECK_TEXT(err.text, "6 mistakes in ");
+    lb_arena_free(arena);
+}
+
+static void what_does_not_go_together_is_told(void)
+{
+    static const struct {
+        const char *text, *set, *words;
+    } cases[] = {
+        {least, "distill=[{loss: kd}]", "loss 'kd' needs a teacher"},
+        {least, "data.labels=none", "loss 'ce' needs labels"},
+        {least, "student.width=fit", "width: fit needs a 'device' to fit"},
+        {least, "student={width: 1}", "the student needs 'model' or 'onnx'"},
+        {least, "student.onnx=r.yaml", "one of them is enough"},
+        {least, "student={onnx: r.yaml, width: 2}", "'width' goes with 'model'"},
+        {least, "student={onnx: no.onnx}", "onnx: there is no '"},
+        {least, "teacher={pixels: raw}", "the teacher needs 'onnx'"},
+        {least, "teacher=[{onnx: r.yaml}]", "a list of teachers is not supported yet"},
+        {least, "distill=[]", "distill must be a list of losses"},
+        {least, "distill=[{loss: ce, weight: 0}]", "the weight of every loss is 0"},
+        {least, "train.schedule={cosine: {warmup: 11}}", "at most the 10 epochs, not 11"},
+        {least, "train.schedule={step: {at: [5, 5]}}", "the epochs of 'at' must rise"},
+        {least, "train.optimizer={sgd: {momentum: 0, nesterov: true}}",
+         "nesterov needs a momentum above 0"},
+        {least, "train.optimizer=adma", "no optimizer is called 'adma'"},
+        {least, "data.validation=10.5", "a whole number of samples or a share below 1"},
+        {least, "data=x", "'data' must be a map of keys, not a value"},
+        {least, "data.source=idy", "no data source is called 'idy'; did you mean 'idx'?"},
+        {least, "name=../x", "name must be up to 64 letters"},
+        {least, "train.epochs=", "epochs has no value"},
+        {least, "stages=[]", "'stages' in 'the recipe' is not supported yet"},
+        {"seed: 1\n", "seed=2", "'data' is missing"},
+        {"", "seed=2", "'student' is missing"},
+        {"- a\n- b\n", "seed=2", "'the recipe' must be a map of keys, not a list"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        lb_arena *const arena = lb_arena_new(0);
+        lb_error err = {0};
+        lb_recipe *r;
+        const lb_code code = load(cases[i].text, &cases[i].set, 1, arena, &r, &err);
+        CHECK(code == LB_ERR_INPUT);
+        CHECK_TEXT(err.text, cases[i].words);
+        lb_arena_free(arena);
+    }
+}
+
+static void a_short_run_warms_up_shortly(void)
+{
+    const char *const sets[] = {"train.epochs=2", "train.optimizer={sgd: {momentum: 0}}"};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r;
+
+    CHECK_OK(load(least, sets, 2, arena, &r, &err), &err);
+    if (err.code == LB_OK) {
+        CHECK_NEAR(r->train.schedule.warmup, 0.2, 1e-12);
+        CHECK(!r->train.sgd.nesterov);
+    }
+    lb_arena_free(arena);
+}
+
+static void count(void *arg, const char *full_name, const lb_key *key)
+{
+    int *const n = arg;
+
+    n[0]++;
+    n[1] += strcmp(full_name, "train.optimizer.sgd.lr") == 0;
+    n[2] += !key->help || !*key->help;
+}
+
+static void every_key_has_a_name_and_help(void)
+{
+    int n[3] = {0};
+
+    lb_recipe_each_key(count, n);
+    CHECK(n[0] > 40);
+    CHECK(n[1] == 1);
+    CHECK(n[2] == 0);
+}
+
+int main(void)
+{
+    begin();
+    RUN(defaults_are_the_documented_ones);
+    RUN(a_teacher_brings_its_losses);
+    RUN(everything_said_is_kept);
+    RUN(resolved_again_it_is_the_same);
+    RUN(every_mistake_is_told_at_once);
+    RUN(sets_override);
+    RUN(mistakes_in_sets_name_the_set);
+    RUN(what_does_not_go_together_is_told);
+    RUN(a_short_run_warms_up_shortly);
+    RUN(every_key_has_a_name_and_help);
+    end();
+    return DONE();
+}
