@@ -1,0 +1,262 @@
+/* page.js: builds the report page from the run's record (docs/record.md).
+ * Everything that comes from the record is put in as text, never as markup. */
+'use strict';
+
+let record = null;
+try {
+  record = JSON.parse(document.getElementById('record').textContent);
+} catch (e) {
+  record = null;
+}
+const main = document.getElementById('main');
+
+/* el('p.note#id', {attr: value}, child, ...): children are nodes, text or null */
+function el(what, ...rest) {
+  const [, tag, tail] = /^([a-z0-9]*)(.*)$/.exec(what);
+  const node = document.createElement(tag || 'div');
+  for (const part of tail.match(/[.#][^.#]+/g) || [])
+    if (part[0] === '#') node.id = part.slice(1);
+    else node.classList.add(part.slice(1));
+  for (const item of rest.flat()) {
+    if (item === null || item === undefined || item === false) continue;
+    if (typeof item === 'object' && !(item instanceof Node))
+      for (const [name, value] of Object.entries(item)) node.setAttribute(name, value);
+    else node.append(item);
+  }
+  return node;
+}
+const put = (...nodes) => main.append(...nodes.filter(Boolean));
+const card = (title, lead, ...body) =>
+  el('section.card', el('h2', title), lead && el('p.lead', lead), ...body);
+
+/* Figures for people. Missing ones are null. */
+const known = x => typeof x === 'number' && isFinite(x);
+const list = x => (Array.isArray(x) ? x : []);
+const THIN = '\u202f';
+function plain(x, digits = 3) {
+  if (!known(x)) return null;
+  if (x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e15)) return x.toExponential(1);
+  const whole = Math.max(0, Math.floor(Math.log10(Math.abs(x) || 1)) + 1);
+  return x.toLocaleString('en', { maximumFractionDigits: Math.max(0, digits - whole) })
+    .replaceAll(',', THIN);
+}
+const percent = (x, digits = 1) => (known(x) ? (100 * x).toFixed(digits) + THIN + '%' : null);
+function count(x) {
+  if (!known(x)) return null;
+  for (const [step, unit] of [[1e9, 'G'], [1e6, 'M'], [1e4, 'K']])
+    if (Math.abs(x) >= step) return plain(x / (unit === 'K' ? 1e3 : step)) + THIN + unit;
+  return plain(x, 6);
+}
+function bytes(x) {
+  if (!known(x)) return null;
+  if (x >= 1048576) return plain(x / 1048576) + THIN + 'MB';
+  return x >= 1024 ? plain(x / 1024) + THIN + 'KB' : plain(x) + THIN + 'B';
+}
+const time = ms => !known(ms) ? null : ms >= 1000 ? plain(ms / 1000) + THIN + 's'
+  : ms >= 1 ? plain(ms) + THIN + 'ms' : plain(ms * 1000) + THIN + 'µs';
+const energy = uj => !known(uj) ? null
+  : uj >= 1000 ? plain(uj / 1000) + THIN + 'mJ' : plain(uj) + THIN + 'µJ';
+function span(seconds) {
+  if (!known(seconds)) return null;
+  if (seconds < 90) return plain(seconds) + THIN + 's';
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? minutes + THIN + 'min'
+    : Math.floor(minutes / 60) + THIN + 'h ' + (minutes % 60) + THIN + 'min';
+}
+const shapeText = shape => list(shape).join(THIN + '×' + THIN);
+const mid = range => (range && known(range.mid) ? range.mid : null);
+
+function heading(r) {
+  const when = document.getElementById('when');
+  if (r.started) when.append(String(r.started).replace('T', ' ').replace(/:\d\dZ$/, ' UTC'));
+  if (known(r.seconds)) when.append(el('span.long', ' · took ' + span(r.seconds)));
+  if (r.name) document.title = r.name + ' · limbeck';
+}
+
+/* What passes its limit: [name, used, limit, words] each. */
+function limits(r) {
+  const s = r.student || {}, b = (r.asked && r.asked.budget) || {};
+  const high = range => (range && known(range.high) ? range.high : null);
+  return [
+    ['flash', s.flash_bytes, b.flash_bytes, bytes],
+    ['SRAM', s.sram_bytes, b.sram_bytes, bytes],
+    ['latency', high(s.latency_ms), b.latency_ms, time],
+    ['energy', high(s.energy_uj), b.energy_uj, energy],
+  ].filter(([, used, limit]) => known(used) && known(limit));
+}
+
+function verdict(r) {
+  const s = r.student || {}, t = r.teacher, device = r.asked && r.asked.device;
+  const p = el('p.verdict');
+  const bold = text => el('strong', text);
+  if (known(s.accuracy))
+    p.append('The student answers ', bold(percent(s.accuracy)), ' of the test samples right');
+  else p.append('The student was not measured');
+  if (t && known(t.accuracy) && known(s.accuracy)) {
+    const gap = 100 * (t.accuracy - s.accuracy);
+    p.append(Math.abs(gap) < 0.05 ? ', as its teacher does'
+      : `, ${Math.abs(gap).toFixed(1)} points ${gap > 0 ? 'below' : 'above'} its teacher`);
+  }
+  if (t && known(t.parameters) && known(s.parameters) && t.parameters > s.parameters)
+    p.append(', with ', bold('1/' + plain(t.parameters / s.parameters, 2)), ' of the parameters');
+  p.append('. ');
+  if (known(s.twin_accuracy) && known(s.accuracy)) {
+    const gain = 100 * (s.accuracy - s.twin_accuracy);
+    p.append(`Taught without a teacher, the same network reaches ${percent(s.twin_accuracy)}: `,
+      bold(`${gain >= 0 ? '+' : '−'}${Math.abs(gain).toFixed(1)} points`), ' by distillation. ');
+  }
+  const all = limits(r), over = all.filter(([, used, limit]) => used > limit);
+  if (device && all.length) {
+    p.append(over.length ? 'It does not fit ' : 'It fits ', bold(device), ': ');
+    p.append((over.length ? over : all).map(([name, used, limit, words]) =>
+      `${name} ${words(used)} of ${words(limit)}`).join(', ') + '.');
+  }
+  return p;
+}
+
+function hero(r) {
+  const all = limits(r), over = all.filter(([, used, limit]) => used > limit);
+  const status = r.status && r.status !== 'done' ? r.status
+    : over.length ? 'does not fit' : all.length ? 'fits the device' : r.status;
+  const bad = over.length || (r.status && r.status !== 'done');
+  return el('section.hero', status && el('p.pill' + (bad ? '.bad' : ''), status),
+    el('h1', r.name || 'A run'), verdict(r));
+}
+
+function tile(title, big, note, used, limit) {
+  if (big === null) return null;
+  const [number, unit] = big.split(THIN).length === 2 ? big.split(THIN) : [big, ''];
+  const share = known(used) && known(limit) && limit > 0 ? used / limit : null;
+  const bar = share !== null && el('div.meter', { 'aria-hidden': 'true' },
+    el('i' + (share > 1 ? '.over' : ''),
+      { style: `width:${Math.min(100, 100 * share).toFixed(1)}%` }));
+  return el('div.tile', el('h3', title),
+    el('p.big', number, unit && el('small', THIN + unit)), bar, note && el('p.note', note));
+}
+
+function tiles(r) {
+  const s = r.student || {}, t = r.teacher || {}, b = (r.asked && r.asked.budget) || {};
+  const of = (used, limit, words) => known(limit) && known(used)
+    ? `${percent(used / limit, 0)} of ${words(limit)}` : null;
+  const between = (range, words) => range && known(range.low) && known(range.high)
+    ? `${words(range.low)} to ${words(range.high)}` : null;
+  const both = (...parts) => parts.filter(Boolean).join(', ');
+  const lat = s.latency_ms || {}, en = s.energy_uj || {};
+  return el('section.tiles', { 'aria-label': 'The student in figures' },
+    tile('Accuracy', percent(s.accuracy), known(t.accuracy) ? `teacher ${percent(t.accuracy)}` : null),
+    tile('Flash', bytes(s.flash_bytes), of(s.flash_bytes, b.flash_bytes, bytes), s.flash_bytes, b.flash_bytes),
+    tile('SRAM', bytes(s.sram_bytes), of(s.sram_bytes, b.sram_bytes, bytes), s.sram_bytes, b.sram_bytes),
+    tile('Latency', time(mid(lat)), both(between(lat, time), known(b.latency_ms) && `limit ${time(b.latency_ms)}`), lat.high, b.latency_ms),
+    tile('Energy', energy(mid(en)), both(between(en, energy), known(b.energy_uj) && `limit ${energy(b.energy_uj)}`), en.high, b.energy_uj));
+}
+
+function facts(rows) {
+  const dl = el('dl.facts');
+  for (const [name, value] of rows)
+    if (value !== null && value !== undefined && value !== '')
+      dl.append(el('dt', name), el('dd', list(value).length
+        ? list(value).map(line => el('div', String(line))) : String(value)));
+  return dl.children.length ? dl : null;
+}
+
+function asked(r) {
+  const a = r.asked || {}, b = a.budget || {}, d = r.data || {};
+  const budget = [['flash', bytes(b.flash_bytes)], ['SRAM', bytes(b.sram_bytes)],
+    ['latency', time(b.latency_ms)], ['energy', energy(b.energy_uj)]]
+    .filter(([, x]) => x !== null).map(([name, x]) => `${x} ${name}`).join(', ');
+  const width = known(a.width_found) && a.width_found !== a.width
+    ? `${a.width}, found ${plain(a.width_found, 4)}` : a.width;
+  const device = a.device && [a.device, a.core, known(a.clock_hz) && plain(a.clock_hz / 1e6) + THIN + 'MHz']
+    .filter(Boolean).join(', ');
+  const sizes = [['train', 'to learn'], ['validation', 'to validate'], ['test', 'to test']]
+    .filter(([key]) => known(d[key])).map(([key, words]) => `${plain(d[key], 9)} ${words}`).join(', ');
+  const left = facts([['Student', a.model], ['Width', width], ['Device', device], ['Budget', budget],
+    ['Losses', list(a.losses)]]);
+  const right = facts([['Data', d.source], ['Samples', sizes],
+    ['Input', d.shape && shapeText(d.shape) + (known(d.classes) ? `, ${d.classes} classes` : '')],
+    ['Training', [known(a.epochs) && `${a.epochs} epochs`, known(a.batch) && `batches of ${a.batch}`,
+      known(a.seed) && `seed ${a.seed}`].filter(Boolean).join(', ')], ['Took', span(r.seconds)]]);
+  if (!left && !right && !r.recipe_text) return null;
+  return card('What was asked', null, el('div.charts', left, right),
+    r.recipe_text && el('details', el('summary', 'The recipe, every default written out'),
+      el('pre', { tabindex: '0' }, String(r.recipe_text))));
+}
+
+function versus(r) {
+  const s = r.student || {}, t = r.teacher, b = (r.asked && r.asked.budget) || {};
+  const none = () => el('span.none', '–', el('span.hide', 'not measured'));
+  const cell = (x, words) => {
+    if (x && typeof x === 'object')
+      return [words(x.mid) ?? none(), known(x.low) && known(x.high)
+        && el('span.range', `${words(x.low)} to ${words(x.high)}`)];
+    return words(x) ?? none();
+  };
+  const rows = [['Accuracy', 'accuracy', x => percent(x, 2)], ['Parameters', 'parameters', count],
+    ['Multiply-adds', 'macs', count], ['Flash', 'flash_bytes', bytes, b.flash_bytes],
+    ['SRAM', 'sram_bytes', bytes, b.sram_bytes], ['Latency', 'latency_ms', time, b.latency_ms],
+    ['Energy', 'energy_uj', energy, b.energy_uj]];
+  const value = x => (x && typeof x === 'object' ? mid(x) : x);
+  const ratio = key => {
+    const [x, y] = [value(t && t[key]), value(s[key])];
+    if (!known(x) || !known(y) || !y) return none();
+    if (key === 'accuracy') {
+      const gap = 100 * (y - x);
+      return Math.abs(gap) < 0.005 ? 'the same' : `${Math.abs(gap).toFixed(2)} points ${gap < 0 ? 'lower' : 'higher'}`;
+    }
+    return x === y ? 'the same' : x > y ? `${plain(x / y, 2)}× smaller` : `${plain(y / x, 2)}× larger`;
+  };
+  const limited = rows.some(row => known(row[3]));
+  const body = el('tbody', rows.filter(([, key]) => value(s[key]) !== null && value(s[key]) !== undefined
+    || (t && known(value(t[key])))).map(([name, key, words, limit]) => el('tr',
+    el('th', { scope: 'row' }, name), t && el('td.num.t', cell(t[key], words)),
+    el('td.num.s', cell(s[key], words)), t && el('td.num.of', ratio(key)),
+    limited && el('td.num.wide', known(limit) ? words(limit) : none()))));
+  const head = el('thead', el('tr', el('th', { scope: 'col' }, el('span.hide', 'Figure')),
+    t && el('th.num.t', { scope: 'col' }, 'Teacher'), el('th.num.s', { scope: 'col' }, 'Student'),
+    t && el('th.num', { scope: 'col' }, 'Compared'), limited && el('th.num.wide', { scope: 'col' }, 'Limit')));
+  const lead = t && known(r.agreement)
+    ? `They give the same answer to ${percent(r.agreement)} of the test samples.` : null;
+  return card(t ? 'Teacher and student' : 'The student', lead,
+    el('div.scroll', el('table', head, body)));
+}
+
+function layers(r) {
+  const steps = list(r.memory && r.memory.steps);
+  if (!steps.length) return null;
+  const most = Math.max(...steps.map(s => s.cycles_share || 0), 1e-9);
+  const num = (x, words, kind) => el('td.num' + (kind || ''), (known(x) && x !== 0 ? words(x) : null) ?? el('span.none', '–'));
+  return card('Layer by layer', 'One inference on the device, in the order in which it runs, with the estimated share of its time.',
+    el('div.scroll', el('table',
+      el('thead', el('tr', el('th', { scope: 'col' }, 'Layer'), el('th.wide', { scope: 'col' }, 'Kind'),
+        el('th.num.wide', { scope: 'col' }, 'Output'), el('th.num', { scope: 'col' }, 'Multiply-adds'),
+        el('th.num.wide', { scope: 'col' }, 'Weights'), el('th.num.wide', { scope: 'col' }, 'Alive'),
+        el('th.num', { scope: 'col' }, 'Time'))),
+      el('tbody', steps.map(s => el('tr', el('th', { scope: 'row' }, s.name || ''), el('td.wide', s.kind || ''),
+        el('td.num.wide', shapeText(s.shape) || el('span.none', '–')), num(s.macs, count),
+        num(s.weight_bytes, bytes, '.wide'), num(s.live_bytes, bytes, '.wide'),
+        el('td.num', known(s.cycles_share) ? el('div.share', percent(s.cycles_share),
+          el('div.meter', { 'aria-hidden': 'true' }, el('i', { style: `width:${(100 * s.cycles_share / most).toFixed(1)}%` })))
+          : el('span.none', '–'))))))));
+}
+
+function firmware(r) {
+  const f = r.firmware;
+  if (!f) return null;
+  const good = f.compiled && !f.mismatches;
+  const text = !f.compiled ? 'Firmware was written, but not compiled here.'
+    : `Compiled and run on this machine: ${plain(f.outputs_checked, 9) ?? 'no'} outputs compared with the network, `
+      + (good ? 'all of them agree.' : `${plain(f.mismatches, 9)} of them differ.`);
+  return card('Firmware', text, facts([['Flash as compiled', bytes(f.flash_bytes)],
+    ['SRAM as compiled', bytes(f.sram_bytes)], ['Stack as measured', bytes(f.stack_bytes)],
+    ['Worst error', known(f.worst_error) ? `${plain(f.worst_error)} of the output's scale` : null],
+    ['Compiler', f.compiler]]));
+}
+
+function files(r) {
+  const entries = Object.entries(r.files || {});
+  if (!entries.length) return null;
+  const safe = path => /^[\w.@+-][\w./@+-]*$/.test(path) && !path.includes('..');
+  const items = entries.map(([label, path]) => el('li',
+    safe(String(path)) ? el('a', { href: String(path) }, label) : `${label}: ${path}`));
+  return card('Files', 'In the folder of the run, beside this page.', el('ul.files', items));
+}

@@ -1,0 +1,216 @@
+/* test_page.c: the report page from a record made up for this test, also in a browser if
+ * Chromium is there. */
+#include "report/report.h"
+
+#include "base/file.h"
+#include "check.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/limbeck-page-XXXXXX";
+static char page_path[128];
+static lb_arena *arena;
+static const char *page; /* what was written, ends with a zero */
+
+static const char *read_text(const char *path)
+{
+    lb_error err = {0};
+    lb_bytes bytes = {0};
+
+    CHECK_OK(lb_read_file(arena, path, (size_t)8 << 20, &bytes, &err), &err);
+    return bytes.data ? lb_arena_copy_chars(arena, (const char *)bytes.data, bytes.size)
+                      : "";
+}
+
+static const char *record(void)
+{
+    const char *const source = getenv("LB_SOURCE");
+    return read_text(
+        lb_arena_text(arena, "%s/tests/report/record.json", source ? source : "."));
+}
+
+static int occurrences(const char *text, const char *part)
+{
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part))
+        n++;
+    return n;
+}
+
+static void the_page_stands_alone(void)
+{
+    static const char *const outside[] = {
+        "src=\"",  "src='", "<link",  "<img",           "url(",      "@import",
+        "<iframe", "<base", "fetch(", "XMLHttpRequest", "WebSocket", "sourceMappingURL"};
+    lb_error err = {0};
+    const char *const json = record();
+
+    CHECK_OK(lb_report_page(json, strlen(json), page_path, &err), &err);
+    page = read_text(page_path);
+    CHECK(strlen(page) > strlen(json) && strlen(page) < 1000000);
+    for (size_t i = 0; i < sizeof outside / sizeof outside[0]; i++) {
+        if (strstr(page, outside[i]))
+            printf("# the page holds '%s'\n", outside[i]);
+        CHECK(!strstr(page, outside[i]));
+    }
+    CHECK_TEXT(page, "Content-Security-Policy\" content=\"default-src 'none'");
+    CHECK_TEXT(page, "Chart.js v3");
+    CHECK_TEXT(page, "Permission is hereby granted");
+    CHECK_TEXT(page, "</html>");
+    CHECK(!strstr(page, "{{record}}") && !strstr(page, "{{js}}") &&
+          !strstr(page, "{{css}}"));
+}
+
+static void records_cannot_break_out(void)
+{
+    static const char json[] = "{\"name\": \"</script><script>alert(1)</script><!-- "
+                               "\xe2\x80\xa8\xe2\x80\xa9\"}";
+    lb_error err = {0};
+    const char *const other = lb_arena_text(arena, "%s/escape.html", folder);
+    const int ends = occurrences(page, "</script");
+
+    CHECK_OK(lb_report_page(json, sizeof json - 1, other, &err), &err);
+    const char *const text = read_text(other);
+    CHECK_TEXT(text, "{\"name\": \"\\u003c/script>\\u003cscript>alert(1)\\u003c/script>"
+                     "\\u003c!-- \\u2028\\u2029\"}</script>");
+    CHECK(occurrences(text, "</script") == ends);
+    CHECK(!strstr(text, "\xe2\x80\xa8") && !strstr(text, "\xe2\x80\xa9"));
+}
+
+static void bad_records_are_refused(void)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } bad[] = {
+        {"", 0},
+        {"[1]", 3},
+        {"{\"a\": \"\xff\"}", 9},
+        {"{\"a\": \"\xc0\xaf\"}", 10},         /* overlong */
+        {"{\"a\": \"\xed\xa0\x80\"}", 11},     /* a surrogate */
+        {"{\"a\": \"\xf4\x90\x80\x80\"}", 12}, /* above U+10FFFF */
+        {"{\"a\": \"\xe2\x80", 9},             /* cut short */
+        {"{\"a\0b\": 1}", 10},
+    };
+    const char *const other = lb_arena_text(arena, "%s/bad.html", folder);
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        lb_error err = {0};
+        CHECK(lb_report_page(bad[i].bytes, bad[i].size, other, &err) == LB_ERR_INPUT);
+        CHECK_TEXT(err.text, "the record is no");
+        CHECK(access(other, F_OK) != 0);
+    }
+}
+
+static void bad_paths_give_words(void)
+{
+    lb_error err = {0};
+
+    CHECK(lb_report_page("{}", 2, lb_arena_text(arena, "%s/no/x.html", folder), &err) !=
+          LB_OK);
+    CHECK_TEXT(err.text, "x.html");
+}
+
+/* Lets Chromium run the page; returns what it made of it, and what it complained about.
+ */
+static const char *browse(const char *path, const char **console)
+{
+    const char *const dom = lb_arena_text(arena, "%s/dom.html", folder);
+    const char *const log = lb_arena_text(arena, "%s/console.txt", folder);
+    const char *const command = lb_arena_text(
+        arena,
+        "HOME='%s' timeout 120 chromium --headless --no-sandbox --disable-gpu"
+        " --disable-dev-shm-usage --user-data-dir='%s/profile' --enable-logging=stderr"
+        " --virtual-time-budget=5000 --dump-dom 'file://%s' >'%s' 2>'%s'",
+        folder, folder, path, dom, log);
+
+    *console = "";
+    if (system(command) != 0)
+        return NULL;
+    *console = read_text(log);
+    return read_text(dom);
+}
+
+static void chromium_draws_it(void)
+{
+    const char *console;
+
+    if (system("command -v chromium >/dev/null 2>&1") != 0) {
+        SKIP("chromium is not installed");
+        return;
+    }
+    const char *const dom = browse(page_path, &console);
+    if (!dom) {
+        SKIP("chromium does not start here");
+        return;
+    }
+    CHECK(!strstr(console, "CONSOLE"));
+    CHECK_TEXT(dom, "<h1>fixture-watch</h1>");
+    CHECK_TEXT(dom, ">fits the device<");
+    CHECK_TEXT(dom, "Teacher and student");
+    CHECK_TEXT(dom, "Learning curves");
+    CHECK_TEXT(dom, "Memory over the layers");
+    CHECK_TEXT(dom, "Layer by layer");
+    CHECK_TEXT(dom, "What the teacher knows");
+    CHECK_TEXT(dom, "Who is taken for whom");
+    CHECK_TEXT(dom, "block1.depthwise");
+    CHECK_TEXT(dom, "all of them agree");
+    /* 4 charts and 12 pictures */
+    CHECK(occurrences(dom, "<canvas") == 16);
+}
+
+/* The page may know nearly nothing and must still stand. */
+static void chromium_draws_little(void)
+{
+    static const char *const records[] = {
+        "{}",
+        "{\"name\": \"<b>bare</b>\", \"student\": {\"accuracy\": 0.5}, \"teacher\": null,"
+        " \"epochs\": [], \"memory\": {\"steps\": []}, \"samples\": [{}, null],"
+        " \"confusion\": {\"student\": [], \"teacher\": null}, \"firmware\": null}",
+        "{\"name\": 7, \"epochs\": [{\"epoch\": 0, \"loss\": null}], \"samples\":"
+        " [{\"label\": 0, \"shape\": [3, 1, 1], \"pixels\": \"AAAA\","
+        " \"student_logits\": [1, 2]}], \"files\": {\"bad\": \"javascript:alert(1)\"}}",
+        "{not JSON",
+    };
+    const char *const path = lb_arena_text(arena, "%s/little.html", folder);
+
+    if (system("command -v chromium >/dev/null 2>&1") != 0) {
+        SKIP("chromium is not installed");
+        return;
+    }
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
+        lb_error err = {0};
+        const char *console;
+        CHECK_OK(lb_report_page(records[i], strlen(records[i]), path, &err), &err);
+        const char *const dom = browse(path, &console);
+        if (!dom) {
+            SKIP("chromium does not start here");
+            return;
+        }
+        CHECK(!strstr(console, "CONSOLE"));
+        CHECK_TEXT(dom, i == 3 ? "This record cannot be read" : "<h1>");
+        CHECK(!strstr(dom, "<b>bare") && !strstr(dom, "href=\"javascript"));
+    }
+}
+
+int main(void)
+{
+    if (!mkdtemp(folder)) {
+        perror("mkdtemp");
+        return 1;
+    }
+    arena = lb_arena_new(0);
+    snprintf(page_path, sizeof page_path, "%s/report.html", folder);
+    RUN(the_page_stands_alone);
+    RUN(records_cannot_break_out);
+    RUN(bad_records_are_refused);
+    RUN(bad_paths_give_words);
+    RUN(chromium_draws_it);
+    RUN(chromium_draws_little);
+    if (system(lb_arena_text(arena, "rm -rf '%s'", folder)) != 0)
+        printf("# '%s' was left behind\n", folder);
+    lb_arena_free(arena);
+    return DONE();
+}
