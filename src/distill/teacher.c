@@ -1,0 +1,212 @@
+/* teacher.c: the teacher's logits for a batch.
+ *
+ * The network runs in inference form as a plan over groups of fixed size. What a sample
+ * gets does not depend on its neighbours, so that the answers for fixed views can be kept
+ * in a cache (teacher_cache.c) and equal what the live network says, bit for bit. */
+#include "distill/teacher_int.h"
+
+#include "ops/rewrite.h"
+
+#include <string.h>
+
+enum { GROUP = 16 };
+
+/* A last Softmax only hides the logits: what it is given takes its place. */
+static void strip_softmax(lb_teacher *t)
+{
+    lb_graph *const g = t->graph;
+    const lb_value_info *const info = lb_info(g, g->outputs[0]);
+
+    g->n_outputs = 1;
+    if (info->kind != LB_VALUE_NODE)
+        return;
+    const lb_node *const node = &g->nodes[info->node];
+    if (strcmp(node->op->name, "Softmax") != 0)
+        return;
+    const lb_shape *const in = &lb_info(g, node->in[0])->type.shape;
+    if (!lb_shape_equal(in, &info->type.shape))
+        return;
+    g->outputs[0] = node->in[0];
+    t->was_softmax = true;
+}
+
+static lb_code check_input(lb_teacher *t, lb_error *err)
+{
+    const lb_graph *const g = t->graph;
+    char want[LB_SHAPE_TEXT], have[LB_SHAPE_TEXT];
+    size_t n = 0;
+
+    if (g->n_inputs != 1)
+        return lb_raise(err, LB_ERR_UNSUPPORTED,
+                        "the teacher has %d inputs; it must have one", g->n_inputs);
+    t->input = g->inputs[0];
+    const lb_type *const type = &lb_info(g, t->input)->type;
+    const lb_shape one = lb_shape_bind(&type->shape, 1);
+    if (type->dtype != LB_F32 || !lb_type_batched(type) || !lb_shape_count(&one, &n) ||
+        n != t->sample_size)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "the teacher's input '%s' is %s %s, but the samples are %s",
+                        lb_info(g, t->input)->name, lb_dtype_name(type->dtype),
+                        lb_shape_text(&type->shape, want),
+                        lb_shape_text(&t->shape, have));
+    return lb_input_check(&t->options.input, &t->shape, err);
+}
+
+static lb_code check_output(lb_teacher *t, lb_error *err)
+{
+    const lb_graph *const g = t->graph;
+    char text[LB_SHAPE_TEXT];
+
+    if (g->n_outputs < 1)
+        return lb_raise(err, LB_ERR_INPUT, "the teacher has no output");
+    const lb_type *const type = &lb_info(g, g->outputs[0])->type;
+    if (type->dtype != LB_F32 || !lb_type_batched(type) || type->shape.rank != 2)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "the teacher's first output '%s' is %s %s; it must be float32 "
+                        "logits [N,classes]",
+                        lb_info(g, g->outputs[0])->name, lb_dtype_name(type->dtype),
+                        lb_shape_text(&type->shape, text));
+    t->classes = type->shape.dim[1];
+    if (t->setup.data->content.n_classes &&
+        t->setup.data->content.n_classes != t->classes)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "the teacher tells %d classes apart, but the data has %d",
+                        t->classes, t->setup.data->content.n_classes);
+    return LB_OK;
+}
+
+static lb_code make_plan(lb_teacher *t, lb_error *err)
+{
+    const int batch = t->setup.batch;
+    const lb_plan_options options = {.batch = batch,
+                                     .group_samples = batch % GROUP == 0 ? GROUP : 0,
+                                     .kernels = t->setup.kernels};
+
+    LB_TRY(lb_graph_clone(t->setup.graph, &t->graph, err));
+    LB_TRY(check_output(t, err));
+    strip_softmax(t);
+    LB_TRY(lb_fold_batch_norm(t->graph, err));
+    LB_TRY(lb_fuse_convolutions(t->graph, err));
+    LB_TRY(lb_remove_dead(t->graph, err));
+    LB_TRY(check_input(t, err));
+    t->logits = t->graph->outputs[0];
+    return lb_plan_compile(t->graph, t->setup.pool, &options, &t->plan, err);
+}
+
+static lb_code take_scratch(lb_teacher *t, lb_arena *arena, lb_error *err)
+{
+    const size_t threads = (size_t)lb_pool_threads(t->setup.pool);
+    size_t n;
+
+    if (lb_size_mul(threads, t->sample_size, &n))
+        t->view_scratch = LB_TAKE_ARRAY(arena, n, float);
+    if (!t->view_scratch)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher's views");
+    return LB_OK;
+}
+
+lb_code lb_teacher_open(const lb_teacher_setup *setup, lb_arena *arena, lb_teacher **out,
+                        lb_error *err)
+{
+    lb_teacher *const t = LB_TAKE(arena, lb_teacher);
+
+    if (!t)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher");
+    t->setup = *setup;
+    t->options = *setup->options;
+    t->shape = setup->data->content.shape;
+    if (!lb_shape_count(&t->shape, &t->sample_size))
+        return lb_bug(err, "the data has no sample shape");
+    lb_code code = make_plan(t, err);
+    if (code == LB_OK)
+        code = take_scratch(t, arena, err);
+    if (code == LB_OK && t->options.views > 0 && t->options.store != LB_CACHE_NONE &&
+        setup->cache_folder)
+        code = lb_teacher_open_cache(t, arena, err);
+    if (code != LB_OK) {
+        lb_teacher_close(t);
+        return code;
+    }
+    *out = t;
+    return LB_OK;
+}
+
+void lb_teacher_close(lb_teacher *t)
+{
+    if (!t)
+        return;
+    t->rows = NULL;
+    lb_map_close(&t->map);
+    lb_plan_free(t->plan);
+    lb_graph_free(t->graph);
+    t->plan = NULL;
+    t->graph = NULL;
+}
+
+typedef struct job {
+    lb_teacher *teacher;
+    const float *pixels; /* NULL: the views of `view` */
+    int first, view, n;
+} job;
+
+static void write_inputs(void *arg, int thread)
+{
+    const job *const j = arg;
+    const lb_teacher *const t = j->teacher;
+    const int n_threads = lb_pool_threads(t->setup.pool);
+    float *const scratch = t->view_scratch + (size_t)thread * t->sample_size;
+
+    for (int i = thread; i < t->setup.batch; i += n_threads) {
+        /* past the end the last sample stands in, so that no plan reads old memory */
+        const int at = i < j->n ? i : j->n - 1;
+        const float *from = scratch;
+        if (j->pixels)
+            from = j->pixels + (size_t)at * t->sample_size;
+        else
+            lb_data_view(t->setup.data, j->first + at, j->view, scratch);
+        lb_input_write(&t->options.input, &t->shape, from,
+                       lb_plan_input(t->plan, t->input, i));
+    }
+}
+
+static void ask(const job *j, float *out)
+{
+    lb_teacher *const t = j->teacher;
+    job copy = *j;
+
+    lb_pool_run(t->setup.pool, write_inputs, &copy);
+    lb_plan_run(t->plan);
+    for (int i = 0; i < j->n; i++)
+        memcpy(out + (size_t)i * (size_t)t->classes,
+               lb_plan_output(t->plan, t->logits, i), (size_t)t->classes * sizeof *out);
+}
+
+void lb_teacher_ask(lb_teacher *t, const float *pixels, int n, float *out)
+{
+    ask(&(job){.teacher = t, .pixels = pixels, .n = n}, out);
+}
+
+void lb_teacher_ask_views(lb_teacher *t, int first, int view, int n, float *out)
+{
+    ask(&(job){.teacher = t, .first = first, .view = view, .n = n}, out);
+}
+
+void lb_teacher_logits(lb_teacher *t, const lb_batch *batch, float *out)
+{
+    const size_t classes = (size_t)t->classes;
+
+    if (!t->rows) {
+        lb_teacher_ask(t, batch->pixels, batch->n, out);
+        return;
+    }
+    for (int i = 0; i < batch->n; i++) {
+        const size_t row = (size_t)batch->view[i] * (size_t)t->setup.data->n[LB_TRAIN] +
+                           (size_t)batch->sample[i];
+        memcpy(out + (size_t)i * classes, t->rows + row * classes, classes * sizeof *out);
+    }
+}
+
+bool lb_teacher_was_softmax(const lb_teacher *t)
+{
+    return t->was_softmax;
+}
