@@ -25,10 +25,10 @@ static const role_row roles[] = {
  * and a lone number is no bias. */
 static bool is_bias_of_add(const lb_graph *g, const lb_node *node, int k)
 {
-    const lb_value_info *const other = lb_info(g, node->in[1 - k]);
-
-    return strcmp(node->op->name, "Add") == 0 && node->n_in == 2 &&
-           other->kind == LB_VALUE_NODE && lb_info(g, node->in[k])->tensor->n > 1;
+    if (strcmp(node->op->name, "Add") != 0 || node->n_in != 2)
+        return false;
+    return lb_info(g, node->in[1 - k])->kind == LB_VALUE_NODE &&
+           lb_info(g, node->in[k])->tensor->n > 1;
 }
 
 static role role_of(const lb_graph *g, const lb_node *node, int k)
