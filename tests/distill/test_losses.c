@@ -1,0 +1,332 @@
+/* test_losses.c: the losses, in float64: values and gradients that PyTorch and an
+ * independent computation gave, gradients against finite differences for every row of the
+ * table, and what happens to samples without a label. */
+#include "distill/loss.h"
+
+#include "base/rng.h"
+#include "engine/plan.h"
+#include "tensor/npy.h"
+
+#include <stdlib.h>
+
+#include "check.h"
+
+enum { MOST = 64 };
+
+/* A loss over B samples and C classes, compiled with its gradient. */
+typedef struct bench {
+    lb_graph *graph;
+    lb_pool *pool;
+    lb_plan *plan;
+    lb_value student, teacher, labels, loss, grad;
+    int b, c;
+} bench;
+
+static bench open_bench(const lb_term *terms, int n_terms, int b, int c)
+{
+    const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, c);
+    const lb_shape per_sample = lb_shape_of(1, (int)LB_BATCH);
+    bench t = {.b = b, .c = c};
+    lb_value value[LB_MAX_TERMS];
+    lb_error err = {0};
+    lb_builder builder;
+
+    CHECK_OK(lb_pool_new(2, &t.pool, &err), &err);
+    CHECK_OK(lb_graph_new(&t.graph, &err), &err);
+    lb_builder_init(&builder, t.graph);
+    t.student = lb_input(&builder, "student", LB_F64, &rows);
+    t.teacher = lb_input(&builder, "teacher", LB_F64, &rows);
+    t.labels = lb_input(&builder, "labels", LB_I32, &per_sample);
+    const lb_loss_in in = {.logits = {t.student, t.teacher}, .labels = t.labels};
+    t.loss = lb_terms_build(&builder, terms, n_terms, &in, value);
+    lb_autodiff(&builder, &lb_op_verbs, t.loss, &t.student, 1, &t.grad);
+    lb_output(&builder, t.loss);
+    lb_output(&builder, t.grad);
+    CHECK_OK(lb_builder_finish(&builder, &err), &err);
+    CHECK_OK(lb_graph_check(t.graph, &err), &err);
+    const lb_plan_options options = {.batch = b, .kernels = LB_KERNELS_REFERENCE};
+    CHECK_OK(lb_plan_compile(t.graph, t.pool, &options, &t.plan, &err), &err);
+    return t;
+}
+
+static void close_bench(bench *t)
+{
+    lb_plan_free(t->plan);
+    lb_graph_free(t->graph);
+    lb_pool_free(t->pool);
+}
+
+static double run(const bench *t, const double *zs, const double *zt, const int32_t *y,
+                  double *grad)
+{
+    const size_t row = (size_t)t->c * sizeof(double);
+
+    if (!t->plan)
+        return NAN;
+    for (int i = 0; i < t->b; i++) {
+        memcpy(lb_plan_input(t->plan, t->student, i), zs + i * t->c, row);
+        memcpy(lb_plan_input(t->plan, t->teacher, i), zt + i * t->c, row);
+        *(int32_t *)lb_plan_input(t->plan, t->labels, i) = y[i];
+    }
+    lb_plan_run(t->plan);
+    for (int i = 0; grad && i < t->b; i++)
+        memcpy(grad + i * t->c, lb_plan_output(t->plan, t->grad, i), row);
+    return *(const double *)lb_plan_output(t->plan, t->loss, 0);
+}
+
+static double norm(const double *x, int n)
+{
+    double sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sqrt(sum);
+}
+
+/* Value, first element and norm of the gradient, computed independently of this code. */
+static void golden_values_hold(void)
+{
+    static const struct {
+        const char *loss;
+        double knob, value, first, norm;
+    } cases[] = {
+        {"ce", 0, 3.0427628724, 0.13600543, 0.54004974},
+        {"ce", 0.1, 3.0530121849, 0.13100543, 0.50241556},
+        {"kd", 1, 0.2241982962, -0.10029157, 0.18113586},
+        {"kd", 4, 1.4244581958, -0.20688407, 0.40296836},
+        {"kd", 20, 1.9295432870, -0.17426867, 0.44280501},
+        {"kd", 1e4, 1.9792529435, 0, 0},
+    };
+    const int32_t y[] = {1, 3, 0, 2};
+    double zs[20], zt[20], grad[20];
+
+    for (int b = 0; b < 4; b++)
+        for (int c = 0; c < 5; c++) {
+            zs[b * 5 + c] = 3 * sin(1 + .7 * b + 1.3 * c);
+            zt[b * 5 + c] = 5 * sin(2 + .9 * b + .8 * c);
+        }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const lb_term term = {
+            .loss = lb_loss_find(cases[i].loss), .weight = 1, .knobs = {cases[i].knob}};
+        bench t = open_bench(&term, 1, 4, 5);
+        /* T^2 = 1e8 magnifies what doubles round */
+        CHECK_NEAR(run(&t, zs, zt, y, grad), cases[i].value,
+                   cases[i].knob > 100 ? 5e-8 : 5.1e-11);
+        if (cases[i].norm > 0) {
+            CHECK_NEAR(grad[0], cases[i].first, 5.1e-9);
+            CHECK_NEAR(norm(grad, 20), cases[i].norm, 5.1e-9);
+        }
+        close_bench(&t);
+    }
+}
+
+static lb_tensor *load(lb_arena *arena, const char *name)
+{
+    lb_tensor *t = NULL;
+    lb_error err = {0};
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/tests/golden/%s", getenv("LB_SOURCE"), name);
+    CHECK_OK(lb_npy_load(arena, path, 1 << 20, &t, &err), &err);
+    return t;
+}
+
+static void pytorch_agrees(void)
+{
+    static const struct {
+        const char *loss;
+        double knob;
+    } cases[] = {{"ce", 0}, {"ce", 0.1}, {"kd", 1}, {"kd", 4}, {"kd", 20}};
+    lb_arena *const arena = lb_arena_new(0);
+    double grad[MOST];
+
+    if (!getenv("LB_SOURCE")) {
+        SKIP("LB_SOURCE is not set");
+        lb_arena_free(arena);
+        return;
+    }
+    const lb_tensor *const in = load(arena, "losses_in.npy");
+    const lb_tensor *const labels = load(arena, "losses_labels.npy");
+    const lb_tensor *const out = load(arena, "losses_out.npy");
+    if (in && labels && out) {
+        const int b = in->shape.dim[1], c = in->shape.dim[2], n = b * c;
+        const double *const z = in->data;
+        CHECK(n <= MOST && out->shape.dim[0] == (int)(sizeof cases / sizeof *cases));
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            const double *const want = (const double *)out->data + i * (size_t)(n + 1);
+            const lb_term term = {.loss = lb_loss_find(cases[i].loss),
+                                  .weight = 1,
+                                  .knobs = {cases[i].knob}};
+            bench t = open_bench(&term, 1, b, c);
+            CHECK_NEAR(run(&t, z, z + n, labels->data, grad), want[0], 1e-12);
+            for (int k = 0; k < n; k++)
+                CHECK_NEAR(grad[k], want[k + 1], 1e-13);
+            close_bench(&t);
+        }
+    }
+    lb_arena_free(arena);
+}
+
+static void fill(double *z, int n, uint64_t seed, double size)
+{
+    lb_rng rng = lb_rng_make(seed, LB_RNG_TEST, 0, 0);
+
+    for (int i = 0; i < n; i++)
+        z[i] = size * lb_rng_normal(&rng);
+}
+
+/* A knob's usual value, and two others within its range. */
+static double knob_at(const lb_knob *knob, int which)
+{
+    const double value = which == 0   ? knob->usual
+                         : which == 1 ? 0.7 * knob->usual + 0.3
+                                      : 0.1 + 0.2 * knob->usual;
+    return fmin(knob->max, fmax(knob->min, value));
+}
+
+static void check_gradient(const lb_loss *loss, int b, int c, int which)
+{
+    lb_term term = {.loss = loss, .weight = 1.7};
+    double zs[MOST], zt[MOST], grad[MOST];
+    int32_t y[MOST];
+    const double h = 1e-5;
+
+    for (int k = 0; loss->knobs && loss->knobs[k].name; k++)
+        term.knobs[k] = knob_at(&loss->knobs[k], which);
+    bench t = open_bench(&term, 1, b, c);
+    fill(zs, b * c, 5, 2);
+    fill(zt, b * c, 6, 3);
+    for (int i = 0; i < b; i++)
+        y[i] = (i * 7 + 1) % (c + 1) - 1; /* some have no label */
+    CHECK(isfinite(run(&t, zs, zt, y, grad)));
+    for (int k = 0; k < b * c; k++) {
+        const double was = zs[k];
+        zs[k] = was + h;
+        const double up = run(&t, zs, zt, y, NULL);
+        zs[k] = was - h;
+        const double down = run(&t, zs, zt, y, NULL);
+        zs[k] = was;
+        CHECK_NEAR(grad[k], (up - down) / (2 * h), 1e-7);
+    }
+    close_bench(&t);
+}
+
+static void gradients_are_derivatives(void)
+{
+    for (const lb_loss *const *loss = lb_losses; *loss; loss++)
+        for (int which = 0; which < 3; which++) {
+            check_gradient(*loss, 1, 2, which);
+            check_gradient(*loss, 5, 3, which);
+            check_gradient(*loss, 18, 3, which);
+        }
+}
+
+/* The hot limit of kd is half the mean squared difference of centred logits; equal logits
+ * give 0; log-probabilities are as good as logits. */
+static void kd_keeps_its_identities(void)
+{
+    const lb_term hot = {.loss = lb_loss_find("kd"), .weight = 1, .knobs = {3000}};
+    const lb_term warm = {.loss = lb_loss_find("kd"), .weight = 1, .knobs = {4}};
+    const int32_t y[4] = {0};
+    double zs[20], zt[20], log_p[20], limit = 0;
+
+    fill(zs, 20, 1, 2);
+    fill(zt, 20, 2, 2);
+    for (int b = 0; b < 4; b++) {
+        double mean_s = 0, mean_t = 0, total = 0;
+        for (int c = 0; c < 5; c++) {
+            mean_s += zs[b * 5 + c] / 5;
+            mean_t += zt[b * 5 + c] / 5;
+            total += exp(zt[b * 5 + c]);
+        }
+        for (int c = 0; c < 5; c++) {
+            const double d = zs[b * 5 + c] - mean_s - zt[b * 5 + c] + mean_t;
+            limit += 0.5 * d * d / 20;
+            log_p[b * 5 + c] = zt[b * 5 + c] - log(total);
+        }
+    }
+    bench t = open_bench(&hot, 1, 4, 5);
+    CHECK_NEAR(run(&t, zs, zt, y, NULL), limit, 5e-3);
+    close_bench(&t);
+    t = open_bench(&warm, 1, 4, 5);
+    CHECK_NEAR(run(&t, zs, zs, y, NULL), 0, 1e-15);
+    CHECK_NEAR(run(&t, zs, log_p, y, NULL), run(&t, zs, zt, y, NULL), 1e-13);
+    close_bench(&t);
+}
+
+/* No label: nothing to learn, no gradient, while the others' gradient is as it was. */
+static void samples_without_a_label_take_no_part(void)
+{
+    for (int smoothed = 0; smoothed < 2; smoothed++) {
+        const lb_term term = {
+            .loss = lb_loss_find("ce"), .weight = 1, .knobs = {smoothed * 0.2}};
+        const int32_t all[] = {2, 0, 1, 1}, some[] = {2, -1, 1, -1};
+        const int32_t none[] = {-1, -1, -1, -1};
+        double zs[12], with_all[12], with_some[12];
+        bench t = open_bench(&term, 1, 4, 3);
+
+        fill(zs, 12, 3, 2);
+        run(&t, zs, zs, all, with_all);
+        run(&t, zs, zs, some, with_some);
+        for (int c = 0; c < 3; c++) {
+            CHECK_NEAR(with_some[c], with_all[c], 0);
+            CHECK_NEAR(with_some[3 + c], 0, 0);
+            CHECK_NEAR(with_some[6 + c], with_all[6 + c], 0);
+            CHECK_NEAR(with_some[9 + c], 0, 0);
+        }
+        CHECK_NEAR(run(&t, zs, zs, none, NULL), 0, 0);
+        close_bench(&t);
+    }
+}
+
+static void terms_are_added_by_weight(void)
+{
+    const lb_loss *const kd = lb_loss_find("kd"), *const ce = lb_loss_find("ce");
+    const lb_term both[] = {{.loss = kd, .weight = 0.9, .knobs = {4}},
+                            {.loss = ce, .weight = 0.1}};
+    const lb_term one = {.loss = kd, .weight = 1, .knobs = {4}};
+    const lb_term other = {.loss = ce, .weight = 1};
+    const int32_t y[] = {2, 0, 1, 1};
+    double zs[12], zt[12];
+
+    fill(zs, 12, 3, 2);
+    fill(zt, 12, 4, 2);
+    bench t = open_bench(both, 2, 4, 3), a = open_bench(&one, 1, 4, 3),
+          b = open_bench(&other, 1, 4, 3);
+    const double first = run(&a, zs, zt, y, NULL), second = run(&b, zs, zt, y, NULL);
+    CHECK_NEAR(run(&t, zs, zt, y, NULL), 0.9 * first + 0.1 * second, 1e-14);
+    close_bench(&t);
+    close_bench(&a);
+    close_bench(&b);
+}
+
+static void what_a_loss_needs_must_be_there(void)
+{
+    const lb_term kd = {.loss = lb_loss_find("kd"), .weight = 1, .knobs = {4}};
+    const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, 3);
+    lb_value value[1];
+    lb_graph *graph = NULL;
+    lb_error err = {0};
+    lb_builder b;
+
+    CHECK_OK(lb_graph_new(&graph, &err), &err);
+    lb_builder_init(&b, graph);
+    const lb_loss_in in = {.logits.student = lb_input(&b, "student", LB_F32, &rows)};
+    lb_terms_build(&b, &kd, 1, &in, value);
+    CHECK(lb_builder_finish(&b, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "loss 'kd' needs a teacher");
+    CHECK(lb_loss_find("kdd") == NULL);
+    lb_graph_free(graph);
+}
+
+int main(void)
+{
+    RUN(golden_values_hold);
+    RUN(pytorch_agrees);
+    RUN(gradients_are_derivatives);
+    RUN(kd_keeps_its_identities);
+    RUN(samples_without_a_label_take_no_part);
+    RUN(terms_are_added_by_weight);
+    RUN(what_a_loss_needs_must_be_there);
+    return DONE();
+}
