@@ -37,9 +37,7 @@ static const char *pixel_note(const lb_run *run)
     lb_text t;
 
     lb_text_init(&t, run->arena);
-    lb_text_add(&t, in->pixels == LB_PIXELS_UNIT && run->data->content.is_image
-                        ? "value / 255"
-                        : "value as it is");
+    lb_text_add(&t, in->pixels == LB_PIXELS_UNIT ? "value / 255" : "value as it is");
     add_numbers(&t, "minus", &in->mean);
     add_numbers(&t, "divided by", &in->std);
     return t.failed ? "" : t.chars;

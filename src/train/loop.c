@@ -112,13 +112,7 @@ static lb_code open_loader(session *s, lb_error *err)
                                        .first_epoch = s->ledger.epoch,
                                        .first_batch = s->ledger.batch,
                                        .epochs = o->epochs};
-    LB_TRY(lb_loader_open(s->setup->data, &options, &s->loader, err));
-    if (lb_loader_batches(s->loader) != s->batches)
-        return lb_raise(
-            err, LB_ERR_INPUT,
-            "the order of samples has %d batches an epoch, but the data has %d",
-            lb_loader_batches(s->loader), s->batches);
-    return LB_OK;
+    return lb_loader_open(s->setup->data, &options, &s->loader, err);
 }
 
 static lb_checkpoint checkpoint_of(session *s)
@@ -182,8 +176,7 @@ static lb_code open_session(session *s, lb_error *err)
 
 static void close_session(session *s)
 {
-    if (s->loader)
-        lb_loader_close(s->loader);
+    lb_loader_close(s->loader);
     lb_tester_close(s->tester);
     lb_lesson_close(&s->lesson);
     if (s->own_student)

@@ -1,4 +1,4 @@
-/* test_schedule.c: the learning rate at known steps. */
+/* test_rate.c: the learning rate at known steps. */
 #include "train/train.h"
 
 #include "check.h"
