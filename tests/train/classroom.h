@@ -55,6 +55,7 @@ static inline lb_data *classroom_data(lb_arena *arena)
     d->n[LB_VALIDATION] = ROOM_VALIDATION;
     d->n[LB_TEST] = N;
     d->sample[LB_TRAIN] = sample;
+    d->train_label = label;
     d->sample[LB_VALIDATION] = sample + ROOM_TRAIN;
     d->sample[LB_TEST] = sample;
     return d;

@@ -96,7 +96,8 @@ static void foreign_ones_are_refused(void)
     CHECK_TEXT(err.text, "it belongs to another run");
     c.setup.key = "the key";
     c.options.batch = 72;
-    CHECK(sit(&c, true, &err) == LB_OK || err.code == LB_ERR_INPUT);
+    CHECK(sit(&c, true, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "past the last");
     c.options.batch = 16;
     c.options.precision = LB_PRECISION_FLOAT64;
     CHECK(sit(&c, true, &err) == LB_ERR_INPUT);
