@@ -165,18 +165,25 @@ static void convert_max_pool(lb_onnx_reader *r, lb_onnx_node *node)
     lb_onnx_attr_drop(node, "storage_order"); /* of the indices, which are not given */
 }
 
-/* A file whose batch is fixed at 1 reshapes to [1,...]: the 1 is the batch. */
+/* The first dimension of a reshape may mean the batch in two ways that must not stay: as
+ * the 1 of a file whose batch is fixed, and as a -1 that came from the shape of a batched
+ * value and stands beside another. Both become 0: as the input has it. */
 static void rebind_batch(lb_onnx_reader *r, lb_onnx_node *node, const lb_tensor *shape)
 {
     const lb_type x = lb_type_of(&r->b, node->in[0]);
     int64_t dims[LB_MAX_RANK];
+    int n_open = 0;
 
-    if (!r->batch_was_fixed || !lb_type_batched(&x) || shape->dtype != LB_I64 ||
-        shape->n == 0 || shape->n > LB_MAX_RANK || lb_tensor_get(shape, 0) != 1)
+    if (!lb_type_batched(&x) || shape->dtype != LB_I64 || shape->shape.rank != 1 ||
+        shape->n == 0 || shape->n > LB_MAX_RANK)
         return;
     memcpy(dims, shape->data, shape->n * sizeof *dims);
-    dims[0] = 0; /* as the input has it */
-    node->in[1] = add_ints(r, node, "shape", dims, (int)shape->n);
+    for (size_t i = 0; i < shape->n; i++)
+        n_open += dims[i] == -1;
+    if ((dims[0] == 1 && r->batch_was_fixed) || (dims[0] == -1 && n_open > 1)) {
+        dims[0] = 0;
+        node->in[1] = add_ints(r, node, "shape", dims, (int)shape->n);
+    }
 }
 
 static void convert_reshape(lb_onnx_reader *r, lb_onnx_node *node)

@@ -26,6 +26,9 @@ static void add_finding(lb_onnx_reader *r, bool malformed, const char *format, .
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    for (char *c = text; *c; c++) /* names from a file may hold a terminal's commands */
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
     r->malformed = r->malformed || malformed;
     lb_findings_add(&r->findings, 0, 0, "%s", text);
 }

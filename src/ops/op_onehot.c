@@ -1,6 +1,7 @@
 /* op_onehot.c: OneHot(labels, depth, values): a new last axis that holds values[1] where
  * the label points and values[0] elsewhere. A label outside 0..depth-1 gives a row of
- * values[0]: that is how samples without a label are marked. */
+ * values[0]: that is how samples without a label are marked. In ONNX a negative label
+ * counts from the end, so this operator is limbeck's own. */
 #include "ops/op_util.h"
 
 static lb_code infer(const lb_view *view, lb_type *out, lb_error *err)
@@ -45,12 +46,10 @@ static void run(const lb_ref_call *call)
 const lb_op lb_op_OneHot = {
     .name = "OneHot",
     .help = "labels as rows with one value set",
-    .flags = LB_OP_ONNX | LB_OP_FORWARD_ONLY,
+    .flags = LB_OP_FORWARD_ONLY,
     .min_in = 3,
     .max_in = 3,
     .n_out = 1,
-    .opset_min = 9,
-    .opset_max = 22,
     .infer = infer,
     .cost = lb_cost_elements,
     .run = run,
