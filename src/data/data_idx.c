@@ -5,19 +5,10 @@
  * for each dimension, then the bytes. */
 #include "data/data_int.h"
 
-#include "base/file.h"
-
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-typedef struct idx {
-    const char *path;
-    int rank, dim[4];
-    const uint8_t *data;
-    size_t n; /* bytes of data */
-} idx;
 
 static uint32_t big_endian(const uint8_t *at)
 {
@@ -25,7 +16,7 @@ static uint32_t big_endian(const uint8_t *at)
            (uint32_t)at[3];
 }
 
-static lb_code parse(lb_bytes bytes, idx *out, lb_error *err)
+lb_code lb_idx_parse(lb_bytes bytes, lb_idx *out, lb_error *err)
 {
     size_t n = 1;
 
@@ -60,7 +51,7 @@ static lb_code parse(lb_bytes bytes, idx *out, lb_error *err)
     return LB_OK;
 }
 
-static lb_code load(lb_arena *arena, const char *folder, const char *stem, idx *out,
+static lb_code load(lb_arena *arena, const char *folder, const char *stem, lb_idx *out,
                     lb_error *err)
 {
     static const char *const endings[] = {"", ".gz"};
@@ -75,13 +66,13 @@ static lb_code load(lb_arena *arena, const char *folder, const char *stem, idx *
             continue;
         out->path = path;
         LB_TRY(lb_read_gzip(arena, path, LB_DATA_MOST_BYTES, &bytes, err));
-        return parse(bytes, out, err);
+        return lb_idx_parse(bytes, out, err);
     }
     return lb_raise(err, LB_ERR_INPUT, "the folder '%s' has no %s and no %s.gz", folder,
                     stem, stem);
 }
 
-static lb_code label_part(const idx *images, const idx *labels, lb_arena *arena,
+static lb_code label_part(const lb_idx *images, const lb_idx *labels, lb_arena *arena,
                           lb_part *out, lb_error *err)
 {
     if (labels->rank != 1)
@@ -103,7 +94,7 @@ static lb_code label_part(const idx *images, const idx *labels, lb_arena *arena,
 }
 
 /* [H,W] is [1,H,W]. */
-static lb_shape shape_of(const idx *images)
+static lb_shape shape_of(const lb_idx *images)
 {
     switch (images->rank) {
     case 2:
@@ -117,7 +108,7 @@ static lb_shape shape_of(const idx *images)
 
 static lb_code open_idx(const char *path, lb_arena *arena, lb_content *out, lb_error *err)
 {
-    idx images[2] = {0}, labels[2] = {0};
+    lb_idx images[2] = {0}, labels[2] = {0};
     struct stat info;
 
     if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))

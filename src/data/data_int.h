@@ -2,6 +2,7 @@
 #ifndef LB_DATA_DATA_INT_H
 #define LB_DATA_DATA_INT_H
 
+#include "base/file.h"
 #include "data/data.h"
 
 /* Above this no file of a data set is read. */
@@ -12,6 +13,15 @@
  * otherwise make hundreds). The names are for messages. */
 lb_code lb_content_count_classes(lb_content *content, const char *train_name,
                                  const char *test_name, lb_error *err) LB_MUST_USE;
+
+/* An idx file in memory: the path is for messages and set by the caller. */
+typedef struct lb_idx {
+    const char *path;
+    int rank, dim[4];
+    const uint8_t *data;
+    size_t n; /* bytes of data */
+} lb_idx;
+lb_code lb_idx_parse(lb_bytes bytes, lb_idx *out, lb_error *err) LB_MUST_USE;
 
 /* Whether this shape can be augmented so; NULL, or what is wrong with it. */
 const char *lb_augment_problem(const lb_augment *augment, const lb_shape *shape);

@@ -1,0 +1,147 @@
+/* test_words.c: JSON, findings, SHA-256. */
+#include "base/findings.h"
+#include "base/hash.h"
+#include "base/json.h"
+
+#include "check.h"
+
+static lb_arena *arena;
+
+static void json_is_written(void)
+{
+    lb_json json;
+
+    lb_json_init(&json, arena);
+    lb_json_open(&json, NULL, '{');
+    lb_json_text(&json, "a\"b", "line\n\ttab \\ \x01 <script> \xC3\xA9 \xFF\xC3");
+    lb_json_text(&json, "none", NULL);
+    lb_json_open(&json, "list", '[');
+    lb_json_number(&json, NULL, 0.1);
+    lb_json_number(&json, NULL, (double)NAN);
+    lb_json_int(&json, NULL, INT64_MIN);
+    lb_json_bool(&json, NULL, true);
+    lb_json_open(&json, NULL, '{');
+    lb_json_close(&json, '}');
+    lb_json_close(&json, ']');
+    lb_json_range(&json, "ms", 1, 2.5, (double)INFINITY);
+    lb_json_close(&json, '}');
+    CHECK(!json.text.failed && json.depth == 0);
+    const char *const want =
+        "{\"a\\\"b\": \"line\\n\\u0009tab \\\\ \\u0001 \\u003cscript> \xC3\xA9 "
+        "\\ufffd\\ufffd\", \"none\": null, \"list\": [0.1, null, -9223372036854775808, "
+        "true, {}], \"ms\": {\"low\": 1, \"mid\": 2.5, \"high\": null}}";
+    CHECK_TEXT(json.text.chars, want);
+    CHECK(strlen(json.text.chars) == strlen(want));
+}
+
+static void deep_json_fails_softly(void)
+{
+    lb_json json;
+
+    lb_json_init(&json, arena);
+    for (int i = 0; i < 100; i++)
+        lb_json_open(&json, NULL, '[');
+    CHECK(json.text.failed);
+    lb_json_init(&json, arena);
+    lb_json_close(&json, ']');
+    CHECK(json.text.failed);
+}
+
+static void findings_are_in_order(void)
+{
+    lb_findings findings;
+    lb_error err = {0};
+
+    lb_findings_init(&findings, arena);
+    CHECK_OK(lb_findings_raise(&findings, LB_ERR_INPUT, "f.yaml", "end", &err), &err);
+    lb_findings_add(&findings, 9, 2, "third '%s'", "x");
+    lb_findings_add(&findings, 9, 1, "second");
+    lb_findings_add(&findings, 9, 2, "fourth");
+    lb_findings_add(&findings, 3, 0, "first");
+    lb_findings_add(&findings, 0, 0, "whole file");
+    lb_findings_add(&findings, -1, 0, "--set a=b: wrong");
+    CHECK(lb_findings_raise(&findings, LB_ERR_INPUT, "f.yaml", "6 mistakes", &err) ==
+          LB_ERR_INPUT);
+    CHECK(strcmp(err.text, "--set a=b: wrong\nf.yaml: whole file\nf.yaml:3: first\n"
+                           "f.yaml:9:1: second\nf.yaml:9:2: third 'x'\n"
+                           "f.yaml:9:2: fourth\n6 mistakes") == 0);
+}
+
+static void many_findings_are_cut(void)
+{
+    lb_findings findings;
+    lb_error err = {0};
+    int shown = 0, more = 0;
+
+    lb_findings_init(&findings, arena);
+    for (int i = 0; i < 500; i++)
+        lb_findings_add(&findings, i + 1, 1, "a mistake of some length, number %d", i);
+    CHECK(lb_findings_raise(&findings, LB_ERR_INPUT, "f.yaml", "500 mistakes", &err) ==
+          LB_ERR_INPUT);
+    const char *const tail = strstr(err.text, "... and ");
+    CHECK(tail && sscanf(tail, "... and %d more\n500 mistakes", &more) == 1);
+    for (const char *c = err.text; *c; c++)
+        shown += *c == '\n';
+    CHECK(shown - 1 + more == 500 && shown > 50);
+    CHECK_TEXT(err.text, "\n500 mistakes");
+}
+
+static void hash_matches(const char *text, size_t repeat, const char *want)
+{
+    const size_t n = strlen(text);
+
+    for (size_t piece = 1; piece <= 130; piece += 43) {
+        lb_hash hash;
+        char got[65];
+        lb_hash_init(&hash);
+        for (size_t r = 0; r < repeat; r++)
+            for (size_t i = 0; i < n; i += piece)
+                lb_hash_add(&hash, text + i, n - i < piece ? n - i : piece);
+        const lb_digest digest = lb_hash_end(&hash);
+        lb_digest_text(&digest, got);
+        CHECK(strcmp(got, want) == 0);
+    }
+}
+
+/* The vectors of FIPS 180-4's examples. */
+static void hashes_are_right(void)
+{
+    hash_matches("", 1,
+                 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    hash_matches("abc", 1,
+                 "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    hash_matches("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+                 "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    hash_matches("abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmno"
+                 "pjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
+                 1, "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1");
+    hash_matches("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 20000,
+                 "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+static void texts_are_told_apart(void)
+{
+    lb_hash a, b;
+
+    lb_hash_init(&a);
+    lb_hash_add_text(&a, "ab");
+    lb_hash_add_text(&a, "c");
+    lb_hash_init(&b);
+    lb_hash_add_text(&b, "a");
+    lb_hash_add_text(&b, "bc");
+    const lb_digest x = lb_hash_end(&a), y = lb_hash_end(&b);
+    CHECK(memcmp(&x, &y, sizeof x) != 0);
+}
+
+int main(void)
+{
+    arena = lb_arena_new(0);
+    RUN(json_is_written);
+    RUN(deep_json_fails_softly);
+    RUN(findings_are_in_order);
+    RUN(many_findings_are_cut);
+    RUN(hashes_are_right);
+    RUN(texts_are_told_apart);
+    lb_arena_free(arena);
+    return DONE();
+}
