@@ -8,10 +8,10 @@
 
 typedef struct lb_option {
     const char *name;  /* "set": --set; NULL ends the list */
-    char letter;       /* 'o': -o; 0: none */
     const char *value; /* "KEY=VALUE"; NULL: a switch */
-    bool many;         /* may be repeated */
     const char *help;
+    char letter; /* 'o': -o; 0: none */
+    bool many;   /* may be repeated */
 } lb_option;
 
 /* What was given on the command line, checked against the rows. */

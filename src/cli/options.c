@@ -3,6 +3,7 @@
 
 #include "base/key.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { MOST_NAMES = 96 };
@@ -99,6 +100,8 @@ static lb_code take_kernels(lb_args *args, const char *value, lb_error *err)
 /* Options of every command go into their fields, the others into the list. */
 static lb_code take_option(parse *p, const lb_option *option, const char *value)
 {
+    assert(value || !option->value);
+
     lb_request *const out = p->out;
     const char *const name = option->name;
 

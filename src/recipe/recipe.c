@@ -82,22 +82,20 @@ static lb_code raise_findings(const lb_reader *r, const char *path, lb_error *er
     return lb_findings_raise(&r->findings, LB_ERR_INPUT, path, closing, err);
 }
 
-lb_code lb_recipe_load(const char *path, const char *const *sets, int n_sets,
-                       lb_arena *arena, lb_recipe **out, lb_error *err)
+lb_code lb_recipe_parse(const char *path, const char *chars, size_t n,
+                        const char *const *sets, int n_sets, lb_arena *arena,
+                        lb_recipe **out, lb_error *err)
 {
     lb_reader r = {.arena = arena, .folder = lb_path_folder(arena, path)};
     lb_recipe *const recipe = LB_TAKE(arena, lb_recipe);
-    lb_bytes bytes;
 
     if (!recipe || !r.folder)
         return lb_raise(err, LB_ERR_MEMORY, "%s: no memory for the recipe", path);
     recipe->path = lb_arena_copy_text(arena, path);
     if (!recipe->path)
         return lb_raise(err, LB_ERR_MEMORY, "%s: no memory for the recipe", path);
-    LB_TRY(lb_read_file(arena, path, LB_TREE_MOST_BYTES, &bytes, err));
     lb_findings_init(&r.findings, arena);
-    lb_tree *const root =
-        lb_tree_parse((const char *)bytes.data, bytes.size, NULL, &r.findings);
+    lb_tree *const root = lb_tree_parse(chars, n, NULL, &r.findings);
     for (int i = 0; root && root->kind == LB_TREE_MAP && i < n_sets; i++)
         lb_tree_set(root, sets[i], &r.findings);
     if (root && !r.findings.failed)
@@ -105,4 +103,14 @@ lb_code lb_recipe_load(const char *path, const char *const *sets, int n_sets,
     LB_TRY(raise_findings(&r, path, err));
     *out = recipe;
     return LB_OK;
+}
+
+lb_code lb_recipe_load(const char *path, const char *const *sets, int n_sets,
+                       lb_arena *arena, lb_recipe **out, lb_error *err)
+{
+    lb_bytes bytes;
+
+    LB_TRY(lb_read_file(arena, path, LB_TREE_MOST_BYTES, &bytes, err));
+    return lb_recipe_parse(path, (const char *)bytes.data, bytes.size, sets, n_sets,
+                           arena, out, err);
 }

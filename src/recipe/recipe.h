@@ -40,6 +40,10 @@ typedef struct lb_recipe {
  * "--set train.epohs=3: ...". Lives in the arena. */
 lb_code lb_recipe_load(const char *path, const char *const *sets, int n_sets,
                        lb_arena *arena, lb_recipe **out, lb_error *err) LB_MUST_USE;
+/* The same from memory; `path` is for messages, and for what relative paths begin at. */
+lb_code lb_recipe_parse(const char *path, const char *chars, size_t n,
+                        const char *const *sets, int n_sets, lb_arena *arena,
+                        lb_recipe **out, lb_error *err) LB_MUST_USE;
 
 /* The recipe with every default written out; loading it gives the same recipe. Paths are
  * made absolute. NULL without memory. */
