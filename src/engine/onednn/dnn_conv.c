@@ -14,7 +14,7 @@ typedef enum conv_pass { FORWARD, GRAD_INPUT, GRAD_WEIGHT } conv_pass;
 /* A convolution as oneDNN describes it. */
 typedef struct shape {
     dnnl_memory_desc_t x, y, weight, bias;
-    dnnl_dim_t stride[2], dilation[2], begin[2], end[2];
+    dnnl_dims_t stride, dilation, begin, end;
     int m, c, kh, kw, groups; /* of the node: weights are [m, c, kh, kw] */
     int padded_m, padded_c;   /* as described: c is of a group */
     bool depthwise, has_bias;
