@@ -229,6 +229,18 @@ static void make_norm_grad_input(test_case *t)
         weights(t, LB_F32, 1, c, 0, 0, 0);
 }
 
+static void make_norm(test_case *t)
+{
+    make_map(t, 1);
+    const int c = lb_dim(&t->b, t->in[0], 1);
+    for (int i = 0; i < 3; i++)
+        weights(t, LB_F32, 1, c, 0, 0, 0);
+    lb_tensor *const var = random_tensor(t, LB_F32, &(lb_shape){1, {c}});
+    for (int i = 0; i < c; i++)
+        ((float *)var->data)[i] = 0.1f + fabsf(((float *)var->data)[i]);
+    t->in[t->n_in++] = lb_param(&t->b, "var", var);
+}
+
 static void make_pool_grad(test_case *t)
 {
     const int rank = between(t, 3, 4), h = rank == 4 ? between(t, 1, 9) : 1;
@@ -286,6 +298,7 @@ static const struct {
     {"Add", make_binary},
     {"Sub", make_binary},
     {"Mul", make_binary},
+    {"BatchNormalization", make_norm},
     {"BatchNormStats", make_unary},
     {"BatchNormApply", make_norm_apply},
     {"BatchNormGradStats", make_norm_grad_stats},

@@ -39,6 +39,14 @@ static bool accepts_apply(lb_ask *ask)
     return accepts(ask, 1);
 }
 
+/* A plain map (an image) is left to the reference: it would only be blocked for this. */
+static bool accepts_given(lb_ask *ask)
+{
+    if (!lb_nat_blockable(ask, 0) || ask->in_layout[0] != LB_BLOCKED)
+        return false;
+    return accepts_apply(ask);
+}
+
 static bool accepts_grad_stats(lb_ask *ask)
 {
     return accepts(ask, 2);
@@ -145,14 +153,45 @@ static void moments(const state *s, const double *sum, const double *square, int
 AFFINE(8)
 AFFINE(16)
 
+/* One a and b for each channel of every map. */
+static void affine(const lb_nat_dims *d, int block, const float *a, const float *b,
+                   const float *x, float *y)
+{
+    const size_t map = (size_t)d->inner * (size_t)d->block;
+
+    for (int n = 0; n < d->samples; n++) {
+        const size_t at = ((size_t)n * (size_t)d->blocks + (size_t)block) * map;
+        if (d->block == 16)
+            affine_16(x + at, d->inner, a, b, y + at);
+        else
+            affine_8(x + at, d->inner, a, b, y + at);
+    }
+}
+
+/* Inference form: mean and variance are given. */
+static void run_given(const lb_call *call)
+{
+    const state *const s = call->state;
+    const float *const scale = call->in[1], *const bias = call->in[2];
+    const float *const mean = call->in[3], *const var = call->in[4];
+
+    for (int k = 0; k < s->d.blocks; k++) {
+        float a[LB_MOST_BLOCK] = {0}, b[LB_MOST_BLOCK] = {0};
+        for (int l = 0; l < lanes_of(&s->d, k); l++) {
+            const int c = k * s->d.block + l;
+            const double slope = (double)scale[c] / sqrt((double)var[c] + s->epsilon);
+            a[l] = (float)slope;
+            b[l] = (float)((double)bias[c] - (double)mean[c] * slope);
+        }
+        affine(&s->d, k, a, b, call->in[0], call->out[0]);
+    }
+}
+
 static void run_apply(const lb_call *call)
 {
     const state *const s = call->state;
     const lb_nat_dims *const d = &s->d;
-    const float *const x = call->in[0], *const scale = call->in[3],
-                       *const bias = call->in[4];
-    const size_t map = (size_t)d->inner * (size_t)d->block;
-    float *const y = call->out[0];
+    const float *const scale = call->in[3], *const bias = call->in[4];
 
     for (int k = 0; k < d->blocks; k++) {
         float a[LB_MOST_BLOCK] = {0}, b[LB_MOST_BLOCK] = {0};
@@ -163,13 +202,7 @@ static void run_apply(const lb_call *call)
             a[l] = (float)((double)scale[c] * inverse);
             b[l] = (float)((double)bias[c] - mean * inverse * (double)scale[c]);
         }
-        for (int n = 0; n < d->samples; n++) {
-            const size_t at = ((size_t)n * (size_t)d->blocks + (size_t)k) * map;
-            if (d->block == 16)
-                affine_16(x + at, d->inner, a, b, y + at);
-            else
-                affine_8(x + at, d->inner, a, b, y + at);
-        }
+        affine(d, k, a, b, call->in[0], call->out[0]);
     }
 }
 
@@ -261,6 +294,7 @@ static void run_grad_input(const lb_call *call)
                                        .create = create, \
                                        .run = function}
 
+ROW(norm, "BatchNormalization", accepts_given, run_given);
 ROW(norm_stats, "BatchNormStats", accepts_stats, run_stats);
 ROW(norm_apply, "BatchNormApply", accepts_apply, run_apply);
 ROW(norm_grad_stats, "BatchNormGradStats", accepts_grad_stats, run_grad_stats);
