@@ -28,6 +28,14 @@ static void clamp(int64_t dim, int64_t start, int64_t end, int64_t step, cut *c,
     c->count[axis] = span > 0 ? (int)((span + size - 1) / size) : 0;
 }
 
+/* Far beyond any dimension at most, and so safe to add to. */
+static int64_t near(int64_t x)
+{
+    const int64_t far = (int64_t)1 << 40;
+
+    return x > far ? far : x < -far ? -far : x;
+}
+
 typedef struct arguments {
     int64_t start[LB_MAX_RANK], end[LB_MAX_RANK], axis[LB_MAX_RANK], step[LB_MAX_RANK];
     int n;
@@ -57,7 +65,6 @@ static lb_code read_arguments(const lb_view *view, arguments *a, lb_error *err)
 static lb_code cut_of(const lb_view *view, cut *c, lb_error *err)
 {
     const lb_shape *const x = &view->in[0]->shape;
-    const int64_t far = (int64_t)1 << 40;
     arguments a = {.n = 0};
     int axis = 0;
 
@@ -71,12 +78,8 @@ static lb_code cut_of(const lb_view *view, cut *c, lb_error *err)
         LB_TRY(lb_check_axis(a.axis[i], x->rank, &axis, err));
         if (a.step[i] == 0)
             return lb_raise(err, LB_ERR_INPUT, "a step of 0 is not allowed");
-        /* far beyond any dimension, and safe to add to */
-        const int64_t start = a.start[i] > far    ? far
-                              : a.start[i] < -far ? -far
-                                                  : a.start[i];
-        const int64_t end = a.end[i] > far ? far : a.end[i] < -far ? -far : a.end[i];
-        const int64_t step = a.step[i] > far ? far : a.step[i] < -far ? -far : a.step[i];
+        const int64_t start = near(a.start[i]), end = near(a.end[i]);
+        const int64_t step = near(a.step[i]);
         if (x->dim[axis] == LB_BATCH) {
             if (start != 0 || step != 1 || end < INT32_MAX)
                 return lb_raise(err, LB_ERR_UNSUPPORTED, "a batch cannot be cut");
@@ -104,8 +107,10 @@ static void ints_of_call(const lb_ref_call *call, int input, int64_t *out, int n
 {
     const bool there = input < call->n_in && call->in[input];
 
+    if (there) /* the largest int64, "to the end", is no double */
+        lb_narrow(LB_I64, call->in[input], (size_t)n, out);
     for (int i = 0; i < n; i++)
-        out[i] = there ? (int64_t)call->in[input][i] : usual < 0 ? i : usual;
+        out[i] = there ? near(out[i]) : usual < 0 ? i : usual;
 }
 
 static cut cut_of_call(const lb_ref_call *call)

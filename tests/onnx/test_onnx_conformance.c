@@ -53,7 +53,9 @@ static void bind_inputs(Onnx__GraphProto *graph, Onnx__TensorProto **inputs, siz
     for (size_t i = 0; i < first && i < n; i++) {
         Onnx__TypeProto *const type = graph->input[i]->type;
         if (type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE &&
-            type->tensor_type->shape && type->tensor_type->shape->n_dim > 0)
+            type->tensor_type->shape && type->tensor_type->shape->n_dim > 0 &&
+            type->tensor_type->shape->dim[0]->value_case ==
+                ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE)
             type->tensor_type->shape->dim[0]->dim_value = 0;
     }
 }
