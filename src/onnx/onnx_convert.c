@@ -141,10 +141,21 @@ static void convert_dropout(lb_onnx_reader *r, lb_onnx_node *node)
     node->alias = true;
 }
 
+/* Exporters name equal weights once and repeat them by Identity: a new norm's bias and
+ * its running mean, say. Each is a weight of its own, or training one would change the
+ * other. */
 static void convert_identity(lb_onnx_reader *r, lb_onnx_node *node)
 {
-    (void)r;
+    const lb_tensor *const from =
+        node->n_in > 0 ? lb_onnx_constant(r, node->in[0]) : NULL;
+    lb_arena *const arena = r->b.graph->arena;
+
     node->alias = true;
+    if (!from || !lb_dtype_is_float(from->dtype) ||
+        lb_arena_used(arena) + lb_tensor_bytes(from) > r->budget)
+        return;
+    if (lb_tensor_copy(arena, from, &node->constant, &r->b.error) != LB_OK)
+        node->constant = NULL;
 }
 
 static void convert_batch_norm(lb_onnx_reader *r, lb_onnx_node *node)
