@@ -121,7 +121,7 @@ static lb_code take_option(parse *p, const lb_option *option, const char *value)
         return take_threads(&out->args, value, p->err);
     else if (strcmp(name, "kernels") == 0)
         return take_kernels(&out->args, value, p->err);
-    else if (strcmp(name, "conv") == 0 && strcmp(value, "direct") != 0)
+    else if (strcmp(name, "conv") == 0 && value && strcmp(value, "direct") != 0)
         return lb_raise(p->err, LB_ERR_INPUT, "--conv must be direct, not '%.80s'",
                         value);
     else if (strcmp(name, "conv") == 0)

@@ -3,6 +3,7 @@
  * the results back. Slow, readable, and what every other kernel is measured against. */
 #include "engine/kernel.h"
 
+#include <assert.h>
 #include <string.h>
 
 typedef struct operand {
@@ -107,8 +108,10 @@ static void run(const lb_call *call)
         ref.out[k] = o->type.dtype == LB_F64
                          ? call->out[k]
                          : (double *)(void *)((char *)call->scratch + o->wide);
-        if ((node->op->flags & LB_OP_UPDATE) && ref.out[k] != ref.in[k])
+        if ((node->op->flags & LB_OP_UPDATE) && ref.out[k] != ref.in[k]) {
+            assert(ref.in[k]); /* an update has its inputs */
             memcpy(ref.out[k], ref.in[k], o->n * sizeof(double));
+        }
     }
     node->op->run(&ref);
     for (int k = 0; k < node->n_out; k++)

@@ -2,6 +2,7 @@
  * kernels. */
 #include "graph/passes.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* True if the node's value is known before any run. */
@@ -58,8 +59,10 @@ static lb_code run_node(lb_graph *g, const lb_node *node, lb_arena *scratch,
                             node->name);
     }
     node->op->run(&call);
-    for (int k = 0; k < node->n_out; k++)
+    for (int k = 0; k < node->n_out; k++) {
+        assert(result[k]); /* made in the loop before */
         lb_narrow(result[k]->dtype, call.out[k], result[k]->n, result[k]->data);
+    }
     return LB_OK;
 }
 

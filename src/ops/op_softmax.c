@@ -5,6 +5,7 @@
  *   log softmax  dx = dy - exp(y) * sum(dy) */
 #include "ops/op_util.h"
 
+#include <assert.h>
 #include <math.h>
 
 static lb_code infer_softmax(const lb_view *view, lb_type *out, lb_error *err)
@@ -96,6 +97,7 @@ static void softmax_grad_line(const line *l)
 {
     double sum = 0;
 
+    assert(l->dy);
     for (int i = 0; i < l->n; i++)
         sum += l->dy[i * l->step] * l->x[i * l->step];
     for (int i = 0; i < l->n; i++)
@@ -106,6 +108,7 @@ static void log_softmax_grad_line(const line *l)
 {
     double sum = 0;
 
+    assert(l->dy);
     for (int i = 0; i < l->n; i++)
         sum += l->dy[i * l->step];
     for (int i = 0; i < l->n; i++)

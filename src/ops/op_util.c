@@ -1,6 +1,8 @@
 /* op_util.c: what the operators' rules share: checks, broadcasting, walks. */
 #include "ops/op_util.h"
 
+#include <assert.h>
+
 size_t lb_elements(const lb_type *type)
 {
     size_t n = 0;
@@ -26,6 +28,7 @@ lb_cost lb_cost_elements(const lb_view *view, const lb_type *out)
 
 lb_code lb_check_floats(const lb_view *view, lb_error *err)
 {
+    assert(view->in[0]); /* arity was checked */
     for (int i = 0; i < view->n_in; i++) {
         if (!view->in[i])
             continue;

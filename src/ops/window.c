@@ -3,6 +3,7 @@
 
 #include "ops/op_util.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 
@@ -92,6 +93,7 @@ static lb_code resolve_pads(const lb_node *node, lb_window *w, const lb_shape *i
 lb_code lb_window_of(const lb_view *view, lb_window *out, lb_error *err)
 {
     const lb_node *const node = view->node;
+    assert(view->in[0]); /* arity was checked */
     const lb_shape *const in = &view->in[0]->shape;
     const bool from_weights = !is_pool(node) && !is_grad(node);
     const int64_t group = lb_attr_int(node, "group", 1);
@@ -101,6 +103,7 @@ lb_code lb_window_of(const lb_view *view, lb_window *out, lb_error *err)
                    .kernel = {0, 0},
                    .group = 1};
 
+    assert(!from_weights || view->in[1]);
     if (w.n < 1 || w.n > 2)
         return lb_raise(err, LB_ERR_UNSUPPORTED,
                         "inputs of rank 3 or 4 are supported, not %d", in->rank);

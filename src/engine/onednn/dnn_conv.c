@@ -433,7 +433,7 @@ static void run_backward(const lb_call *call)
  */
 static void copy_padded(const shape *s, const float *from, float *to, bool pad)
 {
-    const size_t k = (size_t)(s->kh * s->kw);
+    const size_t k = (size_t)s->kh * (size_t)s->kw;
 
     for (int m = 0; m < s->m; m++)
         for (int c = 0; c < s->c; c++) {
