@@ -57,6 +57,8 @@ static lb_train_setup train_setup(const lb_run *run)
                             .student = run->student,
                             .input = r->student.input,
                             .teacher = run->teacher,
+                            .teacher_graph = run->teacher_file,
+                            .teacher_input = r->teacher.input,
                             .views = r->has_teacher ? r->teacher.views : 0,
                             .data = run->data,
                             .seed = r->seed,

@@ -133,7 +133,8 @@ lb_code lb_run_open_cache(lb_run *run, lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
 
-    if (!run->teacher_graph)
+    /* training in float64 asks the teacher in float64: a cache would round */
+    if (!run->teacher_graph || r->train.precision == LB_PRECISION_FLOAT64)
         return LB_OK;
     const lb_teacher_setup setup = {.options = &r->teacher,
                                     .graph = run->teacher_graph,

@@ -21,6 +21,7 @@ typedef struct session {
     bool own_student;
     lb_lesson lesson;
     lb_feed feed;
+    lb_oracle oracle; /* of float64 */
     lb_ledger ledger;
     lb_tester *tester; /* NULL: no validation split */
     lb_loader *loader;
@@ -45,7 +46,8 @@ static lb_code check_setup(const lb_train_setup *setup, lb_error *err)
                         "batch must be between 1 and the %d training samples, not %d", n,
                         o->batch);
     for (int i = 0; i < setup->n_terms; i++)
-        if ((setup->terms[i].loss->needs & LB_NEEDS_TEACHER) && !setup->teacher)
+        if ((setup->terms[i].loss->needs & LB_NEEDS_TEACHER) && !setup->teacher &&
+            !setup->teacher_graph)
             return lb_raise(err, LB_ERR_INPUT,
                             "loss '%s' needs a teacher, and there is none",
                             setup->terms[i].loss->name);
@@ -159,6 +161,8 @@ static lb_code open_session(session *s, lb_error *err)
                         s->arena, err));
     LB_TRY(lb_lesson_open(setup, s->student, classes, s->arena, &s->lesson, err));
     LB_TRY(lb_ledger_init(&s->ledger, &s->lesson, setup->options->epochs, s->arena, err));
+    if (s->lesson.teacher.id && !setup->teacher)
+        LB_TRY(lb_oracle_open(setup, s->arena, &s->oracle, err));
     LB_TRY(open_tester(s, err));
     s->teacher_logits = LB_TAKE_ARRAY(s->arena, batch * (size_t)classes, float);
     s->path =
@@ -178,6 +182,7 @@ static void close_session(session *s)
 {
     lb_loader_close(s->loader);
     lb_tester_close(s->tester);
+    lb_oracle_close(&s->oracle);
     lb_lesson_close(&s->lesson);
     if (s->own_student)
         lb_graph_free(s->student);
@@ -247,6 +252,18 @@ static void tell_step(const session *s, double loss)
         s->setup->watch.step(s->setup->watch.arg, &report);
 }
 
+static void hear_teacher(session *s, const lb_batch *batch)
+{
+    if (!s->lesson.teacher.id)
+        return;
+    if (s->oracle.plan) {
+        lb_oracle_ask(&s->oracle, batch, &s->lesson);
+        return;
+    }
+    lb_teacher_logits(s->setup->teacher, batch, s->teacher_logits);
+    lb_lesson_hear(&s->lesson, s->teacher_logits);
+}
+
 static lb_code one_step(session *s, double *loss, lb_error *err)
 {
     const double begin = lb_train_clock(), idle = lb_loader_idle(s->loader);
@@ -256,10 +273,8 @@ static lb_code one_step(session *s, double *loss, lb_error *err)
         return lb_bug(err, "the loader is not at epoch %d, batch %d", s->ledger.epoch,
                       s->ledger.batch);
     lb_feed_pixels(&s->feed, s->lesson.plan, s->lesson.input, batch->pixels, batch->n);
-    if (s->lesson.teacher.id)
-        lb_teacher_logits(s->setup->teacher, batch, s->teacher_logits);
-    *loss = lb_lesson_run(&s->lesson, batch->label, s->teacher_logits,
-                          rate_of(s, s->ledger.step));
+    hear_teacher(s, batch);
+    *loss = lb_lesson_run(&s->lesson, batch->label, rate_of(s, s->ledger.step));
     if (!isfinite(*loss))
         return blame(s, *loss, err);
     lb_ledger_step(&s->ledger, &s->lesson, batch->label, *loss);
@@ -339,18 +354,17 @@ lb_code lb_train_try(const lb_train_setup *setup, lb_arena *arena, double *step_
     const int classes = setup->data->content.n_classes;
     const size_t batch = (size_t)setup->options->batch;
     int32_t *const labels = LB_TAKE_ARRAY(arena, batch, int32_t);
-    float *const teacher = LB_TAKE_ARRAY(arena, batch * (size_t)classes, float);
     session s = {.setup = setup, .arena = arena};
     lb_graph *student = NULL;
     double fastest = INFINITY;
 
-    if (!labels || !teacher)
+    if (!labels)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for a batch");
     LB_TRY(lb_graph_with_precision(setup->student, precision_of(setup), &student, err));
     lb_code code = lb_lesson_open(setup, student, classes, arena, &s.lesson, err);
     for (int i = 0; code == LB_OK && i < 3; i++) {
         const double begin = lb_train_clock();
-        lb_lesson_run(&s.lesson, labels, teacher, 0);
+        lb_lesson_run(&s.lesson, labels, 0);
         fastest = fmin(fastest, lb_train_clock() - begin);
     }
     if (code == LB_OK)

@@ -183,23 +183,24 @@ static double read_scalar(const lb_lesson *lesson, lb_value v)
     return x;
 }
 
-double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, const float *teacher,
-                     double rate)
+void lb_lesson_hear(lb_lesson *lesson, const float *rows)
 {
     const size_t classes = (size_t)lesson->classes;
 
     for (int i = 0; i < lesson->batch; i++) {
-        if (lesson->labels.id)
-            *(int32_t *)lb_plan_input(lesson->plan, lesson->labels, i) = labels[i];
-        if (!lesson->teacher.id)
-            continue;
         void *const to = lb_plan_input(lesson->plan, lesson->teacher, i);
-        const float *const row = teacher + (size_t)i * classes;
+        const float *const row = rows + (size_t)i * classes;
         if (lesson->dtype == LB_F32)
             memcpy(to, row, classes * sizeof *row);
         else
             lb_widen(LB_F32, row, classes, to);
     }
+}
+
+double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, double rate)
+{
+    for (int i = 0; lesson->labels.id && i < lesson->batch; i++)
+        *(int32_t *)lb_plan_input(lesson->plan, lesson->labels, i) = labels[i];
     lb_narrow(lesson->dtype, &rate, 1, lb_plan_input(lesson->plan, lesson->rate, 0));
     for (int i = 0; i < lesson->n_params; i++)
         memcpy(lesson->before[i]->data, lesson->param[i]->data,

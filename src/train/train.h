@@ -76,9 +76,12 @@ typedef struct lb_train_setup {
     int n_terms;
     lb_graph *student; /* float32, BatchNormalization not folded; its params are trained
                           in place; borrowed */
-    lb_input_options input; /* what the student wants */
-    lb_teacher *teacher;    /* NULL without one */
-    int views;              /* fixed views, as in the loader's options */
+    lb_input_options input;        /* what the student wants */
+    lb_teacher *teacher;           /* NULL without one, or for float64 */
+    const lb_graph *teacher_graph; /* float64 asks this live, in float64; logits first;
+                                      borrowed */
+    lb_input_options teacher_input;
+    int views; /* fixed views, as in the loader's options */
     const lb_data *data;
     uint64_t seed;
     lb_pool *pool;

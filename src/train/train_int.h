@@ -50,10 +50,10 @@ typedef struct lb_lesson {
 lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int classes,
                        lb_arena *arena, lb_lesson *out, lb_error *err) LB_MUST_USE;
 void lb_lesson_close(lb_lesson *lesson);
-/* The input has been fed. labels: [batch]; teacher: [batch, classes] or NULL. Returns the
- * loss. */
-double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, const float *teacher,
-                     double rate);
+/* What the teacher says of each sample: row i at rows + i * classes. */
+void lb_lesson_hear(lb_lesson *lesson, const float *rows);
+/* The input has been fed, and the teacher heard. labels: [batch]. Returns the loss. */
+double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, double rate);
 double lb_lesson_term(const lb_lesson *lesson, int i);
 /* Counts the labelled samples of the batch, and those that were answered right. */
 void lb_lesson_score(const lb_lesson *lesson, const int32_t *labels, int64_t *labelled,
@@ -63,6 +63,20 @@ void lb_lesson_score(const lb_lesson *lesson, const int32_t *labels, int64_t *la
 const lb_node *lb_lesson_blame(lb_lesson *lesson);
 /* The logits of a network: its first output, or what a closing Softmax makes it from. */
 lb_value lb_logits_of(const lb_graph *graph);
+
+/* oracle.c: the teacher in float64, for precision: float64. */
+typedef struct lb_oracle {
+    lb_graph *graph;
+    lb_plan *plan;
+    lb_feed feed;
+    lb_value in, out;
+} lb_oracle;
+lb_code lb_oracle_open(const lb_train_setup *setup, lb_arena *arena, lb_oracle *out,
+                       lb_error *err) LB_MUST_USE;
+/* Tells the lesson what the teacher says of the batch. */
+void lb_oracle_ask(const lb_oracle *oracle, const lb_batch *batch,
+                   const lb_lesson *lesson);
+void lb_oracle_close(lb_oracle *oracle);
 
 /* ledger.c: what has happened so far; with the weights it is all that a run needs to go
  * on to the same bits. */

@@ -1,0 +1,61 @@
+/* oracle.c: asks the teacher in float64 on the reference kernels, live. Logits rounded to
+ * float32 would be the largest error of a comparison in float64. */
+#include "train/train_int.h"
+
+#include "graph/passes.h"
+
+#include <string.h>
+
+static lb_code fill_oracle(lb_oracle *oracle, const lb_train_setup *setup,
+                           lb_arena *arena, lb_error *err)
+{
+    const lb_plan_options options = {.batch = setup->options->batch,
+                                     .kernels = LB_KERNELS_REFERENCE};
+
+    LB_TRY(lb_graph_with_precision(setup->teacher_graph, LB_F64, &oracle->graph, err));
+    LB_TRY(lb_feed_init(&oracle->feed, oracle->graph, &setup->teacher_input, setup->data,
+                        setup->pool, arena, err));
+    oracle->in = oracle->graph->inputs[0];
+    oracle->out = lb_logits_of(oracle->graph);
+    oracle->graph->n_outputs = 0;
+    lb_builder b;
+    lb_builder_init(&b, oracle->graph);
+    lb_output(&b, oracle->out);
+    LB_TRY(lb_builder_finish(&b, err));
+    LB_TRY(lb_remove_dead(oracle->graph, err));
+    return lb_plan_compile(oracle->graph, setup->pool, &options, &oracle->plan, err);
+}
+
+lb_code lb_oracle_open(const lb_train_setup *setup, lb_arena *arena, lb_oracle *out,
+                       lb_error *err)
+{
+    lb_oracle oracle = {0};
+    const lb_code code = fill_oracle(&oracle, setup, arena, err);
+
+    if (code != LB_OK)
+        lb_oracle_close(&oracle);
+    else
+        *out = oracle;
+    return code;
+}
+
+void lb_oracle_ask(const lb_oracle *oracle, const lb_batch *batch,
+                   const lb_lesson *lesson)
+{
+    const size_t classes = (size_t)lesson->classes;
+
+    lb_feed_pixels(&oracle->feed, oracle->plan, oracle->in, batch->pixels, batch->n);
+    lb_plan_run(oracle->plan);
+    for (int i = 0; i < batch->n; i++) {
+        const double *const row = lb_plan_output(oracle->plan, oracle->out, i);
+        lb_narrow(lesson->dtype, row, classes,
+                  lb_plan_input(lesson->plan, lesson->teacher, i));
+    }
+}
+
+void lb_oracle_close(lb_oracle *oracle)
+{
+    lb_plan_free(oracle->plan);
+    lb_graph_free(oracle->graph);
+    *oracle = (lb_oracle){0};
+}
