@@ -28,7 +28,8 @@ static bool find_layer(const lb_graph *g, const lb_use *use, pair *p)
     const lb_node *const norm = &g->nodes[p->norm];
     const lb_value_info *const x = lb_info(g, norm->in[0]);
 
-    if (x->kind != LB_VALUE_NODE || use[norm->in[0].id].n != 1)
+    if (x->kind != LB_VALUE_NODE || x->type.shape.dim[1] < 1 ||
+        use[norm->in[0].id].n != 1)
         return false;
     const lb_node *const layer = &g->nodes[x->node];
     if (layer->op != &lb_op_Conv && !is_plain_gemm(layer))

@@ -95,7 +95,7 @@ static extent extent_of(const lb_ref_call *call)
 
     for (int i = 2; i < x->rank; i++)
         e.inner *= x->dim[i];
-    e.n = (double)call->batch * (double)e.inner;
+    e.n = (double)(call->batched_in[0] ? call->batch : e.samples) * (double)e.inner;
     return e;
 }
 
