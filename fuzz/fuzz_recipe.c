@@ -1,8 +1,4 @@
-/* fuzz_recipe.c: any bytes as a recipe, the first line of them as a --set.
- *
- * With clang: -fsanitize=fuzzer,address,undefined. Otherwise a plain program that runs
- * the files it is given, so that a corpus can be replayed anywhere. */
-#include "base/file.h"
+/* fuzz_recipe.c: any bytes as a recipe, the first line of them as a --set. */
 #include "recipe/recipe.h"
 
 #include <stdio.h>
@@ -50,18 +46,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lb_arena_free(arena);
     return 0;
 }
-
-#ifndef LB_LIBFUZZER
-int main(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        lb_arena *const arena = lb_arena_new(0);
-        lb_error err = {0};
-        lb_bytes bytes;
-        if (arena && lb_read_file(arena, argv[i], 1 << 20, &bytes, &err) == LB_OK)
-            LLVMFuzzerTestOneInput(bytes.data, bytes.size);
-        lb_arena_free(arena);
-    }
-    return 0;
-}
-#endif
