@@ -20,7 +20,7 @@ typedef enum lb_low_kind {
     LB_LOW_ACTIVATION,
     LB_LOW_PAD,
     LB_LOW_CONCAT,
-    LB_LOW_COPY,   /* a change of layout: flatten of a map with more than one position */
+    LB_LOW_COPY,   /* element i in ONNX's order stays element i: flatten, reshape */
     LB_LOW_AFFINE, /* per-channel y = a x + b that could not be folded */
 } lb_low_kind;
 
@@ -47,9 +47,10 @@ typedef struct lb_low_step {
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     int pad_top, pad_left, pad_bottom, pad_right;
     bool count_include_pad;
+    float value;         /* of pad: what stands around the input */
     float low, high;     /* clamp of the result; -FLT_MAX, FLT_MAX: none */
     const float *weight; /* conv: [M,kH,kW,C]; depthwise: [kH,kW,C]; dense: [M,D] (D in
-                            the order of the input buffer, channels last) */
+                            the order of the input buffer, channels last); affine: [C] */
     const float *bias;   /* [M], never NULL where weight is not */
     double macs, other;  /* work of one run */
 } lb_low_step;
@@ -72,6 +73,17 @@ typedef struct lb_low {
  * exists for. */
 lb_code lb_lower(const lb_graph *graph, lb_arena *arena, lb_low **out,
                  lb_error *err) LB_MUST_USE;
+
+static inline size_t lb_low_count(const lb_low_dims *d)
+{
+    return (size_t)d->h * (size_t)d->w * (size_t)d->c;
+}
+
+/* Floats of a step's weights; 0 if it has none. Its biases: the output's channels. */
+size_t lb_low_weights(const lb_low *low, const lb_low_step *step);
+
+/* "conv", "pointwise", ... */
+const char *lb_low_kind_name(lb_low_kind kind);
 
 /* Runs the lowered form on one sample: in [C,H,W] as the network wants it, out plain.
  * This is the fp32 definition that the emitted firmware follows, sum order included.
