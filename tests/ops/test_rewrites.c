@@ -1,4 +1,5 @@
-/* test_rewrites.c: folded and fused graphs give what they gave before. */
+/* test_rewrites.c: folded and fused graphs give what they gave before, and want of memory
+ * leaves an error and no more. */
 #include "ops/rewrite.h"
 
 #include "ops/build.h"
@@ -173,9 +174,66 @@ static void values_with_other_uses_stay(void)
     lb_graph_free(g);
 }
 
+static lb_code fold_and_fuse(lb_graph *g, lb_error *err)
+{
+    LB_TRY(lb_fold_batch_norm(g, err));
+    return lb_fuse_convolutions(g, err);
+}
+
+static lb_code differentiate(lb_graph *g, lb_error *err)
+{
+    lb_value wrt[64], dx[64];
+    lb_builder b;
+    int n = 0;
+
+    for (int i = 1; i < g->n_values && n < 64; i++)
+        if (g->values[i].kind == LB_VALUE_PARAM)
+            wrt[n++] = (lb_value){i};
+    lb_builder_init(&b, g);
+    const lb_value sum = lb_sum_all(&b, g->outputs[0]);
+    lb_autodiff(&b, &lb_op_verbs, sum, wrt, n, dx);
+    return lb_builder_finish(&b, err);
+}
+
+/* The n-th take of memory fails, for n = 0, 1, 2 ... until none does. */
+static void want_of_memory_is_reported(lb_code (*work)(lb_graph *g, lb_error *err))
+{
+    lb_graph *const g = network();
+    lb_code code = LB_ERR_MEMORY;
+    long n = 0;
+
+    for (; code != LB_OK && n < 100000; n++) {
+        lb_graph *copy = NULL;
+        lb_error err = {0};
+        CHECK_OK(lb_graph_clone(g, &copy, &err), &err);
+        lb_arena_fail_after(n);
+        code = work(copy, &err);
+        lb_arena_fail_after(-1);
+        CHECK(code == LB_OK || code == LB_ERR_MEMORY);
+        lb_graph_free(copy);
+        if (code != LB_OK && code != LB_ERR_MEMORY)
+            break;
+    }
+    CHECK(code == LB_OK && n > 10);
+    lb_graph_free(g);
+}
+
+static void rewrites_survive_want_of_memory(void)
+{
+    want_of_memory_is_reported(fold_and_fuse);
+    want_of_memory_is_reported(lb_train_norms);
+}
+
+static void gradients_survive_want_of_memory(void)
+{
+    want_of_memory_is_reported(differentiate);
+}
+
 int main(void)
 {
     RUN(norms_fold_and_convolutions_fuse);
     RUN(values_with_other_uses_stay);
+    RUN(rewrites_survive_want_of_memory);
+    RUN(gradients_survive_want_of_memory);
     return DONE();
 }
