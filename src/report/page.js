@@ -224,19 +224,24 @@ function layers(r) {
   const steps = list(r.memory && r.memory.steps);
   if (!steps.length) return null;
   const most = Math.max(...steps.map(s => s.cycles_share || 0), 1e-9);
-  const num = (x, words, kind) => el('td.num' + (kind || ''), (known(x) && x !== 0 ? words(x) : null) ?? el('span.none', '–'));
-  return card('Layer by layer', 'One inference on the device, in the order in which it runs, with the estimated share of its time.',
-    el('div.scroll', el('table',
-      el('thead', el('tr', el('th', { scope: 'col' }, 'Layer'), el('th.wide', { scope: 'col' }, 'Kind'),
-        el('th.num.wide', { scope: 'col' }, 'Output'), el('th.num', { scope: 'col' }, 'Multiply-adds'),
-        el('th.num.wide', { scope: 'col' }, 'Weights'), el('th.num.wide', { scope: 'col' }, 'Alive'),
-        el('th.num', { scope: 'col' }, 'Time'))),
-      el('tbody', steps.map(s => el('tr', el('th', { scope: 'row' }, s.name || ''), el('td.wide', s.kind || ''),
-        el('td.num.wide', shapeText(s.shape) || el('span.none', '–')), num(s.macs, count),
-        num(s.weight_bytes, bytes, '.wide'), num(s.live_bytes, bytes, '.wide'),
-        el('td.num', known(s.cycles_share) ? el('div.share', percent(s.cycles_share),
-          el('div.meter', { 'aria-hidden': 'true' }, el('i', { style: `width:${(100 * s.cycles_share / most).toFixed(1)}%` })))
-          : el('span.none', '–'))))))));
+  const none = () => el('span.none', '–');
+  const figure = (key, words) => s => (known(s[key]) && s[key] !== 0 ? words(s[key]) : null) ?? none();
+  const share = s => !known(s.cycles_share) ? none() : el('div.share', percent(s.cycles_share),
+    el('div.meter', { 'aria-hidden': 'true' }, el('i', { style: `width:${(100 * s.cycles_share / most).toFixed(1)}%` })));
+  /* key, title, classes, content; a column that no step knows is left out */
+  const columns = [['kind', 'Kind', '.wide', s => s.kind || ''],
+    ['shape', 'Output', '.num.wide', s => shapeText(s.shape) || none()],
+    ['macs', 'Multiply-adds', '.num', figure('macs', count)],
+    ['weight_bytes', 'Weights', '.num.wide', figure('weight_bytes', bytes)],
+    ['live_bytes', 'Alive', '.num.wide', figure('live_bytes', bytes)],
+    ['cycles_share', 'Time', '.num', share]].filter(([key]) => steps.some(s => (s[key] ?? null) !== null));
+  const timed = columns.some(([key]) => key === 'cycles_share');
+  return card('Layer by layer', 'One inference on the device, in the order in which it runs'
+    + (timed ? ', with the estimated share of its time.' : '.'),
+  el('div.scroll', { tabindex: '0' }, el('table',
+    el('thead', el('tr', el('th', { scope: 'col' }, 'Layer'), columns.map(([, title, kind]) => el('th' + kind, { scope: 'col' }, title)))),
+    el('tbody', steps.map(s => el('tr', el('th', { scope: 'row' }, s.name || ''),
+      columns.map(([, , kind, content]) => el('td' + kind, content(s)))))))));
 }
 
 function firmware(r) {
