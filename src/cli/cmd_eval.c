@@ -13,12 +13,9 @@ static const lb_option options[] = {
     {.name = "mean", .value = "A,..", .help = "taken off each channel"},
     {.name = "std", .value = "A,..", .help = "what each channel is divided by"},
     {.name = "teacher", .value = "T.onnx", .help = "also tells how often both agree"},
-    {.name = "teacher-pixels",
-     .value = "unit|raw",
-     .help = "of the teacher, if it "
-             "differs; so do the next"},
-    {.name = "teacher-mean", .value = "A,..", .help = ""},
-    {.name = "teacher-std", .value = "A,..", .help = ""},
+    {.name = "teacher-pixels", .value = "unit|raw", .help = "as --pixels, for it"},
+    {.name = "teacher-mean", .value = "A,..", .help = "as --mean, for it"},
+    {.name = "teacher-std", .value = "A,..", .help = "as --std, for it"},
     {0},
 };
 

@@ -277,8 +277,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
 const lb_cmd lb_cmd_loss = {
     .name = "loss",
-    .usage = "NAME --student S.npy... [--teacher T.npy...] [--labels L.npy] "
-             "[--grad G.npy]",
+    .usage = "NAME --student S.npy... [--teacher T.npy...] [--labels L.npy]",
     .help = "one loss and its gradient, computed in float64",
     .detail =
         "To try a loss, and to check it against other software: the value as a "

@@ -2,6 +2,7 @@
 #include "cli/help.h"
 
 #include "cli/options.h"
+#include "recipe/recipe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -57,8 +58,8 @@ void lb_help_print(const lb_cmd *cmd)
         print_program();
         return;
     }
-    printf("%s: %s\n\nusage: limbeck %s %s\n", cmd->name, cmd->help, cmd->name,
-           cmd->usage);
+    printf("%s: %s\n\nusage: limbeck %s%s%s\n", cmd->name, cmd->help, cmd->name,
+           *cmd->usage ? " " : "", cmd->usage);
     if (cmd->detail)
         printf("\n%s\n", cmd->detail);
     if (cmd->options && cmd->options->name)
@@ -130,6 +131,22 @@ static void roff_command(const lb_cmd *cmd)
     }
 }
 
+static void roff_key(void *arg, const char *full_name, const lb_key *key)
+{
+    (void)arg;
+    printf(".TP\n\\fB");
+    roff(full_name);
+    printf("\\fR");
+    if (key->usual && *key->usual) {
+        printf(" (");
+        roff(key->usual);
+        printf(")");
+    }
+    printf("\n");
+    roff(key->help);
+    printf("\n");
+}
+
 void lb_help_man(void)
 {
     printf(".TH LIMBECK 1 \"\" \"limbeck " LB_VERSION "\" \"User Commands\"\n"
@@ -142,6 +159,10 @@ void lb_help_man(void)
         roff_command(*cmd);
     printf(".SH OPTIONS\nEvery command takes these:\n");
     roff_options(lb_common_options);
+    printf(".SH RECIPE KEYS\nWith their usual values; 'distill' is a list, and each loss "
+           "has "
+           "settings of its own.\n");
+    lb_recipe_each_key(roff_key, NULL);
     printf(".SH EXIT STATUS\n");
     for (int i = 0; i < N_EXITS; i++) {
         printf(".TP\n%d\n", exits[i].code);

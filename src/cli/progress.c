@@ -124,16 +124,17 @@ static void show_step(void *arg, const lb_step_report *r)
 static void show_epoch(void *arg, const lb_epoch_report *r)
 {
     lb_progress *const p = arg;
-    char line[256];
+    char line[256], accuracy[64] = "";
     const bool last = r->epoch + 1 == p->epochs;
 
     p->accuracy = r->validation_accuracy;
     if (p->quiet || (!p->terminal && r->epoch > 0 && !last && !is_time(p, 2)))
         return;
-    snprintf(line, sizeof line,
-             "epoch %d/%d  loss %.4f  train %.2f %%  validation %.2f %%%s  %.0f images/s",
-             r->epoch + 1, p->epochs, r->loss, 100 * r->train_accuracy,
-             100 * r->validation_accuracy, r->best ? " (best)" : "",
+    if (p->accuracy >= 0) /* neither without a validation split, nor NaN */
+        snprintf(accuracy, sizeof accuracy, "  validation %.2f %%%s", 100 * p->accuracy,
+                 r->best ? " (best)" : "");
+    snprintf(line, sizeof line, "epoch %d/%d  loss %.4f  train %.2f %%%s  %.0f images/s",
+             r->epoch + 1, p->epochs, r->loss, 100 * r->train_accuracy, accuracy,
              r->images_per_second);
     print_line(p, line);
 }
