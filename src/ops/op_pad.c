@@ -6,7 +6,7 @@
 static lb_code read_pads(const lb_view *view, int64_t *pads, lb_error *err)
 {
     const int rank = view->in[0]->shape.rank;
-    int64_t given[2 * LB_MAX_RANK] = {0}, axes[LB_MAX_RANK];
+    int64_t given[2 * LB_MAX_RANK] = {0}, axes[LB_MAX_RANK] = {0};
     int n = 0, n_axes = rank, axis = 0;
 
     memset(pads, 0, 2 * LB_MAX_RANK * sizeof *pads);

@@ -93,7 +93,7 @@ static inline void eval_group(const eval *e, const lb_node *node, int first, int
         const size_t count = eval_count(e, node->out[k]);
         call.out_type[k] = eval_type(e, node->out[k], n);
         call.out[k] = eval_at(e, node->out[k], first);
-        if (update)
+        if (update && call.in[k])
             memcpy(call.out[k], call.in[k], count * sizeof(double));
         else if (!lb_type_batched(&lb_info(e->g, node->out[k])->type))
             call.out[k] = share[k] = lb_heap_take((count + 1) * sizeof(double));
