@@ -373,6 +373,37 @@ static void words_name_data(void)
     CHECK_TEXT(err.text, "write SOURCE:PATH");
 }
 
+/* Each taking of memory fails once: one clear error, and nothing is left behind. */
+static void memory_may_run_out(void)
+{
+    const lb_shape x = lb_shape_of(4, 20, 6, 8, 3), y = lb_shape_of(1, 20);
+
+    for (int kind = 0; kind < 2; kind++) {
+        lb_data_options options = options_of(kind ? "npy" : "idx");
+        lb_code code = LB_ERR_MEMORY;
+        int n = 0;
+        scratch_make(folder);
+        scratch_idx_folder(folder, 50, 6, 8, true);
+        save("x_train.npy", LB_U8, &x, 251);
+        save("x_test.npy", LB_U8, &x, 251);
+        save("y_train.npy", LB_I64, &y, 4);
+        save("y_test.npy", LB_I64, &y, 4);
+        for (; code != LB_OK && n < 1000; n++) {
+            lb_arena *const own = lb_arena_new(0);
+            lb_error err = {0};
+            lb_data *data = NULL;
+            lb_arena_fail_after(n);
+            code = lb_data_open(&options, 1, own, &data, &err);
+            lb_arena_fail_after(-1);
+            CHECK(code == LB_OK || code == LB_ERR_MEMORY);
+            CHECK((data != NULL) == (code == LB_OK));
+            lb_arena_free(own);
+        }
+        CHECK(code == LB_OK && n > 20);
+        scratch_remove(folder);
+    }
+}
+
 static void fashion_mnist_opens(void)
 {
     lb_data_options options = options_of("idx");
@@ -403,6 +434,7 @@ int main(void)
     RUN(sequences_open);
     RUN(inputs_are_scaled);
     RUN(words_name_data);
+    RUN(memory_may_run_out);
     RUN(fashion_mnist_opens);
     lb_arena_free(arena);
     return DONE();

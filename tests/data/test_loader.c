@@ -159,6 +159,24 @@ static void wrong_sizes_are_refused(void)
     CHECK_TEXT(err.text, "batch must be between 1 and the 50 training samples, not 51");
 }
 
+static void memory_may_run_out(void)
+{
+    const lb_loader_options options = {.batch = BATCH, .epochs = 2, .threads = 2};
+    lb_code code = LB_ERR_MEMORY;
+    int n = 0;
+
+    for (; code != LB_OK && n < 100; n++) {
+        lb_error err = {0};
+        lb_loader *loader = NULL;
+        lb_arena_fail_after(n);
+        code = lb_loader_open(data, &options, &loader, &err);
+        lb_arena_fail_after(-1);
+        CHECK(code == LB_OK || code == LB_ERR_MEMORY);
+        lb_loader_close(loader);
+    }
+    CHECK(code == LB_OK && n > 5);
+}
+
 int main(void)
 {
     lb_data_options options = {
@@ -187,6 +205,7 @@ int main(void)
     RUN(orders_are_followed);
     RUN(loaders_close_early);
     RUN(wrong_sizes_are_refused);
+    RUN(memory_may_run_out);
     scratch_remove(folder);
     lb_arena_free(arena);
     return DONE();
