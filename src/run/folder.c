@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *lb_run_path(const lb_run *run, const char *name)
@@ -83,6 +84,8 @@ lb_code lb_run_enter(lb_run *run, lb_error *err)
                         "teacher; choose a folder with --out, or delete that one",
                         run->folder);
     LB_TRY(lb_make_folder(run->folder, err));
+    if (!run->options->resume)
+        remove(result); /* begun anew: what lies there is no longer its result */
     LB_TRY(lb_write_file(recipe, run->recipe_text, strlen(run->recipe_text), err));
     return lb_write_file(key, run->key, 64, err);
 }

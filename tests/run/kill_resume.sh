@@ -13,10 +13,10 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 cat > teacher.yaml <<EOF
 name: kill-teacher
-data: {source: idx, path: $data, fraction: 0.02, validation: 200}
+data: {source: idx, path: $data, fraction: 0.1, validation: 200}
 student: {model: ds-cnn, width: 0.25}
 distill: [{loss: ce}]
-train: {epochs: 1, batch: 64}
+train: {epochs: 3, batch: 64}
 export: [onnx]
 EOF
 cat > kill.yaml <<EOF

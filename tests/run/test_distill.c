@@ -1,0 +1,257 @@
+/* test_distill.c: whole runs on a small data set: what they leave behind, how they go on,
+ * and what they refuse. */
+#include "run/run.h"
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "onnx/onnx.h"
+#include "tensor/npy.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "check.h"
+
+enum { N_TRAIN = 160, N_TEST = 60, SIDE = 8, CLASSES = 3 };
+
+static char folder[] = "/tmp/limbeck-test-XXXXXX";
+
+static const char teacher_yaml[] =
+    "name: teacher\n"
+    "data: {source: npy, path: ., validation: 40}\n"
+    "student: {model: ds-cnn, width: 0.25, depth: 1}\n"
+    "train: {epochs: 12, batch: 20, optimizer: {sgd: {lr: 0.1}}}\n"
+    "export: [onnx]\n";
+static const char student_yaml[] =
+    "name: pupil\n"
+    "data: {source: npy, path: ., validation: 40, augment: [{shift: 1}]}\n"
+    "teacher: {recipe: teacher.yaml, cache: {views: 2}}\n"
+    "student: {model: ds-cnn, width: 0.125, depth: 1}\n"
+    "distill: [{loss: kd, temperature: 4, weight: 0.9}, {loss: ce, weight: 0.1}]\n"
+    "train: {epochs: 2, batch: 20}\n"
+    "export: [onnx, report]\n";
+
+static void put(const char *name, const void *data, size_t size)
+{
+    lb_error err = {0};
+
+    CHECK_OK(lb_write_file(name, data, size, &err), &err);
+}
+
+/* A bright row tells the class. */
+static void put_part(lb_arena *arena, const char *part, int n)
+{
+    const lb_shape shape = lb_shape_of(4, n, 1, SIDE, SIDE), labels = lb_shape_of(1, n);
+    lb_rng rng = lb_rng_make((uint64_t)n, LB_RNG_TEST, 0, 0);
+    lb_tensor *x = NULL, *y = NULL;
+    lb_error err = {0};
+    char name[32];
+
+    CHECK_OK(lb_tensor_new(arena, LB_U8, &shape, &x, &err), &err);
+    CHECK_OK(lb_tensor_new(arena, LB_I64, &labels, &y, &err), &err);
+    for (int i = 0; i < n; i++) {
+        const int label = (int)lb_rng_below(&rng, CLASSES);
+        lb_tensor_put(y, (size_t)i, label);
+        for (int k = 0; k < SIDE * SIDE; k++) {
+            const double bright = k / SIDE / 3 == label ? 140 : 30;
+            lb_tensor_put(x, (size_t)(i * SIDE * SIDE + k),
+                          bright + 60 * lb_rng_uniform(&rng));
+        }
+    }
+    snprintf(name, sizeof name, "x_%s.npy", part);
+    CHECK_OK(lb_npy_save(x, name, &err), &err);
+    snprintf(name, sizeof name, "y_%s.npy", part);
+    CHECK_OK(lb_npy_save(y, name, &err), &err);
+}
+
+typedef struct outcome {
+    lb_code code;
+    lb_error err;
+    lb_run_result result;
+    lb_arena *arena;
+} outcome;
+
+static outcome run(const char *recipe, const char *out, bool resume, const char *set)
+{
+    const lb_run_options options = {.recipe = recipe,
+                                    .sets = &set,
+                                    .n_sets = set ? 1 : 0,
+                                    .out = out,
+                                    .resume = resume,
+                                    .threads = 2};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    return o;
+}
+
+static lb_bytes contents(lb_arena *arena, const char *path)
+{
+    lb_bytes bytes = {0};
+    lb_error err = {0};
+
+    CHECK_OK(lb_read_file(arena, path, 1 << 24, &bytes, &err), &err);
+    return bytes;
+}
+
+static void a_run_leaves_what_it_promises(void)
+{
+    static const char *const keys[] = {"\"run\"",         "\"teacher\"",
+                                       "\"student\"",     "\"accuracy\"",
+                                       "\"parameters\"",  "\"macs\"",
+                                       "\"flash_bytes\"", "\"sram_bytes\"",
+                                       "\"latency_ms\"",  "\"energy_uj\"",
+                                       "\"int8\"",        "\"agreement\"",
+                                       "\"seconds\"",     "\"images_per_second\"",
+                                       "\"files\""};
+    static const char *const files[] = {"recipe.yaml", "student.onnx", "result.json",
+                                        "record.json", "report.html",  "checkpoint.lbk"};
+    outcome o = run("student.yaml", NULL, false, NULL);
+    char path[64];
+
+    CHECK_OK(o.code, &o.err);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        CHECK_TEXT(o.result.json, keys[i]);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "runs/pupil/%s", files[i]);
+        CHECK(lb_file_exists(path));
+    }
+    CHECK(lb_file_exists("runs/teacher/student.onnx")); /* trained on the way */
+    CHECK(lb_file_exists("runs/runs.db"));
+    CHECK_TEXT(o.result.summary, "teacher");
+    const lb_bytes result = contents(o.arena, "runs/pupil/result.json");
+    CHECK(o.result.json && result.size == strlen(o.result.json) &&
+          memcmp(result.data, o.result.json, result.size) == 0);
+    lb_arena_free(o.arena);
+}
+
+/* The exported student answers as the record says; the recipe in the folder gives the
+ * same bytes again. */
+static void the_resolved_recipe_runs_again(void)
+{
+    outcome o = run("runs/pupil/recipe.yaml", "again", false, NULL);
+
+    CHECK_OK(o.code, &o.err);
+    const lb_bytes first = contents(o.arena, "runs/pupil/student.onnx");
+    const lb_bytes second = contents(o.arena, "again/student.onnx");
+    CHECK(first.size > 0 && first.size == second.size &&
+          memcmp(first.data, second.data, first.size) == 0);
+    lb_arena_free(o.arena);
+}
+
+static void runs_are_not_mixed(void)
+{
+    outcome o = run("student.yaml", NULL, false, "train.epochs=3");
+
+    CHECK(o.code == LB_ERR_INPUT);
+    CHECK_TEXT(o.err.text, "holds a run of another recipe");
+    CHECK_TEXT(o.err.text, "--out");
+    lb_arena_free(o.arena);
+    o = run("student.yaml", NULL, true, NULL);
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.summary, "nothing was left to do");
+    lb_arena_free(o.arena);
+}
+
+static void a_lost_export_is_made_good(void)
+{
+    outcome o = {0};
+
+    remove("runs/pupil/result.json");
+    remove("runs/pupil/student.onnx");
+    o = run("student.yaml", NULL, true, NULL);
+    CHECK_OK(o.code, &o.err);
+    const lb_bytes first = contents(o.arena, "again/student.onnx");
+    const lb_bytes second = contents(o.arena, "runs/pupil/student.onnx");
+    CHECK(first.size > 0 && first.size == second.size &&
+          memcmp(first.data, second.data, first.size) == 0);
+    lb_arena_free(o.arena);
+}
+
+/* Weights that mean nothing: the teacher's file with its dense layer set to zero. */
+static void a_teacher_that_guesses_is_refused(void)
+{
+    static const char yaml[] = "name: misled\n"
+                               "data: {source: npy, path: ., validation: 40}\n"
+                               "teacher: {onnx: blank.onnx}\n"
+                               "student: {model: ds-cnn, width: 0.125, depth: 1}\n"
+                               "train: {epochs: 1, batch: 20}\n"
+                               "export: [onnx]\n";
+    lb_graph *graph = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(lb_onnx_load("runs/teacher/student.onnx", &graph, NULL, &err), &err);
+    for (int i = 1; graph && i < graph->n_values; i++)
+        if (graph->values[i].kind == LB_VALUE_PARAM && graph->values[i].trained)
+            memset(graph->values[i].tensor->data, 0,
+                   lb_tensor_bytes(graph->values[i].tensor));
+    CHECK_OK(lb_onnx_save(graph, "blank.onnx", &err), &err);
+    lb_graph_free(graph);
+    put("misled.yaml", yaml, strlen(yaml));
+    outcome o = run("misled.yaml", NULL, false, NULL);
+    CHECK(o.code == LB_ERR_INPUT);
+    CHECK_TEXT(o.err.text, "where guessing gets 33.3 %");
+    lb_arena_free(o.arena);
+}
+
+static void what_does_not_fit_is_not_trained(void)
+{
+    outcome o =
+        run("student.yaml", "tight", false, "device={profile: stm32l4r5, sram: 1K}");
+
+    CHECK(o.code == LB_ERR_BUDGET);
+    CHECK(!lb_file_exists("tight/checkpoint.lbk"));
+    lb_arena_free(o.arena);
+}
+
+static void missing_files_are_named(void)
+{
+    outcome o = run("nowhere.yaml", NULL, false, NULL);
+
+    CHECK(o.code == LB_ERR_INPUT || o.code == LB_ERR_IO);
+    CHECK_TEXT(o.err.text, "nowhere.yaml");
+    lb_arena_free(o.arena);
+    o = run("misled.yaml", "lost", false, "teacher.onnx=gone.onnx");
+    CHECK(o.code == LB_ERR_INPUT || o.code == LB_ERR_IO);
+    CHECK_TEXT(o.err.text, "gone.onnx");
+    lb_arena_free(o.arena);
+}
+
+static void recipes_that_teach_themselves_end(void)
+{
+    static const char yaml[] = "name: circle\n"
+                               "data: {source: npy, path: ., validation: 40}\n"
+                               "teacher: {recipe: circle.yaml}\n"
+                               "student: {model: ds-cnn, width: 0.125, depth: 1}\n"
+                               "train: {epochs: 1, batch: 20}\n"
+                               "export: [onnx]\n";
+
+    put("circle.yaml", yaml, strlen(yaml));
+    outcome o = run("circle.yaml", NULL, false, NULL);
+    CHECK(o.code == LB_ERR_INPUT);
+    CHECK_TEXT(o.err.text, "does one name itself as its teacher?");
+    lb_arena_free(o.arena);
+}
+
+int main(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    char command[128];
+
+    CHECK(mkdtemp(folder) != NULL && chdir(folder) == 0);
+    put_part(arena, "train", N_TRAIN);
+    put_part(arena, "test", N_TEST);
+    lb_arena_free(arena);
+    put("teacher.yaml", teacher_yaml, strlen(teacher_yaml));
+    put("student.yaml", student_yaml, strlen(student_yaml));
+    RUN(a_run_leaves_what_it_promises);
+    RUN(the_resolved_recipe_runs_again);
+    RUN(runs_are_not_mixed);
+    RUN(a_lost_export_is_made_good);
+    RUN(a_teacher_that_guesses_is_refused);
+    RUN(what_does_not_fit_is_not_trained);
+    RUN(missing_files_are_named);
+    RUN(recipes_that_teach_themselves_end);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command) != 0 || DONE();
+}
