@@ -68,10 +68,9 @@ static inline lb_shape parse_shape(const char *text)
 {
     lb_shape shape = {0};
 
-    while (text && *text) {
-        char *end = NULL;
-        shape.dim[shape.rank++] = *text == 'N' ? LB_BATCH : (int)strtol(text, &end, 10);
-        text = *text == 'N' ? text + 1 : end;
+    while (*text) {
+        shape.dim[shape.rank++] = *text == 'N' ? LB_BATCH : (int)strtol(text, NULL, 10);
+        text += strcspn(text, ",");
         text += *text == ',';
     }
     return shape;
