@@ -420,6 +420,25 @@ static void fashion_mnist_opens(void)
     CHECK(data->content.train.label[0] == 9 && data->content.test.label[0] == 9);
 }
 
+static void human_activity_opens(void)
+{
+    lb_data_options options = options_of("npy");
+    const char *const shared = getenv("LB_SHARED"), *const source = getenv("LB_SOURCE");
+
+    const char *const root = shared   ? shared
+                             : source ? lb_path_join(arena, source, "../shared")
+                                      : ".";
+    options.path = lb_path_join(arena, root, "data/uci-har");
+    if (!lb_file_exists(options.path)) {
+        SKIP("the shared data is not there");
+        return;
+    }
+    const lb_data *const data = opened(&options, 1);
+    CHECK(data && data->n[LB_TRAIN] == 7405 && data->n[LB_TEST] == 2996);
+    CHECK(data && data->content.n_classes == 6 && data->content.shape.rank == 2);
+    CHECK(data && data->content.shape.dim[0] == 9 && data->content.shape.dim[1] == 128);
+}
+
 int main(void)
 {
     arena = lb_arena_new(0);
@@ -436,6 +455,7 @@ int main(void)
     RUN(words_name_data);
     RUN(memory_may_run_out);
     RUN(fashion_mnist_opens);
+    RUN(human_activity_opens);
     lb_arena_free(arena);
     return DONE();
 }
