@@ -211,6 +211,25 @@ static size_t live_bytes(const lb_low *low, int step)
     return sum;
 }
 
+/* Weights and biases of a step. */
+static size_t weight_bytes(const lb_low *low, const lb_low_step *s)
+{
+    const lb_low_dims *const x = &low->buffer[s->in[0]].dims;
+    const size_t c = (size_t)x->c, m = (size_t)low->buffer[s->out].dims.c;
+    const size_t taps = (size_t)s->kernel_h * (size_t)s->kernel_w;
+    size_t n = m; /* a weight for each channel */
+
+    if (!s->weight)
+        return 0;
+    if (s->kind == LB_LOW_CONV || s->kind == LB_LOW_POINTWISE)
+        n = m * taps * c;
+    else if (s->kind == LB_LOW_DEPTHWISE)
+        n = m * taps;
+    else if (s->kind == LB_LOW_DENSE)
+        n = m * (size_t)x->h * (size_t)x->w * c;
+    return (n + m) * sizeof(float);
+}
+
 static void add_memory(lb_json *j, const lb_run *run)
 {
     const lb_low *const low = run->low;
@@ -233,6 +252,7 @@ static void add_memory(lb_json *j, const lb_run *run)
         lb_json_text(j, "kind", kind_name(s->kind));
         lb_json_int(j, "live_bytes", (int64_t)live_bytes(low, i));
         lb_json_number(j, "macs", s->macs);
+        lb_json_int(j, "weight_bytes", (int64_t)weight_bytes(low, s));
         const lb_shape shape = lb_shape_of(3, d->c, d->h, d->w);
         add_shape(j, "shape", &shape);
         lb_json_close(j, '}');
