@@ -7,6 +7,7 @@
  * tests/emit holds them to, bit for bit. */
 #include "lower/lower.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 
@@ -147,6 +148,7 @@ static void run_add(const job *j)
 {
     const size_t n = lb_low_count(&j->out);
 
+    assert(j->z); /* a sum has two inputs */
     for (size_t i = 0; i < n; i++)
         j->y[i] = clamp(j->s, j->x[i] + j->z[i]);
 }

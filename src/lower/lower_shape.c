@@ -117,7 +117,7 @@ static lb_code read_pads(const lb_lowering *l, const lb_node *node, int rank, in
         const int axis = axes ? (int)lb_tensor_get(axes, (size_t)i) : i;
         const int at = axis < 0 ? axis + rank : axis;
         const double begin = lb_tensor_get(t, (size_t)i);
-        const double end = lb_tensor_get(t, (size_t)(i + n));
+        const double end = lb_tensor_get(t, (size_t)i + (size_t)n);
         if (at < 0 || at >= rank || begin < 0 || end < 0 || begin > 1e6 || end > 1e6)
             return lb_raise(err, LB_ERR_UNSUPPORTED, "a device pads by 0 or more");
         pads[at] = (int)begin;
