@@ -53,6 +53,9 @@ typedef struct lb_estimate {
     int peak_step; /* where the arena is fullest */
 } lb_estimate;
 
+/* Cycles of one step. */
+lb_range lb_device_step_cycles(const lb_low_step *step, const lb_device *device);
+
 void lb_device_estimate(const lb_low *low, const lb_device *device, lb_estimate *out);
 
 /* LB_OK if it fits (latency and energy by their high ends); else LB_ERR_BUDGET, naming

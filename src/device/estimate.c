@@ -1,0 +1,159 @@
+/* estimate.c: flash, SRAM, latency and energy of a lowered network on a device.
+ *
+ * Code and stack are those of emit/kernels as compiled for a Cortex-M4F with -O2;
+ * other cores differ little beside the weights. */
+#include "device/device.h"
+
+/* Kernels that live in one file are linked together. */
+typedef enum kernel_file {
+    FILE_CONV,
+    FILE_POINTWISE,
+    FILE_DEPTHWISE,
+    FILE_DENSE,
+    FILE_POOL,
+    FILE_ELEMENTWISE,
+    FILE_SOFTMAX,
+    FILE_MOVE,
+    N_FILES
+} kernel_file;
+
+static const struct {
+    size_t code, stack;
+} costs[N_FILES] = {
+    [FILE_CONV] = {988, 240},      [FILE_POINTWISE] = {720, 152},
+    [FILE_DEPTHWISE] = {648, 176}, [FILE_DENSE] = {480, 72},
+    [FILE_POOL] = {796, 148},      [FILE_ELEMENTWISE] = {280, 32},
+    [FILE_SOFTMAX] = {740, 104}, /* with the C library's expf */
+    [FILE_MOVE] = {348, 56},
+};
+enum {
+    RUN_CODE = 120,  /* the function that calls the steps */
+    STEP_CODE = 120, /* each call and the constants of its shape */
+    RUN_STACK = 64
+};
+
+static kernel_file file_of(lb_low_kind kind)
+{
+    switch (kind) {
+    case LB_LOW_CONV:
+        return FILE_CONV;
+    case LB_LOW_POINTWISE:
+        return FILE_POINTWISE;
+    case LB_LOW_DEPTHWISE:
+        return FILE_DEPTHWISE;
+    case LB_LOW_DENSE:
+        return FILE_DENSE;
+    case LB_LOW_MAX_POOL:
+    case LB_LOW_AVERAGE_POOL:
+        return FILE_POOL;
+    case LB_LOW_ADD:
+    case LB_LOW_ACTIVATION:
+    case LB_LOW_AFFINE:
+        return FILE_ELEMENTWISE;
+    case LB_LOW_SOFTMAX:
+        return FILE_SOFTMAX;
+    case LB_LOW_PAD:
+    case LB_LOW_CONCAT:
+    case LB_LOW_COPY:
+        break;
+    }
+    return FILE_MOVE;
+}
+
+static lb_work_kind work_of(lb_low_kind kind)
+{
+    switch (kind) {
+    case LB_LOW_POINTWISE:
+        return LB_WORK_POINTWISE;
+    case LB_LOW_DEPTHWISE:
+        return LB_WORK_DEPTHWISE;
+    case LB_LOW_DENSE:
+        return LB_WORK_DENSE;
+    case LB_LOW_CONV:
+    case LB_LOW_MAX_POOL:
+    case LB_LOW_AVERAGE_POOL:
+    case LB_LOW_ADD:
+    case LB_LOW_SOFTMAX:
+    case LB_LOW_ACTIVATION:
+    case LB_LOW_PAD:
+    case LB_LOW_CONCAT:
+    case LB_LOW_COPY:
+    case LB_LOW_AFFINE:
+        break;
+    }
+    return LB_WORK_CONV;
+}
+
+lb_range lb_device_step_cycles(const lb_low_step *step, const lb_device *device)
+{
+    const lb_speed *const speed = &device->fp32;
+    const lb_range *const mac = &speed->cycles_per_mac[work_of(step->kind)];
+    const lb_range *const element = &speed->cycles_per_element;
+    const lb_range *const layer = &speed->cycles_per_layer;
+
+    return (lb_range){
+        .low = step->macs * mac->low + step->other * element->low + layer->low,
+        .mid = step->macs * mac->mid + step->other * element->mid + layer->mid,
+        .high = step->macs * mac->high + step->other * element->high + layer->high,
+    };
+}
+
+/* Bytes alive at a step; memory that was taken over in place counts once. */
+static size_t alive_at(const lb_low *low, int step)
+{
+    size_t sum = 0;
+
+    for (int i = 0; i < low->n_buffers; i++) {
+        const lb_low_buffer *const b = &low->buffer[i];
+        const lb_low_buffer *const root = b->alias >= 0 ? &low->buffer[b->alias] : NULL;
+        if (b->first <= step && step <= b->last &&
+            !(root && root->first <= step && step <= root->last))
+            sum += b->bytes;
+    }
+    return sum;
+}
+
+static void estimate_memory(const lb_low *low, lb_estimate *out)
+{
+    bool used[N_FILES] = {false};
+    size_t stack = 0, peak = 0;
+
+    out->code_bytes = RUN_CODE + (size_t)low->n_steps * STEP_CODE;
+    for (int i = 0; i < low->n_steps; i++) {
+        const kernel_file file = file_of(low->step[i].kind);
+        const size_t alive = alive_at(low, i);
+        if (!used[file])
+            out->code_bytes += costs[file].code;
+        used[file] = true;
+        stack = costs[file].stack > stack ? costs[file].stack : stack;
+        if (alive > peak) {
+            peak = alive;
+            out->peak_step = i;
+        }
+    }
+    out->weight_bytes = low->weight_bytes;
+    out->flash_bytes = out->weight_bytes + out->code_bytes;
+    out->arena_bytes = low->arena_bytes;
+    out->stack_bytes = stack + RUN_STACK;
+    out->sram_bytes = out->arena_bytes + out->stack_bytes;
+}
+
+void lb_device_estimate(const lb_low *low, const lb_device *device, lb_estimate *out)
+{
+    lb_range cycles = {0};
+
+    *out = (lb_estimate){0};
+    estimate_memory(low, out);
+    for (int i = 0; i < low->n_steps; i++) {
+        const lb_range c = lb_device_step_cycles(&low->step[i], device);
+        cycles.low += c.low;
+        cycles.mid += c.mid;
+        cycles.high += c.high;
+    }
+    const double ms = 1e3 / device->clock_hz;
+    out->latency_ms = (lb_range){cycles.low * ms, cycles.mid * ms, cycles.high * ms};
+    /* mJ to uJ */
+    out->energy_uj = (lb_range){out->latency_ms.low * device->watts.low * 1e3,
+                                out->latency_ms.mid * device->watts.mid * 1e3,
+                                out->latency_ms.high * device->watts.high * 1e3};
+}
