@@ -1,4 +1,4 @@
-/* nat_update.c: SgdUpdate in float32. The rules are in ops/op_update.c. */
+/* nat_update.c: SgdUpdate, the rules of ops/op_update.c in floats. */
 #include "engine/native/nat_util.h"
 
 typedef struct state {
@@ -9,39 +9,73 @@ typedef struct state {
 
 static bool accepts(lb_ask *ask)
 {
-    return ask->in[0].dtype == LB_F32;
+    return lb_nat_floats(ask);
 }
 
 static lb_code create(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
 {
-    const state s = {
-        .n = lb_nat_count(ask, &ask->in[0], LB_PLAIN),
-        .momentum = (float)lb_attr_float(ask->node, "momentum", 0),
-        .decay = (float)lb_attr_float(ask->node, "weight_decay", 0),
-        .nesterov = lb_attr_int(ask->node, "nesterov", 0) != 0,
-    };
+    state *const s = LB_TAKE(arena, state);
 
-    return lb_nat_keep(arena, &s, sizeof s, out, err);
+    if (!s)
+        return lb_nat_no_memory(err);
+    *s = (state){.n = lb_nat_count(ask),
+                 .momentum = (float)lb_attr_float(ask->node, "momentum", 0),
+                 .decay = (float)lb_attr_float(ask->node, "weight_decay", 0),
+                 .nesterov = lb_attr_int(ask->node, "nesterov", 0) != 0};
+    *out = s;
+    return LB_OK;
 }
 
-LB_CLONES
-static void run(const lb_call *call)
-{
-    const state *const s = call->state;
-    const float lr = *(const float *)call->in[3];
-    const float *restrict const grad = call->in[2];
-    float *restrict const p = call->out[0], *restrict const v = call->out[1];
-    const float own = s->nesterov ? 1.0f : 0.0f, ahead = s->nesterov ? s->momentum : 1.0f;
+typedef struct arrays {
+    const float *p, *v, *g;
+    float *to_p, *to_v;
+} arrays;
 
-    for (size_t i = 0; i < s->n; i++) {
-        const float g = grad[i] + s->decay * p[i];
-        v[i] = s->momentum * v[i] + g;
-        p[i] -= lr * (own * g + ahead * v[i]);
+LB_NAT_CLONES static void plain_step(const state *s, const arrays *a, float lr)
+{
+    const float momentum = s->momentum, decay = s->decay;
+    const float *const p = a->p, *const v = a->v, *const g = a->g;
+    float *const to_p = a->to_p, *const to_v = a->to_v;
+    const size_t n = s->n;
+
+    LB_NAT_LANES
+    for (size_t i = 0; i < n; i++) {
+        const float grown = momentum * v[i] + (g[i] + decay * p[i]);
+        to_v[i] = grown;
+        to_p[i] = p[i] - lr * grown;
     }
 }
 
-const lb_kernel lb_nat_sgd = {.table = "native",
-                              .op = "SgdUpdate",
-                              .accepts = accepts,
-                              .create = create,
-                              .run = run};
+LB_NAT_CLONES static void nesterov_step(const state *s, const arrays *a, float lr)
+{
+    const float momentum = s->momentum, decay = s->decay;
+    const float *const p = a->p, *const v = a->v, *const g = a->g;
+    float *const to_p = a->to_p, *const to_v = a->to_v;
+    const size_t n = s->n;
+
+    LB_NAT_LANES
+    for (size_t i = 0; i < n; i++) {
+        const float slope = g[i] + decay * p[i];
+        const float grown = momentum * v[i] + slope;
+        to_v[i] = grown;
+        to_p[i] = p[i] - lr * (slope + momentum * grown);
+    }
+}
+
+static void run(const lb_call *call)
+{
+    const state *const s = call->state;
+    const arrays a = {call->in[0], call->in[1], call->in[2], call->out[0], call->out[1]};
+    const float lr = *(const float *)call->in[3];
+
+    if (s->nesterov)
+        nesterov_step(s, &a, lr);
+    else
+        plain_step(s, &a, lr);
+}
+
+const lb_kernel lb_nat_sgd_update = {.table = "native",
+                                     .op = "SgdUpdate",
+                                     .accepts = accepts,
+                                     .create = create,
+                                     .run = run};

@@ -1,45 +1,68 @@
 /* nat_util.c: what the native kernels share. */
 #include "engine/native/nat_util.h"
 
-#include <string.h>
-
-lb_nat_dims lb_nat_dims_of(const lb_ask *ask, const lb_type *type)
+lb_nat_blocks lb_nat_blocks_of(const lb_shape *shape, int block)
 {
-    lb_nat_dims d = {.samples = type->shape.dim[0],
-                     .channels = type->shape.dim[1],
-                     .inner = 1,
-                     .block = ask->block,
-                     .batch = ask->batch};
+    const bool flat = shape->rank == 3;
+    lb_nat_blocks b = {.n = shape->dim[0],
+                       .channels = shape->dim[1],
+                       .block = block,
+                       .blocks = (shape->dim[1] + block - 1) / block,
+                       .h = flat ? 1 : shape->dim[2],
+                       .w = shape->dim[shape->rank - 1]};
 
-    d.blocks = (d.channels + d.block - 1) / d.block;
-    for (int i = 2; i < type->shape.rank; i++)
-        d.inner *= type->shape.dim[i];
-    return d;
+    b.inner = (size_t)b.h * (size_t)b.w;
+    return b;
 }
 
-bool lb_nat_blockable(const lb_ask *ask, int input)
+bool lb_nat_floats(const lb_ask *ask)
 {
-    const lb_type *const t = &ask->in[input];
-
-    return ask->has_in[input] && ask->batched_in[input] && t->dtype == LB_F32 &&
-           t->shape.rank >= 3 && t->shape.rank <= 4;
+    for (int k = 0; k < ask->n_in; k++)
+        if (ask->has_in[k] && ask->in[k].dtype != LB_F32)
+            return false;
+    for (int k = 0; k < ask->n_out; k++)
+        if (ask->out[k].dtype != LB_F32)
+            return false;
+    return true;
 }
 
-size_t lb_nat_count(const lb_ask *ask, const lb_type *type, lb_layout layout)
+bool lb_nat_can_block(const lb_ask *ask, int k)
+{
+    const int rank = ask->in[k].shape.rank;
+
+    return ask->batched_in[k] && (rank == 3 || rank == 4) &&
+           (ask->block == 8 || ask->block == LB_NAT_WIDE);
+}
+
+size_t lb_nat_count(const lb_ask *ask)
 {
     size_t n = 0;
 
-    if (layout == LB_BLOCKED)
-        return lb_blocked_count(&type->shape, ask->block);
-    return lb_shape_count(&type->shape, &n) ? n : 0;
+    if (ask->out_layout[0] == LB_BLOCKED)
+        return lb_blocked_count(&ask->out[0].shape, ask->block);
+    return lb_shape_count(&ask->out[0].shape, &n) ? n : 0;
 }
 
-lb_code lb_nat_keep(lb_arena *arena, const void *state, size_t size, void **out,
-                    lb_error *err)
+size_t lb_nat_alike(lb_ask *ask, int n)
 {
-    *out = lb_arena_take(arena, size);
-    if (!*out)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory to make a plan");
-    memcpy(*out, state, size);
-    return LB_OK;
+    lb_layout layout = LB_PLAIN;
+
+    if (!lb_nat_floats(ask))
+        return 0;
+    for (int k = 0; k < n; k++) {
+        if (!lb_shape_equal(&ask->in[k].shape, &ask->out[0].shape) ||
+            ask->batched_in[k] != ask->batched_out[0])
+            return 0;
+        if (ask->in_layout[k] == LB_BLOCKED)
+            layout = LB_BLOCKED;
+    }
+    for (int k = 0; k < n; k++)
+        ask->want_in[k] = layout;
+    ask->out_layout[0] = layout;
+    return lb_nat_count(ask);
+}
+
+lb_code lb_nat_no_memory(lb_error *err)
+{
+    return lb_raise(err, LB_ERR_MEMORY, "no memory to make a plan");
 }

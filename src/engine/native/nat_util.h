@@ -1,37 +1,68 @@
-/* nat_util.h: what the native kernels share. */
+/* nat_util.h: what the native kernels share.
+ *
+ * Kernels are plain loops that compilers vectorise; LB_NAT_CLONES compiles a function
+ * for several generations of CPUs and picks one when the program is loaded. Blocks of 8
+ * and of 16 floats are both walked 16 floats at a time: with blocks of 8 that is two
+ * pixels at once, so lanes k and k + 8 belong to one channel. */
 #ifndef LB_ENGINE_NATIVE_NAT_UTIL_H
 #define LB_ENGINE_NATIVE_NAT_UTIL_H
 
 #include "engine/kernel.h"
 
-/* Compiled once for each class of CPU and chosen at start. Sums are written lane by lane,
- * so that the width of the vectors never changes a result. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define LB_CLONES \
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && \
+    !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define LB_NAT_CLONES \
     __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
-#define LB_CLONES
+#define LB_NAT_CLONES
 #endif
 
-enum { LB_MOST_BLOCK = 16 };
+/* Before a loop whose operands are the same array or do not touch. */
+#if defined(__clang__)
+#define LB_NAT_LANES _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define LB_NAT_LANES _Pragma("GCC ivdep")
+#else
+#define LB_NAT_LANES
+#endif
 
-/* A blocked tensor of a group: [samples, blocks, inner, block]. */
-typedef struct lb_nat_dims {
-    int samples, channels, blocks, inner, block;
-    int batch; /* of the whole batch */
-} lb_nat_dims;
+enum { LB_NAT_WIDE = 16 };
 
-lb_nat_dims lb_nat_dims_of(const lb_ask *ask, const lb_type *type);
+/* 16 floats, at any address of a float. */
+typedef float lb_nat_wide
+    __attribute__((vector_size(LB_NAT_WIDE * sizeof(float)), aligned(4), may_alias));
 
-/* True if the operand is float32 and may be blocked: batched, of rank 3 or 4. */
-bool lb_nat_blockable(const lb_ask *ask, int input);
+/* Half of that, and what comparing two of them gives: all bits set, or none. */
+enum { LB_NAT_HALF = 8 };
+typedef float lb_nat_half
+    __attribute__((vector_size(LB_NAT_HALF * sizeof(float)), aligned(4), may_alias));
+typedef int lb_nat_mask __attribute__((vector_size(LB_NAT_HALF * sizeof(int))));
 
-/* Elements of an operand in a layout. */
-size_t lb_nat_count(const lb_ask *ask, const lb_type *type, lb_layout layout);
+/* A blocked value as kernels walk it. */
+typedef struct lb_nat_blocks {
+    int n, blocks, block, channels;
+    int h, w;
+    size_t inner; /* pixels */
+} lb_nat_blocks;
 
-/* Copies a state into the arena. */
-lb_code lb_nat_keep(lb_arena *arena, const void *state, size_t size, void **out,
-                    lb_error *err) LB_MUST_USE;
+/* Of a bound shape of rank 3 or 4. */
+lb_nat_blocks lb_nat_blocks_of(const lb_shape *shape, int block);
+
+/* All inputs that are there and all outputs are float32. */
+bool lb_nat_floats(const lb_ask *ask);
+
+/* True if input k can be had in blocks: batched and of rank 3 or 4. */
+bool lb_nat_can_block(const lb_ask *ask, int k);
+
+/* For kernels that work on memory as it lies: inputs 0..n-1 and the result, all of one
+ * shape, get one layout, blocked if any input is. Returns the floats of an operand; 0 if
+ * it cannot be done. */
+size_t lb_nat_alike(lb_ask *ask, int n);
+/* The same number once layouts have been settled. */
+size_t lb_nat_count(const lb_ask *ask);
+
+lb_code lb_nat_no_memory(lb_error *err);
 
 #endif

@@ -1,0 +1,132 @@
+/* nat_reduce.c: the gradients of biases: ReduceSum of a blocked map over everything but
+ * its channels, and ReduceTo from rows to one row. */
+#include "engine/native/nat_util.h"
+
+/* The axes as bits, from the attribute or a constant input; 0 if they are not known. */
+static int axes_of(const lb_ask *ask)
+{
+    const int rank = ask->in[0].shape.rank;
+    int64_t axes[LB_MAX_RANK];
+    int n = lb_attr_ints(ask->node, "axes", axes, LB_MAX_RANK), seen = 0;
+
+    if (ask->has_in[1]) {
+        if (!ask->constant[1] || ask->constant[1]->n > LB_MAX_RANK)
+            return 0;
+        n = (int)ask->constant[1]->n;
+        for (int i = 0; i < n; i++)
+            axes[i] = (int64_t)lb_tensor_get(ask->constant[1], (size_t)i);
+    }
+    for (int i = 0; i < n && i < LB_MAX_RANK; i++)
+        seen |= 1 << (axes[i] < 0 ? axes[i] + rank : axes[i]);
+    return seen;
+}
+
+static bool accepts_sum(lb_ask *ask)
+{
+    const int all = (1 << ask->in[0].shape.rank) - 1;
+
+    if (ask->in[0].dtype != LB_F32 || !lb_nat_can_block(ask, 0) ||
+        lb_attr_int(ask->node, "keepdims", 1) != 0)
+        return false;
+    ask->want_in[0] = LB_BLOCKED;
+    return axes_of(ask) == all - (1 << 1);
+}
+
+static lb_code create_sum(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
+{
+    lb_nat_blocks *const s = LB_TAKE(arena, lb_nat_blocks);
+
+    if (!s)
+        return lb_nat_no_memory(err);
+    *s = lb_nat_blocks_of(&ask->in[0].shape, ask->block);
+    *out = s;
+    return LB_OK;
+}
+
+/* Adds n floats, a multiple of 8, lane by lane: short runs in floats, runs in doubles. */
+LB_NAT_CLONES static void add_plane(const float *x, size_t n, double *lane)
+{
+    enum { RUN = 32 * LB_NAT_WIDE };
+    size_t i = 0;
+
+    while (i + LB_NAT_WIDE <= n) {
+        const size_t end = n - i < RUN ? n : i + RUN;
+        lb_nat_wide sum = {0};
+        for (; i + LB_NAT_WIDE <= end; i += LB_NAT_WIDE)
+            sum += *(const lb_nat_wide *)(x + i);
+        for (int k = 0; k < LB_NAT_WIDE; k++)
+            lane[k] += (double)sum[k];
+    }
+    for (int k = 0; i < n; i++, k++)
+        lane[k] += (double)x[i];
+}
+
+static void run_sum(const lb_call *call)
+{
+    const lb_nat_blocks *const s = call->state;
+    const size_t plane = s->inner * (size_t)s->block;
+    const float *const x = call->in[0];
+    float *const y = call->out[0];
+
+    for (int block = 0; block < s->blocks; block++) {
+        double lane[LB_NAT_WIDE] = {0};
+        for (int n = 0; n < s->n; n++)
+            add_plane(x + ((size_t)n * (size_t)s->blocks + (size_t)block) * plane, plane,
+                      lane);
+        for (int k = 0; k < s->block && block * s->block + k < s->channels; k++)
+            y[block * s->block + k] =
+                (float)(s->block < LB_NAT_WIDE ? lane[k] + lane[k + s->block] : lane[k]);
+    }
+}
+
+typedef struct rows {
+    size_t n, columns;
+} rows;
+
+static bool accepts_to(lb_ask *ask)
+{
+    const lb_shape *const x = &ask->in[0].shape, *const y = &ask->out[0].shape;
+
+    ask->want_in[0] = LB_PLAIN;
+    ask->want_in[1] = ask->in_layout[1];
+    return lb_nat_floats(ask) && x->rank == 2 && ask->batched_in[0] &&
+           !ask->batched_out[0] && y->rank == 1 && y->dim[0] == x->dim[1];
+}
+
+static lb_code create_to(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
+{
+    rows *const s = LB_TAKE(arena, rows);
+
+    if (!s)
+        return lb_nat_no_memory(err);
+    *s = (rows){(size_t)ask->in[0].shape.dim[0], (size_t)ask->in[0].shape.dim[1]};
+    *out = s;
+    return LB_OK;
+}
+
+LB_NAT_CLONES static void run_to(const lb_call *call)
+{
+    const rows *const s = call->state;
+    const float *const x = call->in[0];
+    float *const y = call->out[0];
+
+    memset(y, 0, s->columns * sizeof *y);
+    for (size_t i = 0; i < s->n; i++) {
+        const float *const row = x + i * s->columns;
+        LB_NAT_LANES
+        for (size_t k = 0; k < s->columns; k++)
+            y[k] += row[k];
+    }
+}
+
+const lb_kernel lb_nat_reduce_sum = {.table = "native",
+                                     .op = "ReduceSum",
+                                     .accepts = accepts_sum,
+                                     .create = create_sum,
+                                     .run = run_sum};
+
+const lb_kernel lb_nat_reduce_to = {.table = "native",
+                                    .op = "ReduceTo",
+                                    .accepts = accepts_to,
+                                    .create = create_to,
+                                    .run = run_to};

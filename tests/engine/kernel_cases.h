@@ -1,0 +1,420 @@
+/* kernel_cases.h: random nodes of the operators that have fast kernels.
+ *
+ * Each maker adds the inputs and one node to an empty graph: odd sizes, strides,
+ * dilations, uneven pads, groups, channels that do not fill a block. */
+#ifndef LB_TESTS_ENGINE_KERNEL_CASES_H
+#define LB_TESTS_ENGINE_KERNEL_CASES_H
+
+#include "base/rng.h"
+#include "ops/ops.h"
+#include "ops/window.h"
+
+#include <string.h>
+
+typedef struct maker {
+    lb_builder b;
+    lb_rng rng;
+} maker;
+
+static inline int pick(maker *m, int low, int high)
+{
+    return low + (int)lb_rng_below(&m->rng, (uint64_t)(high - low + 1));
+}
+
+static inline lb_value batched(maker *m, lb_dtype dtype, lb_shape shape)
+{
+    shape.dim[0] = LB_BATCH;
+    return lb_input(&m->b, NULL, dtype, &shape);
+}
+
+/* An unbatched input of the kind that statistics and gradients of params are. */
+static inline lb_value fixed(maker *m, lb_dtype dtype, lb_shape shape)
+{
+    return lb_input(&m->b, NULL, dtype, &shape);
+}
+
+static inline lb_value weights(maker *m, lb_shape shape)
+{
+    lb_tensor *t = NULL;
+    lb_error err;
+
+    if (lb_tensor_new(m->b.graph->arena, LB_F32, &shape, &t, &err) != LB_OK)
+        return (lb_value){0};
+    return lb_param(&m->b, NULL, t);
+}
+
+static inline lb_value whole_numbers(maker *m, const int64_t *values, int n)
+{
+    const lb_shape shape = lb_shape_of(1, n);
+    lb_tensor *t = NULL;
+    lb_error err;
+
+    if (lb_tensor_new(m->b.graph->arena, LB_I64, &shape, &t, &err) != LB_OK)
+        return (lb_value){0};
+    for (int i = 0; i < n; i++)
+        lb_tensor_put(t, (size_t)i, (double)values[i]);
+    return lb_constant(&m->b, NULL, t);
+}
+
+static inline lb_value add(maker *m, const char *op, const lb_value *in, int n_in,
+                           const lb_attr *attrs, int n_attrs)
+{
+    return lb_add_node(&m->b, lb_op_find(op), NULL, in, n_in, attrs, n_attrs);
+}
+
+static inline lb_shape map_shape(maker *m)
+{
+    const int c = pick(m, 1, 37), h = pick(m, 1, 11), w = pick(m, 1, 13);
+
+    return pick(m, 0, 3) ? lb_shape_of(4, 1, c, h, w) : lb_shape_of(3, 1, c, w);
+}
+
+static inline lb_shape any_shape(maker *m)
+{
+    return pick(m, 0, 2) ? map_shape(m) : lb_shape_of(2, 1, pick(m, 1, 70));
+}
+
+static inline void make_unary(maker *m, const char *op)
+{
+    const lb_value x = batched(m, LB_F32, any_shape(m));
+
+    add(m, op, &x, 1, NULL, 0);
+}
+
+static inline void make_binary(maker *m, const char *op)
+{
+    const lb_shape shape = any_shape(m);
+    const lb_value x = batched(m, LB_F32, shape);
+    const bool by_number = strcmp(op, "Mul") == 0 && pick(m, 0, 2) == 0;
+    const lb_value y =
+        by_number ? lb_scalar(&m->b, LB_F32, 0.375) : batched(m, LB_F32, shape);
+    const lb_value in[] = {x, y};
+
+    add(m, op, in, 2, NULL, 0);
+}
+
+static inline void make_clip(maker *m, const char *op)
+{
+    const bool grad = strcmp(op, "ClipGrad") == 0;
+    const lb_shape shape = any_shape(m);
+    lb_value in[4];
+    int n = 0;
+
+    in[n++] = batched(m, LB_F32, shape);
+    if (grad)
+        in[n++] = batched(m, LB_F32, shape);
+    const double low = pick(m, -4, 1) * 0.25;
+    in[n++] = pick(m, 0, 4) ? lb_scalar(&m->b, LB_F32, low) : (lb_value){0};
+    in[n++] = pick(m, 0, 4) ? lb_scalar(&m->b, LB_F32, low + 0.75) : (lb_value){0};
+    add(m, op, in, n, NULL, 0);
+}
+
+static inline void make_norm(maker *m, const char *op)
+{
+    static const struct {
+        const char *op;
+        int maps, sums, floats;
+    } form[] = {{"BatchNormalization", 1, 0, 4},
+                {"BatchNormStats", 1, 0, 0},
+                {"BatchNormApply", 1, 2, 2},
+                {"BatchNormGradStats", 2, 2, 0},
+                {"BatchNormGradInput", 2, 2, 3}};
+    const lb_shape shape = map_shape(m), channels = lb_shape_of(1, shape.dim[1]);
+    const lb_attr epsilon = lb_af("epsilon", 1e-3);
+    lb_value in[LB_MAX_INPUTS];
+    int i = 0, n = 0;
+
+    while (strcmp(form[i].op, op) != 0)
+        i++;
+    for (int k = 0; k < form[i].maps; k++)
+        in[n++] = batched(m, LB_F32, shape);
+    for (int k = 0; k < form[i].sums; k++)
+        in[n++] = fixed(m, LB_F64, channels);
+    for (int k = 0; k < form[i].floats; k++)
+        in[n++] = fixed(m, LB_F32, channels);
+    add(m, op, in, n, &epsilon, 1);
+}
+
+/* A window that fits h x w. */
+static inline lb_window random_window(maker *m, int n, const int *size, bool dilate)
+{
+    lb_window w = {.n = n, .group = 1};
+
+    for (int i = 0; i < n; i++) {
+        do {
+            w.kernel[i] = pick(m, 1, 5);
+            w.stride[i] = pick(m, 1, 3);
+            w.dilation[i] = dilate ? pick(m, 1, 2) : 1;
+            w.pad_begin[i] = pick(m, 0, w.kernel[i] - 1);
+            w.pad_end[i] = pick(m, 0, w.kernel[i] - 1);
+        } while (lb_window_count(&w, i, size[i], false) < 1);
+    }
+    return w;
+}
+
+/* ReLU-sized, image-like, grouped and depthwise convolutions. */
+static inline void random_channels(maker *m, lb_window *w, int *c, int *f)
+{
+    *c = pick(m, 1, 40);
+    *f = pick(m, 1, 40);
+    switch (pick(m, 0, 3)) {
+    case 0:
+        *c = pick(m, 1, 3);
+        break;
+    case 1:
+        w->group = *f = *c;
+        break;
+    case 2:
+        w->group = 2;
+        *c = 32 * pick(m, 1, 2);
+        *f = 32 * pick(m, 1, 2);
+        break;
+    default:
+        break;
+    }
+}
+
+static inline void make_fused(maker *m, const lb_value *conv_in, int n, lb_shape y,
+                              const lb_attr *window, int n_window)
+{
+    static const double limits[3][2] = {{0, 6}, {-0.5, 0.5}, {0.25, 1}};
+    const char *const names[] = {"", "Relu", "Clip"};
+    lb_value in[4] = {conv_in[0], conv_in[1], n > 2 ? conv_in[2] : (lb_value){0}, {0}};
+    lb_attr attrs[LB_WINDOW_ATTRS + 2];
+    const int kind = pick(m, 0, 2);
+
+    if (pick(m, 0, 1))
+        in[3] = batched(m, LB_F32, y);
+    for (int i = 0; i < n_window; i++)
+        attrs[i] = window[i];
+    attrs[n_window] = lb_at("activation", names[kind]);
+    attrs[n_window + 1] = (lb_attr){.name = "activation_params",
+                                    .kind = LB_ATTR_FLOATS,
+                                    .n = 2,
+                                    .floats = limits[pick(m, 0, 2)]};
+    add(m, "FusedConv", in, 4, attrs, n_window + 2);
+}
+
+static inline void make_conv(maker *m, const char *op)
+{
+    const int n = pick(m, 0, 3) ? 2 : 1;
+    const int size[2] = {pick(m, 5, 14), pick(m, 5, 17)};
+    lb_window w = random_window(m, n, size, true);
+    lb_attr attrs[LB_WINDOW_ATTRS + 1];
+    lb_window_store store;
+    int c, f;
+
+    random_channels(m, &w, &c, &f);
+    lb_shape x = lb_shape_of(2, 1, c), y = lb_shape_of(2, 1, f);
+    lb_shape k = lb_shape_of(2, f, c / w.group);
+    int64_t spatial[2];
+    for (int i = 0; i < n; i++) {
+        x.dim[x.rank++] = size[i];
+        spatial[i] = size[i];
+        y.dim[y.rank++] = lb_window_count(&w, i, size[i], false);
+        k.dim[k.rank++] = w.kernel[i];
+    }
+    int n_attrs = lb_window_attrs(&w, true, &store, attrs);
+    if (strcmp(op, "ConvGradInput") == 0) {
+        const lb_value dy = batched(m, LB_F32, y);
+        const lb_value in[] = {dy, weights(m, k)};
+        attrs[n_attrs++] = lb_ais("spatial", spatial, n);
+        add(m, op, in, 2, attrs, n_attrs);
+        return;
+    }
+    const lb_value image = batched(m, LB_F32, x);
+    if (strcmp(op, "ConvGradWeight") == 0) {
+        const lb_value in[] = {image, batched(m, LB_F32, y)};
+        add(m, op, in, 2, attrs, n_attrs);
+        return;
+    }
+    const lb_value kernel = weights(m, k);
+    const lb_value bias = pick(m, 0, 1) ? weights(m, lb_shape_of(1, f)) : (lb_value){0};
+    const lb_value in[] = {image, kernel, bias};
+    if (strcmp(op, "FusedConv") == 0)
+        make_fused(m, in, 3, y, attrs, n_attrs);
+    else
+        add(m, op, in, 3, attrs, n_attrs);
+}
+
+static inline void make_gemm(maker *m, const char *op)
+{
+    const int k = pick(m, 1, 70), n = pick(m, 1, 40);
+    const bool tb = pick(m, 0, 1), over_batch = pick(m, 0, 2) == 0;
+    const lb_value x = batched(m, LB_F32, lb_shape_of(2, 1, k));
+    lb_value in[3] = {x};
+    const lb_attr attrs[] = {lb_ai("transA", over_batch),
+                             lb_ai("transB", !over_batch && tb),
+                             lb_af("alpha", pick(m, 0, 2) ? 1 : 0.5)};
+
+    if (over_batch) {
+        in[1] = batched(m, LB_F32, lb_shape_of(2, 1, n));
+    } else {
+        in[1] = weights(m, tb ? lb_shape_of(2, n, k) : lb_shape_of(2, k, n));
+        if (pick(m, 0, 1))
+            in[2] = weights(m, lb_shape_of(1, n));
+    }
+    add(m, op, in, 3, attrs, 3);
+}
+
+static inline void make_matmul(maker *m, const char *op)
+{
+    const int k = pick(m, 1, 40), n = pick(m, 1, 40), rows = pick(m, 1, 9);
+    const bool deep = pick(m, 0, 1), grad = strcmp(op, "MatMul") != 0;
+    lb_value in[2];
+
+    in[0] = batched(m, LB_F32, deep ? lb_shape_of(3, 1, rows, k) : lb_shape_of(2, 1, k));
+    if (grad)
+        in[1] =
+            batched(m, LB_F32, deep ? lb_shape_of(3, 1, rows, n) : lb_shape_of(2, 1, n));
+    else
+        in[1] = weights(m, lb_shape_of(2, k, n));
+    add(m, op, in, 2, NULL, 0);
+}
+
+static inline void make_pool(maker *m, const char *op)
+{
+    const bool grad = strstr(op, "Grad") != NULL, average = op[0] == 'A';
+    lb_shape x = map_shape(m), y = x;
+    const int n = x.rank - 2;
+    const bool ceil = pick(m, 0, 2) == 0, whole = pick(m, 0, 3) == 0;
+    lb_window w = random_window(m, n, &x.dim[2], false);
+    lb_attr attrs[LB_WINDOW_ATTRS + 3];
+    lb_window_store store;
+    int64_t spatial[2];
+    lb_value in[2];
+    int n_in = 0;
+
+    if (whole) /* what the gradient of a global pool is */
+        w = (lb_window){.n = n, .kernel = {x.dim[2], x.dim[3]}};
+    for (int i = 0; i < n; i++) {
+        w.stride[i] = w.stride[i] ? w.stride[i] : 1;
+        w.dilation[i] = w.dilation[i] ? w.dilation[i] : 1;
+        spatial[i] = x.dim[i + 2];
+        y.dim[i + 2] = lb_window_count(&w, i, x.dim[i + 2], ceil);
+    }
+    int n_attrs = lb_window_attrs(&w, false, &store, attrs);
+    if (average)
+        attrs[n_attrs++] = lb_ai("count_include_pad", pick(m, 0, 1));
+    if (grad && average)
+        attrs[n_attrs++] = lb_ais("spatial", spatial, n);
+    else
+        in[n_in++] = batched(m, LB_F32, x);
+    if (grad)
+        in[n_in++] = batched(m, LB_F32, y);
+    else
+        attrs[n_attrs++] = lb_ai("ceil_mode", ceil);
+    add(m, op, in, n_in, attrs, n_attrs);
+}
+
+static inline void make_global(maker *m, const char *op)
+{
+    const lb_value x = batched(m, LB_F32, map_shape(m));
+
+    add(m, op, &x, 1, NULL, 0);
+}
+
+static inline void make_shape(maker *m, const char *op)
+{
+    const bool pixel = pick(m, 0, 1);
+    const int c = pick(m, 1, 40), h = pixel ? 1 : pick(m, 1, 4);
+    const lb_shape shape = lb_shape_of(4, 1, c, h, 1);
+    const lb_value x = batched(m, LB_F32, shape);
+    const int64_t to[] = {0, -1}, axis = 3;
+    lb_value in[2] = {x};
+    int n = 1;
+
+    if (strcmp(op, "Reshape") == 0)
+        in[n++] = whole_numbers(m, to, 2);
+    else if (strstr(op, "squeeze") || strstr(op, "Squeeze"))
+        in[n++] = whole_numbers(m, &axis, 1);
+    add(m, op, in, n, NULL, 0);
+}
+
+static inline void make_softmax(maker *m, const char *op)
+{
+    const lb_shape shape = lb_shape_of(2, 1, pick(m, 1, 90));
+    const lb_value x = batched(m, LB_F32, shape);
+    const bool grad = strstr(op, "Grad") != NULL;
+    const lb_value in[] = {x, grad ? batched(m, LB_F32, shape) : x};
+
+    add(m, op, in, grad ? 2 : 1, NULL, 0);
+}
+
+static inline void make_reduce_sum(maker *m, const char *op)
+{
+    const lb_shape shape = map_shape(m);
+    const int64_t axes[] = {0, 2, -1};
+    const lb_attr keep = lb_ai("keepdims", 0);
+    const lb_value x = batched(m, LB_F32, shape);
+    const lb_value in[] = {x, whole_numbers(m, axes, shape.rank - 1)};
+
+    add(m, op, in, 2, &keep, 1);
+}
+
+static inline void make_reduce_to(maker *m, const char *op)
+{
+    const int n = pick(m, 1, 50);
+    const lb_value x = batched(m, LB_F32, lb_shape_of(2, 1, n));
+    const lb_value in[] = {x, weights(m, lb_shape_of(1, n))};
+
+    add(m, op, in, 2, NULL, 0);
+}
+
+static inline void make_update(maker *m, const char *op)
+{
+    const lb_shape shape = lb_shape_of(2, pick(m, 1, 20), pick(m, 1, 20));
+    const lb_attr attrs[] = {lb_af("momentum", 0.9), lb_af("weight_decay", 1e-2),
+                             lb_ai("nesterov", pick(m, 0, 1))};
+    lb_value in[4];
+
+    in[0] = weights(m, shape);
+    in[1] = weights(m, shape);
+    in[2] = fixed(m, LB_F32, shape);
+    in[3] = fixed(m, LB_F32, (lb_shape){0});
+    add(m, op, in, 4, attrs, 3);
+}
+
+static const struct {
+    const char *op;
+    void (*make)(maker *m, const char *op);
+} kernel_case[] = {
+    {"Relu", make_unary},
+    {"ReluGrad", make_binary},
+    {"Clip", make_clip},
+    {"ClipGrad", make_clip},
+    {"Add", make_binary},
+    {"Sub", make_binary},
+    {"Mul", make_binary},
+    {"BatchNormalization", make_norm},
+    {"BatchNormStats", make_norm},
+    {"BatchNormApply", make_norm},
+    {"BatchNormGradStats", make_norm},
+    {"BatchNormGradInput", make_norm},
+    {"Conv", make_conv},
+    {"FusedConv", make_conv},
+    {"ConvGradInput", make_conv},
+    {"ConvGradWeight", make_conv},
+    {"Gemm", make_gemm},
+    {"MatMul", make_matmul},
+    {"MatMulGradWeight", make_matmul},
+    {"MaxPool", make_pool},
+    {"AveragePool", make_pool},
+    {"GlobalAveragePool", make_global},
+    {"MaxPoolGrad", make_pool},
+    {"AveragePoolGrad", make_pool},
+    {"Reshape", make_shape},
+    {"Flatten", make_shape},
+    {"Squeeze", make_shape},
+    {"Unsqueeze", make_shape},
+    {"Identity", make_unary},
+    {"Softmax", make_softmax},
+    {"LogSoftmax", make_softmax},
+    {"SoftmaxGrad", make_softmax},
+    {"LogSoftmaxGrad", make_softmax},
+    {"ReduceSum", make_reduce_sum},
+    {"ReduceTo", make_reduce_to},
+    {"SgdUpdate", make_update},
+};
+
+#endif
