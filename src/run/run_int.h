@@ -86,7 +86,7 @@ const char *lb_run_record_json(const lb_run *run);
 
 /* tell.c: result.json, record.json, report.html, a row in the store. */
 lb_code lb_run_tell(lb_run *run, lb_run_result *out, lb_error *err) LB_MUST_USE;
-/* A row for a run that did not end well. */
+/* A row for a run that did not end well; none for what the user can mend first. */
 void lb_run_tell_end(const lb_run *run, lb_code code);
 
 /* distill.c: a run within a run: trains a teacher. */

@@ -105,6 +105,8 @@ lb_code lb_run_tell(lb_run *run, lb_run_result *out, lb_error *err)
 
 void lb_run_tell_end(const lb_run *run, lb_code code)
 {
-    if (run->recipe)
+    const bool began = code != LB_ERR_INPUT && code != LB_ERR_UNSUPPORTED;
+
+    if (run->recipe && began)
         add_row(run, NULL, code);
 }

@@ -139,6 +139,19 @@ static void the_resolved_recipe_runs_again(void)
     lb_arena_free(o.arena);
 }
 
+/* A cache over fixed views is the live teacher over the same views, bit for bit. */
+static void the_cache_changes_nothing(void)
+{
+    outcome o = run("student.yaml", "live", false, "teacher.cache.store=none");
+
+    CHECK_OK(o.code, &o.err);
+    const lb_bytes first = contents(o.arena, "again/student.onnx");
+    const lb_bytes second = contents(o.arena, "live/student.onnx");
+    CHECK(first.size > 0 && first.size == second.size &&
+          memcmp(first.data, second.data, first.size) == 0);
+    lb_arena_free(o.arena);
+}
+
 static void runs_are_not_mixed(void)
 {
     outcome o = run("student.yaml", NULL, false, "train.epochs=3");
@@ -246,6 +259,7 @@ int main(void)
     put("student.yaml", student_yaml, strlen(student_yaml));
     RUN(a_run_leaves_what_it_promises);
     RUN(the_resolved_recipe_runs_again);
+    RUN(the_cache_changes_nothing);
     RUN(runs_are_not_mixed);
     RUN(a_lost_export_is_made_good);
     RUN(a_teacher_that_guesses_is_refused);
