@@ -73,7 +73,7 @@ static void nests_and_floods(void)
     memset(text, '{', MANY);
     CHECK(try_bytes(text, MANY) == LB_ERR_INPUT);
     for (int i = 0; i < MANY; i++)
-        memcpy(text + 5 * i, "- 1\n\n", 5);
+        snprintf(text + 5 * i, 6, "- 1\n\n");
     CHECK(try_bytes(text, MANY * 5) == LB_ERR_INPUT);
     for (int i = 0; i < MANY; i++)
         snprintf(text + 5 * i, 6, "%c%c:\n\n", 'a' + i / 26 % 26, 'a' + i % 26);
