@@ -15,7 +15,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
     lb_json_open(&json, "devices", '[');
     for (const lb_device *d = lb_devices; d->name; d++) {
         if (!args->json)
-            printf("%-12s %-16s %5.0f MHz  flash %6.0f KB  sram %5.0f KB\n", d->name,
+            printf("%-12s %-18s %5.0f MHz  flash %7.0f KB  sram %7.0f KB\n", d->name,
                    d->core, d->clock_hz / 1e6, d->flash_bytes / 1024,
                    d->sram_bytes / 1024);
         lb_json_open(&json, NULL, '{');

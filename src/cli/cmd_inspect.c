@@ -79,15 +79,22 @@ static lb_code list_layers(job *j, lb_arena *arena, lb_error *err)
     return LB_OK;
 }
 
-/* Bytes of the arena in use while a step runs. */
+static bool is_live(const lb_low_buffer *buffer, int step)
+{
+    return buffer->first <= step && step <= buffer->last;
+}
+
+/* Bytes of the arena in use while a step runs; what is written over its input is one
+ * piece of memory. */
 static size_t live_bytes(const lb_low *low, int step)
 {
     size_t sum = 0;
 
-    for (int i = 0; i < low->n_buffers; i++)
-        if (low->buffer[i].first <= step && step <= low->buffer[i].last &&
-            low->buffer[i].alias < 0)
-            sum += low->buffer[i].bytes;
+    for (int i = 0; i < low->n_buffers; i++) {
+        const lb_low_buffer *const b = &low->buffer[i];
+        if (is_live(b, step) && (b->alias < 0 || !is_live(&low->buffer[b->alias], step)))
+            sum += b->bytes;
+    }
     return sum;
 }
 

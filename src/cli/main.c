@@ -34,8 +34,11 @@ static void print_error(const lb_error *err, bool debug)
     const bool list = strchr(err->text, '\n') != NULL;
 
     fprintf(stderr, "%s%s\n", list ? "" : "limbeck: ", err->text);
-    if (debug && err->src_file)
-        fprintf(stderr, "  raised at %s:%d\n", err->src_file, err->src_line);
+    const char *file = err->src_file;
+    while (file && strncmp(file, "../", 3) == 0) /* the build's way to the sources */
+        file += 3;
+    if (debug && file)
+        fprintf(stderr, "  raised at %s:%d\n", file, err->src_line);
 }
 
 static lb_code run_request(const lb_request *request, lb_arena *arena, lb_error *err)
