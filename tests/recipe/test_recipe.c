@@ -208,6 +208,19 @@ static void every_mistake_is_told_at_once(void)
     lb_arena_free(arena);
 }
 
+static void a_file_is_read(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r;
+
+    CHECK_OK(lb_write_file(file, least, sizeof least - 1, &err), &err);
+    CHECK_OK(lb_recipe_load(file, NULL, 0, arena, &r, &err), &err);
+    if (err.code == LB_OK)
+        CHECK(strcmp(r->student.model, "ds-cnn") == 0 && strcmp(r->path, file) == 0);
+    lb_arena_free(arena);
+}
+
 static void sets_override(void)
 {
     const char *const sets[] = {
@@ -340,6 +353,7 @@ int main(void)
     RUN(everything_said_is_kept);
     RUN(resolved_again_it_is_the_same);
     RUN(every_mistake_is_told_at_once);
+    RUN(a_file_is_read);
     RUN(sets_override);
     RUN(mistakes_in_sets_name_the_set);
     RUN(what_does_not_go_together_is_told);
