@@ -243,6 +243,9 @@ static void add_memory(lb_json *j, const lb_run *run)
     lb_json_number(j, "budget_bytes", limit > 0 ? limit : run->device->sram_bytes);
     lb_json_int(j, "arena_bytes", (int64_t)low->arena_bytes);
     lb_json_int(j, "stack_bytes", (int64_t)run->estimate.stack_bytes);
+    double cycles = 0;
+    for (int i = 0; i < low->n_steps; i++)
+        cycles += lb_device_step_cycles(&low->step[i], run->device).mid;
     lb_json_open(j, "steps", '[');
     for (int i = 0; i < low->n_steps; i++) {
         const lb_low_step *const s = &low->step[i];
@@ -253,6 +256,8 @@ static void add_memory(lb_json *j, const lb_run *run)
         lb_json_int(j, "live_bytes", (int64_t)live_bytes(low, i));
         lb_json_number(j, "macs", s->macs);
         lb_json_int(j, "weight_bytes", (int64_t)weight_bytes(low, s));
+        lb_json_number(j, "cycles_share",
+                       lb_device_step_cycles(s, run->device).mid / cycles);
         const lb_shape shape = lb_shape_of(3, d->c, d->h, d->w);
         add_shape(j, "shape", &shape);
         lb_json_close(j, '}');
