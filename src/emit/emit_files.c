@@ -1,0 +1,65 @@
+/* emit_files.c: files of the firmware's folder, and numbers in them. */
+#include "emit/emit_int.h"
+
+#include "base/file.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <string.h>
+
+lb_code lb_emit_file(lb_emission *e, const char *file, const lb_text *text, lb_error *err)
+{
+    const char *const path = lb_path_join(e->arena, e->folder, file);
+
+    if (text->failed || !path)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for '%s'", file);
+    LB_TRY(lb_write_file(path, text->chars, text->n, err));
+    if (!lb_arena_grow(e->arena, (void **)&e->out->file, &e->capacity, e->out->n_files,
+                       sizeof *e->out->file))
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the list of files");
+    e->out->file[e->out->n_files++] = file;
+    return LB_OK;
+}
+
+/* A trained network has none of these; a broken one must still give C that compiles. */
+static const char *strange(float v)
+{
+    return isnan(v) ? "(0.0f / 0.0f)" : v > 0 ? "(1.0f / 0.0f)" : "(-1.0f / 0.0f)";
+}
+
+void lb_emit_floats(lb_text *t, const float *value, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (isfinite(value[i]))
+            lb_text_add(t, "%af,", (double)value[i]);
+        else
+            lb_text_add(t, "%s,", strange(value[i]));
+        lb_text_add_char(t, i % 8 == 7 || i + 1 == n ? '\n' : ' ');
+    }
+}
+
+const char *lb_emit_safe(lb_emission *e, const char *text)
+{
+    char *const copy = lb_arena_copy_text(e->arena, text);
+
+    for (char *c = copy; c && *c; c++)
+        if (!isprint((unsigned char)*c) || *c == '\\' || (*c == '*' && c[1] == '/') ||
+            (*c == '/' && c[1] == '*') || (*c == '?' && c[1] == '?'))
+            *c = '_';
+    return copy ? copy : "";
+}
+
+int lb_emit_kernels(const lb_low *low, const lb_fw *used[])
+{
+    int n = 0;
+
+    for (int i = 0; i < low->n_steps; i++) {
+        const lb_fw *const fw = lb_fw_find(low->step[i].kind);
+        bool seen = !fw;
+        for (int k = 0; k < n && !seen; k++)
+            seen = strcmp(used[k]->stem, fw->stem) == 0;
+        if (!seen && n < LB_FW_MOST)
+            used[n++] = fw;
+    }
+    return n;
+}
