@@ -2,8 +2,6 @@
  */
 #include "run/run_int.h"
 
-#include "base/json.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -164,108 +162,6 @@ static void add_epochs(lb_json *j, const lb_run *run)
     lb_json_int(j, "best_epoch", run->trained.best_epoch);
 }
 
-static const char *kind_name(lb_low_kind kind)
-{
-    switch (kind) {
-    case LB_LOW_CONV:
-        return "conv";
-    case LB_LOW_POINTWISE:
-        return "pointwise";
-    case LB_LOW_DEPTHWISE:
-        return "depthwise";
-    case LB_LOW_DENSE:
-        return "dense";
-    case LB_LOW_MAX_POOL:
-    case LB_LOW_AVERAGE_POOL:
-        return "pool";
-    case LB_LOW_ADD:
-        return "add";
-    case LB_LOW_SOFTMAX:
-        return "softmax";
-    case LB_LOW_ACTIVATION:
-        return "activation";
-    case LB_LOW_PAD:
-        return "pad";
-    case LB_LOW_CONCAT:
-        return "concat";
-    case LB_LOW_COPY:
-        return "copy";
-    case LB_LOW_AFFINE:
-        return "affine";
-    }
-    return "other";
-}
-
-/* A buffer that took over another's memory is counted once. */
-static size_t live_bytes(const lb_low *low, int step)
-{
-    size_t sum = 0;
-
-    for (int i = 0; i < low->n_buffers; i++) {
-        const lb_low_buffer *const b = &low->buffer[i];
-        const bool shared = b->alias >= 0 && low->buffer[b->alias].first <= step &&
-                            step <= low->buffer[b->alias].last;
-        if (b->first <= step && step <= b->last && !shared)
-            sum += b->bytes;
-    }
-    return sum;
-}
-
-/* Weights and biases of a step. */
-static size_t weight_bytes(const lb_low *low, const lb_low_step *s)
-{
-    const lb_low_dims *const x = &low->buffer[s->in[0]].dims;
-    const size_t c = (size_t)x->c, m = (size_t)low->buffer[s->out].dims.c;
-    const size_t taps = (size_t)s->kernel_h * (size_t)s->kernel_w;
-    size_t n = m; /* a weight for each channel */
-
-    if (!s->weight)
-        return 0;
-    if (s->kind == LB_LOW_CONV || s->kind == LB_LOW_POINTWISE)
-        n = m * taps * c;
-    else if (s->kind == LB_LOW_DEPTHWISE)
-        n = m * taps;
-    else if (s->kind == LB_LOW_DENSE)
-        n = m * (size_t)x->h * (size_t)x->w * c;
-    return (n + m) * sizeof(float);
-}
-
-static void add_memory(lb_json *j, const lb_run *run)
-{
-    const lb_low *const low = run->low;
-    const double limit = run->recipe->device.sram;
-
-    if (!low || !run->device) {
-        lb_json_null(j, "memory");
-        return;
-    }
-    lb_json_open(j, "memory", '{');
-    lb_json_number(j, "budget_bytes", limit > 0 ? limit : run->device->sram_bytes);
-    lb_json_int(j, "arena_bytes", (int64_t)low->arena_bytes);
-    lb_json_int(j, "stack_bytes", (int64_t)run->estimate.stack_bytes);
-    double cycles = 0;
-    for (int i = 0; i < low->n_steps; i++)
-        cycles += lb_device_step_cycles(&low->step[i], run->device).mid;
-    lb_json_open(j, "steps", '[');
-    for (int i = 0; i < low->n_steps; i++) {
-        const lb_low_step *const s = &low->step[i];
-        const lb_low_dims *const d = &low->buffer[s->out].dims;
-        lb_json_open(j, NULL, '{');
-        lb_json_text(j, "name", s->name);
-        lb_json_text(j, "kind", kind_name(s->kind));
-        lb_json_int(j, "live_bytes", (int64_t)live_bytes(low, i));
-        lb_json_number(j, "macs", s->macs);
-        lb_json_int(j, "weight_bytes", (int64_t)weight_bytes(low, s));
-        lb_json_number(j, "cycles_share",
-                       lb_device_step_cycles(s, run->device).mid / cycles);
-        const lb_shape shape = lb_shape_of(3, d->c, d->h, d->w);
-        add_shape(j, "shape", &shape);
-        lb_json_close(j, '}');
-    }
-    lb_json_close(j, ']');
-    lb_json_close(j, '}');
-}
-
 static const char *base64(lb_arena *arena, const uint8_t *data, size_t n)
 {
     static const char digit[] =
@@ -355,28 +251,6 @@ static void add_confusion(lb_json *j, const lb_run *run)
     lb_json_close(j, '}');
 }
 
-static void add_firmware(lb_json *j, const lb_run *run)
-{
-    const lb_proof *const p = &run->proof;
-
-    if (!run->has_firmware) {
-        lb_json_null(j, "firmware");
-        return;
-    }
-    lb_json_open(j, "firmware", '{');
-    lb_json_bool(j, "compiled", run->has_proof);
-    if (run->has_proof) {
-        lb_json_text(j, "compiler", p->compiler);
-        lb_json_int(j, "flash_bytes", (int64_t)p->flash_bytes);
-        lb_json_int(j, "sram_bytes", (int64_t)p->sram_bytes);
-        lb_json_int(j, "stack_bytes", (int64_t)p->stack_bytes);
-        lb_json_int(j, "outputs_checked", p->outputs_checked);
-        lb_json_int(j, "mismatches", p->mismatches);
-        lb_json_number(j, "worst_error", p->worst_error);
-    }
-    lb_json_close(j, '}');
-}
-
 static void add_files(lb_json *j, const lb_run *run)
 {
     lb_json_open(j, "files", '{');
@@ -404,10 +278,10 @@ const char *lb_run_record_json(const lb_run *run)
     add_data(&j, run);
     add_networks(&j, run);
     add_epochs(&j, run);
-    add_memory(&j, run);
+    lb_run_record_memory(&j, run);
     add_samples(&j, run);
     add_confusion(&j, run);
-    add_firmware(&j, run);
+    lb_run_record_firmware(&j, run);
     add_files(&j, run);
     lb_json_close(&j, '}');
     return j.text.failed ? NULL : j.text.chars;

@@ -1,8 +1,6 @@
 /* result.c: a run's figures as one JSON object, and as a few lines for people. */
 #include "run/run_int.h"
 
-#include "base/json.h"
-
 #include <math.h>
 
 double lb_run_seconds(const lb_run *run)

@@ -3,7 +3,7 @@
 #define LB_RUN_RUN_INT_H
 
 #include "base/hash.h"
-#include "base/text.h"
+#include "base/json.h"
 #include "emit/emit.h"
 #include "prove/prove.h"
 #include "run/run.h"
@@ -83,6 +83,9 @@ double lb_run_seconds(const lb_run *run);
 
 /* record.c: record.json, for the report page; NULL without memory. */
 const char *lb_run_record_json(const lb_run *run);
+/* record_device.c: its keys `memory` and `firmware`. */
+void lb_run_record_memory(lb_json *j, const lb_run *run);
+void lb_run_record_firmware(lb_json *j, const lb_run *run);
 
 /* tell.c: result.json, record.json, report.html, a row in the store. */
 lb_code lb_run_tell(lb_run *run, lb_run_result *out, lb_error *err) LB_MUST_USE;
