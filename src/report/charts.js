@@ -274,5 +274,4 @@ function page(r) {
 if (record && typeof record === 'object') page(record);
 else put(card('This record cannot be read', 'The page holds no valid record of a run.'));
 dark.addEventListener('change', draw);
-addEventListener('beforeprint', () => drawn.forEach(item => item[2] && item[2].resize()));
-addEventListener('afterprint', () => drawn.forEach(item => item[2] && item[2].resize()));
+matchMedia('print').addEventListener('change', draw); /* ink on paper, also from the dark */
