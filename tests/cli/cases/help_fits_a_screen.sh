@@ -1,0 +1,6 @@
+for command in '' distill eval run inspect loss emit runs report losses models devices data; do
+    limbeck $command --help >screen || exit
+    awk -v c="$command" 'length > 90 { print c ": too wide: " $0 }
+        END { if (NR > 40) print c ": " NR " lines" }' screen
+done
+grep -c . screen >/dev/null && echo checked
