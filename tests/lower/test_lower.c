@@ -4,6 +4,8 @@
 
 #include "lower/nets.h"
 
+#include "models/model.h"
+
 #include <float.h>
 
 /* The lowered form against the reference kernels: the worst difference over the scale. */
@@ -193,8 +195,72 @@ static void refusals_name_every_node(void)
     lb_arena_free(arena);
 }
 
+/* 1-D: [N,C,L] with the time axis as the width, a mean over it. */
+static lb_value build_sequence(lb_builder *b, lb_value x)
+{
+    const lb_shape flat = lb_shape_of(3, LB_BATCH, 4, 30);
+    const lb_shape shape = lb_shape_of(3, 6, 4, 5);
+    const lb_window window = {.n = 1,
+                              .kernel = {5},
+                              .stride = {2},
+                              .dilation = {1},
+                              .pad_begin = {1},
+                              .pad_end = {2},
+                              .group = 1};
+    x = lb_reshape(b, x, &flat);
+    const lb_value w = lb_param(b, NULL, net_random(b, 4, &shape, 0.5));
+    const lb_value bias = net_vector(b, 5, 6);
+    x = lb_conv(b, x, w, bias, &window, NULL);
+    x = lb_relu(b, x, NULL);
+    return lb_reduce_mean(b, x, (int[]){2}, 1, false);
+}
+
+static void sequences_agree(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const lb_low *const low = check_net(build_sequence, 1, 4, 30, arena);
+
+    CHECK(low && low->n_steps == 3);
+    CHECK(low && low->step[1].kernel_w == 5 && low->step[1].kernel_h == 1);
+    lb_arena_free(arena);
+}
+
+/* The least memory that these networks can do with, by hand: ResNet-8 needs two maps of
+ * 32x32x16, DS-CNN two of 25x5x64. */
+static void published_networks_need_no_more(void)
+{
+    static const struct {
+        const char *model;
+        int c, h, w;
+        size_t arena;
+    } cases[] = {{"resnet", 3, 32, 32, 2 * 16384 * 4}, {"ds-cnn", 1, 49, 10, 64000}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const lb_model *const model = lb_model_find(cases[i].model);
+        const lb_model_options options = {
+            .input = lb_shape_of(3, cases[i].c, cases[i].h, cases[i].w),
+            .classes = 10,
+            .width = 1};
+        lb_arena *const arena = lb_arena_new(0);
+        lb_graph *g = NULL;
+        lb_low *low = NULL;
+        lb_error err = {0};
+        CHECK(model != NULL);
+        CHECK_OK(lb_model_build(model, &options, 1, &g, &err), &err);
+        CHECK_OK(lb_lower(g, arena, &low, &err), &err);
+        CHECK(low && low->arena_bytes == cases[i].arena);
+        CHECK(low && low->n_steps == 11);
+        if (low)
+            CHECK_NEAR(difference(g, low, arena), 0, 1e-4);
+        lb_graph_free(g);
+        lb_arena_free(arena);
+    }
+}
+
 int main(void)
 {
+    RUN(sequences_agree);
+    RUN(published_networks_need_no_more);
     RUN(flatten_is_free);
     RUN(residual_adds_in_place);
     RUN(every_kind_agrees);
