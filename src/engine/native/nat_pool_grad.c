@@ -7,6 +7,7 @@ static inline void max_window(const lb_nat_window *s, const lb_nat_taps *t,
 {
     const lb_nat_mask d = (lb_nat_mask) * (const lb_nat_half *)dy;
     lb_nat_half most = *(const lb_nat_half *)(x + lb_nat_pixel(s, t->h0, t->w0));
+    /* NOLINTNEXTLINE(misc-redundant-expression): finds NaN */
     lb_nat_mask open = most == most;
 
     for (int h = t->h0; h < t->h1; h++)
