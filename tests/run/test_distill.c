@@ -217,6 +217,33 @@ static void what_does_not_fit_is_not_trained(void)
     lb_arena_free(o.arena);
 }
 
+/* The widest student that the device holds, as firmware that was compiled and tried. */
+static void firmware_is_written_and_tried(void)
+{
+    static const char yaml[] = "name: tiny-4\n"
+                               "data: {source: npy, path: ., validation: 40}\n"
+                               "student: {model: ds-cnn, width: fit, depth: 1}\n"
+                               "device: {profile: stm32l4r5, flash: 32K, sram: 8K}\n"
+                               "train: {epochs: 1, batch: 20}\n"
+                               "export: [onnx, c]\n";
+
+    put("tiny.yaml", yaml, strlen(yaml));
+    outcome o = run("tiny.yaml", NULL, false, NULL);
+    CHECK_OK(o.code, &o.err);
+    CHECK(lb_file_exists("runs/tiny-4/firmware/tiny_4.c"));
+    CHECK(lb_file_exists("runs/tiny-4/firmware/selftest.c"));
+    CHECK_TEXT(o.result.json, "\"firmware\"");
+    CHECK_TEXT(o.result.json, "\"flash_bytes\": ");
+    const lb_bytes record = contents(o.arena, "runs/tiny-4/record.json");
+    const char *const text =
+        lb_arena_copy_chars(o.arena, (const char *)record.data, record.size);
+    if (system("cc --version > /dev/null 2>&1") == 0) {
+        CHECK_TEXT(text, "\"compiled\": true");
+        CHECK_TEXT(text, "\"mismatches\": 0");
+    }
+    lb_arena_free(o.arena);
+}
+
 static void missing_files_are_named(void)
 {
     outcome o = run("nowhere.yaml", NULL, false, NULL);
@@ -264,6 +291,7 @@ int main(void)
     RUN(a_lost_export_is_made_good);
     RUN(a_teacher_that_guesses_is_refused);
     RUN(what_does_not_fit_is_not_trained);
+    RUN(firmware_is_written_and_tried);
     RUN(missing_files_are_named);
     RUN(recipes_that_teach_themselves_end);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);

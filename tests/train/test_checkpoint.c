@@ -64,12 +64,12 @@ static void damaged_ones_are_refused(void)
     uint8_t *const bad = lb_arena_take(c.arena, was.size + 1);
     /* every short length near either end, and a sample of those between */
     for (size_t size = 0; size < was.size;
-         size += size < 600 || size + 80 > was.size ? 1 : 97) {
+         size += size < 600 || size + 80 > was.size ? 1 : 197) {
         put(was.data, size);
         CHECK(sit(&c, true, &err) == LB_ERR_INPUT);
         CHECK_TEXT(err.text, "cannot resume from");
     }
-    for (size_t at = 0; at < was.size; at += at < 600 ? 7 : 211) {
+    for (size_t at = 0; at < was.size; at += at < 600 ? 7 : 411) {
         memcpy(bad, was.data, was.size);
         bad[at] ^= 0x20;
         put(bad, was.size);
