@@ -149,7 +149,7 @@ static void run_reference(trial *t)
         operand *const o = &t->out[k];
         (void)!lb_shape_count(&ask->out[k].shape, &o->n);
         t->want[k] = take(t, o->n * sizeof(double));
-        if (updates)
+        if (updates && t->in[k].wide)
             memcpy(t->want[k], t->in[k].wide, o->n * sizeof(double));
         call.out[k] = t->want[k];
         call.out_type[k] = ask->out[k];

@@ -10,8 +10,8 @@ static inline void max_window(const lb_nat_window *s, const lb_nat_taps *t,
     for (int h = t->h0; h < t->h1; h++)
         for (int w = t->w0; w < t->w1; w++) {
             const lb_nat_half v = *(const lb_nat_half *)(x + lb_nat_pixel(s, h, w));
-            /* NOLINTNEXTLINE(misc-redundant-expression): finds NaN */
-            const lb_nat_mask better = (v > most) | (v != v);
+            const lb_nat_half same = v;
+            const lb_nat_mask better = (v > most) | (v != same); /* NaN is not */
             most =
                 (lb_nat_half)((better & (lb_nat_mask)v) | (~better & (lb_nat_mask)most));
         }

@@ -7,8 +7,7 @@ static inline void max_window(const lb_nat_window *s, const lb_nat_taps *t,
 {
     const lb_nat_mask d = (lb_nat_mask) * (const lb_nat_half *)dy;
     lb_nat_half most = *(const lb_nat_half *)(x + lb_nat_pixel(s, t->h0, t->w0));
-    /* NOLINTNEXTLINE(misc-redundant-expression): finds NaN */
-    lb_nat_mask open = most == most;
+    lb_nat_mask given = {0};
 
     for (int h = t->h0; h < t->h1; h++)
         for (int w = t->w0; w < t->w1; w++) {
@@ -20,9 +19,9 @@ static inline void max_window(const lb_nat_window *s, const lb_nat_taps *t,
     for (int h = t->h0; h < t->h1; h++)
         for (int w = t->w0; w < t->w1; w++) {
             const size_t at = lb_nat_pixel(s, h, w);
-            const lb_nat_mask hit = (*(const lb_nat_half *)(x + at) == most) & open;
+            const lb_nat_mask hit = (*(const lb_nat_half *)(x + at) == most) & ~given;
             *(lb_nat_half *)(dx + at) += (lb_nat_half)(hit & d);
-            open &= ~hit;
+            given |= hit;
         }
 }
 

@@ -20,9 +20,7 @@
 #endif
 
 /* Before a loop whose operands are the same array or do not touch. */
-#if defined(__clang__)
-#define LB_NAT_LANES _Pragma("clang loop vectorize(assume_safety)")
-#elif defined(__GNUC__)
+#if defined(__GNUC__) && !defined(__clang__)
 #define LB_NAT_LANES _Pragma("GCC ivdep")
 #else
 #define LB_NAT_LANES
