@@ -317,6 +317,7 @@ lb_code lb_data_open(const lb_data_options *options, uint64_t seed, lb_arena *ar
     LB_TRY(source->open(options->path, arena, &data->content, err));
     LB_TRY(check_content(&data->content, options->path, err));
     LB_TRY(check_augments(options, &data->content.shape, err));
+    LB_TRY(lb_data_name_classes(options->class_names, arena, &data->content, err));
     LB_TRY(count_splits(data, err));
     lb_arena *const brief = lb_arena_new(0);
     if (!brief)

@@ -33,7 +33,8 @@ enum { LB_MAX_AUGMENTS = 8 };
 typedef struct lb_data_options {
     const char *source; /* "idx", "npy" */
     const char *path;
-    double fraction;   /* of the training part that is used, 0..1 */
+    const char *class_names; /* comma-separated, or NULL */
+    double fraction;         /* of the training part that is used, 0..1 */
     double validation; /* below 1 a share of what is used, else a number of samples */
     double labels; /* share of training samples that keep their label: all is 1, none 0 */
     lb_augment augment[LB_MAX_AUGMENTS];

@@ -33,4 +33,8 @@ void lb_augment_write(const lb_augment *augments, int n, const lb_shape *shape,
 /* One sample of a part, widened. */
 void lb_part_sample(const lb_part *part, size_t sample_size, int i, float *out);
 
+/* class_names.c: comma-separated names, one for each class; none if text is empty. */
+lb_code lb_data_name_classes(const char *text, lb_arena *arena, lb_content *content,
+                             lb_error *err) LB_MUST_USE;
+
 #endif

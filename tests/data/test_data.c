@@ -197,6 +197,28 @@ static void views_are_functions(void)
     scratch_remove(folder);
 }
 
+static void classes_get_names(void)
+{
+    lb_data_options options = options_of("idx");
+    lb_error err = {0};
+    lb_data *data = NULL;
+
+    scratch_make(folder);
+    scratch_idx_folder(folder, 50, 6, 8, false);
+    options.class_names = "coat, ankle boot ,bag";
+    const lb_data *const named = opened(&options, 1);
+    CHECK(strcmp(named->content.class_names[0], "coat") == 0);
+    CHECK(strcmp(named->content.class_names[1], "ankle boot") == 0);
+    CHECK(strcmp(named->content.class_names[2], "bag") == 0);
+    options.class_names = "coat, bag";
+    CHECK(lb_data_open(&options, 1, arena, &data, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "class_names has 2 names, but the data has 3 classes");
+    options.class_names = "coat,,bag";
+    CHECK(lb_data_open(&options, 1, arena, &data, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "class_names: name 1 is empty");
+    scratch_remove(folder);
+}
+
 static void wrong_files_are_refused(void)
 {
     static uint8_t file[4096];
@@ -447,6 +469,7 @@ int main(void)
     RUN(digests_name_what_is_used);
     RUN(labels_are_taken_away);
     RUN(views_are_functions);
+    RUN(classes_get_names);
     RUN(wrong_files_are_refused);
     RUN(cut_files_are_refused);
     RUN(npy_files_open);
