@@ -1,4 +1,4 @@
-/* teacher_int.h: how a teacher looks inside; shared by teacher.c and teacher_cache.c. */
+/* teacher_int.h: how a teacher looks inside; shared by the teacher's files. */
 #ifndef LB_DISTILL_TEACHER_INT_H
 #define LB_DISTILL_TEACHER_INT_H
 
@@ -21,14 +21,15 @@ struct lb_teacher {
     const float *rows; /* [views, training samples, classes] in the map; NULL: live */
 };
 
-/* Asks the network itself: samples given as pixels [n, sample], n at most the batch. */
+/* teacher_ask.c: asks the network itself: samples given as pixels [n, sample], n at most
+ * the batch. */
 void lb_teacher_ask(lb_teacher *teacher, const float *pixels, int n, float *out);
 
 /* The same for training samples first, first + 1, ... of one view. */
 void lb_teacher_ask_views(lb_teacher *teacher, int first, int view, int n, float *out);
 
-/* Maps the cache, after making it if it is missing or does not match. Where the disk
- * fails the teacher stays live, which gives the same answers. */
+/* teacher_cache.c: maps the cache, after making it if it is missing or does not match.
+ * Where the disk fails the teacher stays live, which gives the same answers. */
 lb_code lb_teacher_open_cache(lb_teacher *teacher, lb_arena *arena,
                               lb_error *err) LB_MUST_USE;
 

@@ -15,45 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add_finding(lb_onnx_reader *r, bool malformed, const char *format, ...)
-    LB_PRINTF(3, 4);
-
-static void add_finding(lb_onnx_reader *r, bool malformed, const char *format, ...)
-{
-    char text[600];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    for (char *c = text; *c; c++) /* names from a file may hold a terminal's commands */
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    r->malformed = r->malformed || malformed;
-    lb_findings_add(&r->findings, 0, 0, "%s", text);
-}
-
-void lb_onnx_refuse(lb_onnx_reader *r, lb_onnx_node *node, const char *format, ...)
-{
-    char text[480];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (!node->refused)
-        add_finding(r, false, "node '%.100s' (%.60s, opset %d): %s", node->shown,
-                    node->proto->op_type ? node->proto->op_type : "", r->opset, text);
-    node->refused = true;
-}
-
-const lb_tensor *lb_onnx_constant(const lb_onnx_reader *r, lb_value v)
-{
-    const lb_value_info *const info = lb_info(r->b.graph, v);
-
-    return info->kind == LB_VALUE_CONSTANT ? info->tensor : NULL;
-}
-
 /* Hands on what no finding can mend, and turns the rest into a finding. */
 static lb_code settle_builder(lb_onnx_reader *r, lb_onnx_node *node, lb_error *err)
 {
@@ -85,7 +46,7 @@ static lb_code put_name(lb_onnx_reader *r, const char *name, lb_value value,
     if (!name || !*name)
         return LB_OK;
     if (lb_onnx_names_find(&r->names, name))
-        add_finding(r, true, "'%.100s' is defined twice", name);
+        lb_onnx_complain(r, true, "'%.100s' is defined twice", name);
     else if (!lb_onnx_names_put(&r->names, name, value))
         return no_room(r, err);
     return LB_OK;
@@ -99,7 +60,7 @@ static lb_code add_initialiser(lb_onnx_reader *r, const Onnx__TensorProto *proto
     char what[140];
 
     if (!proto->name || !*proto->name) {
-        add_finding(r, true, "an initialiser has no name");
+        lb_onnx_complain(r, true, "an initialiser has no name");
         return LB_OK;
     }
     snprintf(what, sizeof what, "initialiser '%.100s'", proto->name);
@@ -112,7 +73,7 @@ static lb_code add_initialiser(lb_onnx_reader *r, const Onnx__TensorProto *proto
     if (code == LB_OK)
         v = lb_constant(&r->b, proto->name, tensor);
     else
-        add_finding(r, code == LB_ERR_INPUT, "%s", why.text);
+        lb_onnx_complain(r, code == LB_ERR_INPUT, "%s", why.text);
     LB_TRY(lb_builder_finish(&r->b, err));
     return put_name(r, proto->name, v, err);
 }
@@ -131,22 +92,25 @@ static int read_dim(lb_onnx_reader *r, const char *name,
     if (i == 0 && (!is_fixed || (dim->dim_value >= -1 && dim->dim_value <= 1)))
         return LB_BATCH;
     if (i == 0) {
-        add_finding(r, false,
-                    "input '%.100s' has a fixed batch of %lld; export the network with "
-                    "a batch of 1 or a symbolic one",
-                    name, (long long)dim->dim_value);
+        lb_onnx_complain(
+            r, false,
+            "input '%.100s' has a fixed batch of %lld; export the network with "
+            "a batch of 1 or a symbolic one",
+            name, (long long)dim->dim_value);
         return -2;
     }
     if (is_fixed && dim->dim_value > 0 && dim->dim_value <= INT_MAX)
         return (int)dim->dim_value;
     if (is_fixed)
-        add_finding(r, true, "input '%.100s': dimension %d must be above 0, not %lld",
-                    name, i, (long long)dim->dim_value);
+        lb_onnx_complain(r, true,
+                         "input '%.100s': dimension %d must be above 0, not %lld", name,
+                         i, (long long)dim->dim_value);
     else
-        add_finding(r, false,
-                    "input '%.100s': dimension %d ('%.60s') is open; only the batch may "
-                    "be, export the network with a fixed size",
-                    name, i, is_named && dim->dim_param ? dim->dim_param : "?");
+        lb_onnx_complain(
+            r, false,
+            "input '%.100s': dimension %d ('%.60s') is open; only the batch may "
+            "be, export the network with a fixed size",
+            name, i, is_named && dim->dim_param ? dim->dim_param : "?");
     return -2;
 }
 
@@ -156,8 +120,9 @@ static bool read_input_shape(lb_onnx_reader *r, const char *name,
     size_t n;
 
     if (!proto || proto->n_dim > LB_MAX_RANK) {
-        add_finding(r, false, "input '%.100s' has no shape, or more than %d dimensions",
-                    name, (int)LB_MAX_RANK);
+        lb_onnx_complain(r, false,
+                         "input '%.100s' has no shape, or more than %d dimensions", name,
+                         (int)LB_MAX_RANK);
         return false;
     }
     *shape = (lb_shape){.rank = (int)proto->n_dim};
@@ -168,7 +133,7 @@ static bool read_input_shape(lb_onnx_reader *r, const char *name,
     }
     const lb_shape one = lb_shape_bind(shape, 1);
     if (!lb_shape_count(&one, &n)) {
-        add_finding(r, true, "input '%.100s' has too many elements", name);
+        lb_onnx_complain(r, true, "input '%.100s' has too many elements", name);
         return false;
     }
     return true;
@@ -183,20 +148,20 @@ static lb_code add_input(lb_onnx_reader *r, const Onnx__ValueInfoProto *info,
     lb_dtype dtype;
 
     if (!info->name || !*info->name) {
-        add_finding(r, true, "an input has no name");
+        lb_onnx_complain(r, true, "an input has no name");
         return LB_OK;
     }
     if (lb_onnx_names_find(&r->names, info->name))
         return LB_OK; /* IR 3 lists initialisers as inputs too */
     if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ||
         !type->tensor_type)
-        add_finding(r, false, "input '%.100s' is no tensor", info->name);
+        lb_onnx_complain(r, false, "input '%.100s' is no tensor", info->name);
     else if (!lb_onnx_dtype_in(type->tensor_type->elem_type, &dtype))
-        add_finding(r, false,
-                    "input '%.100s' has element type %s (%d), which is not "
-                    "supported",
-                    info->name, lb_onnx_dtype_name(type->tensor_type->elem_type),
-                    type->tensor_type->elem_type);
+        lb_onnx_complain(r, false,
+                         "input '%.100s' has element type %s (%d), which is not "
+                         "supported",
+                         info->name, lb_onnx_dtype_name(type->tensor_type->elem_type),
+                         type->tensor_type->elem_type);
     else if (read_input_shape(r, info->name, type->tensor_type->shape, &shape))
         v = lb_input(&r->b, info->name, dtype, &shape);
     LB_TRY(lb_builder_finish(&r->b, err));
@@ -323,8 +288,8 @@ static lb_code add_node(lb_onnx_reader *r, const Onnx__NodeProto *proto, lb_erro
     lb_value out[LB_MAX_OUTPUTS] = {{0}};
 
     if (!proto->op_type || proto->n_output == 0 || !proto->output[0]) {
-        add_finding(r, true, "node '%.100s' has no operator or no output",
-                    proto->name ? proto->name : "");
+        lb_onnx_complain(r, true, "node '%.100s' has no operator or no output",
+                         proto->name ? proto->name : "");
         return LB_OK;
     }
     node.shown = proto->name && *proto->name ? proto->name : proto->output[0];
@@ -352,7 +317,7 @@ static lb_code add_output(lb_onnx_reader *r, const Onnx__ValueInfoProto *info,
     const lb_onnx_name *const found = lb_onnx_names_find(&r->names, name);
 
     if (!found) {
-        add_finding(r, true, "output '%.100s' is never computed", name);
+        lb_onnx_complain(r, true, "output '%.100s' is never computed", name);
         return LB_OK;
     }
     const lb_value v = found->value;
@@ -367,7 +332,7 @@ static lb_code add_output(lb_onnx_reader *r, const Onnx__ValueInfoProto *info,
 static lb_code read_graph(lb_onnx_reader *r, const Onnx__GraphProto *proto, lb_error *err)
 {
     if (proto->n_sparse_initializer)
-        add_finding(r, false, "sparse initialisers are not supported");
+        lb_onnx_complain(r, false, "sparse initialisers are not supported");
     for (size_t i = 0; i < proto->n_initializer; i++)
         LB_TRY(add_initialiser(r, proto->initializer[i], err));
     for (size_t i = 0; i < proto->n_input; i++)
@@ -377,7 +342,7 @@ static lb_code read_graph(lb_onnx_reader *r, const Onnx__GraphProto *proto, lb_e
     for (size_t i = 0; i < proto->n_output; i++)
         LB_TRY(add_output(r, proto->output[i], err));
     if (r->b.graph->n_outputs == 0 && r->findings.n == 0)
-        add_finding(r, true, "the network has no output");
+        lb_onnx_complain(r, true, "the network has no output");
     return LB_OK;
 }
 
@@ -391,10 +356,11 @@ static lb_code finish_graph(lb_onnx_reader *r, lb_error *err)
     for (int i = 0; i < graph->n_nodes; i++) {
         const lb_node *const node = &graph->nodes[i];
         if (node->op->flags & LB_OP_FOLD_ONLY)
-            add_finding(r, false,
-                        "node '%.100s' (%s, opset %d): supported only where its inputs "
-                        "are known before the network runs",
-                        node->name, node->op->name, r->opset);
+            lb_onnx_complain(
+                r, false,
+                "node '%.100s' (%s, opset %d): supported only where its inputs "
+                "are known before the network runs",
+                node->name, node->op->name, r->opset);
     }
     if (r->findings.failed)
         return no_room(r, err);

@@ -75,6 +75,15 @@ int32_t lb_onnx_dtype_out(lb_dtype dtype);
 /* ONNX's name of an element type, for messages. */
 const char *lb_onnx_dtype_name(int32_t number);
 
+/* onnx_findings.c. A finding; malformed: the file is at fault, not limbeck. */
+void lb_onnx_complain(lb_onnx_reader *r, bool malformed, const char *format, ...)
+    LB_PRINTF(3, 4);
+/* A finding about a node, which is then refused. */
+void lb_onnx_refuse(lb_onnx_reader *r, lb_onnx_node *node, const char *format, ...)
+    LB_PRINTF(3, 4);
+/* The value of a constant input; NULL if it is left out or not known. */
+const lb_tensor *lb_onnx_constant(const lb_onnx_reader *r, lb_value v);
+
 /* onnx_attr.c. Fills node->attr; on a kind that has no place here the node is refused. */
 void lb_onnx_attrs_in(lb_onnx_reader *r, lb_onnx_node *node);
 const lb_attr *lb_onnx_attr(const lb_onnx_node *node, const char *name);
@@ -90,11 +99,6 @@ bool lb_onnx_is_known(const char *op);
 /* onnx_import.c. file and size: of what was unpacked. */
 lb_code lb_onnx_read_model(const char *file, size_t size, const Onnx__ModelProto *model,
                            lb_arena *scratch, lb_graph **out, lb_error *err) LB_MUST_USE;
-/* A finding about a node, which is then refused. */
-void lb_onnx_refuse(lb_onnx_reader *r, lb_onnx_node *node, const char *format, ...)
-    LB_PRINTF(3, 4);
-/* The value of a constant input; NULL if it is left out or not known. */
-const lb_tensor *lb_onnx_constant(const lb_onnx_reader *r, lb_value v);
 
 /* onnx_roles.c: constants that are used as weights become params. */
 void lb_onnx_mark_weights(lb_graph *graph);

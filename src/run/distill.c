@@ -8,20 +8,6 @@
 
 enum { MAX_DEPTH = 4 };
 
-double lb_run_clock(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-void lb_run_phase(const lb_run *run, const char *text)
-{
-    if (run->options->phase)
-        run->options->phase(run->options->watch.arg, text);
-}
-
 static const char *time_text(lb_arena *arena)
 {
     const time_t now = time(NULL);
@@ -166,14 +152,15 @@ static lb_code conduct(lb_run *run, lb_run_result *out, lb_error *err)
     return lb_run_tell(run, out, err);
 }
 
-lb_code lb_run_within(const lb_run_options *options, int depth, lb_arena *arena,
-                      lb_run_result *out, lb_error *err)
+static lb_code run_within(const lb_run_options *options, int depth, lb_arena *arena,
+                          lb_run_result *out, lb_error *err)
 {
     lb_run run = {.options = options,
                   .depth = depth,
                   .arena = arena,
                   .began = lb_run_clock(),
-                  .proof_note = NULL};
+                  .proof_note = NULL,
+                  .within = run_within};
 
     *out = (lb_run_result){0};
     if (depth > MAX_DEPTH)
@@ -193,5 +180,5 @@ lb_code lb_run_within(const lb_run_options *options, int depth, lb_arena *arena,
 lb_code lb_run_distill(const lb_run_options *options, lb_arena *arena, lb_run_result *out,
                        lb_error *err)
 {
-    return lb_run_within(options, 0, arena, out, err);
+    return run_within(options, 0, arena, out, err);
 }

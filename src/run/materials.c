@@ -43,7 +43,7 @@ static lb_code train_teacher(lb_run *run, lb_error *err)
     if (run->options->dry_run)
         return LB_OK;
     lb_run_phase(run, "the teacher's own training");
-    if (lb_run_within(&options, run->depth + 1, run->arena, &result, err) != LB_OK)
+    if (run->within(&options, run->depth + 1, run->arena, &result, err) != LB_OK)
         return lb_within(err, "teacher '%s'", teacher->recipe);
     return LB_OK;
 }

@@ -43,8 +43,13 @@ typedef struct lb_run {
     bool has_firmware, has_proof;
     lb_proof proof;
     const char *proof_note; /* why the firmware was not compiled, or NULL */
+
+    /* A run within this one: trains its teacher. */
+    lb_code (*within)(const lb_run_options *options, int depth, lb_arena *arena,
+                      lb_run_result *out, lb_error *err);
 } lb_run;
 
+/* phase.c */
 double lb_run_clock(void);
 void lb_run_phase(const lb_run *run, const char *text);
 
@@ -91,9 +96,5 @@ void lb_run_record_firmware(lb_json *j, const lb_run *run);
 lb_code lb_run_tell(lb_run *run, lb_run_result *out, lb_error *err) LB_MUST_USE;
 /* A row for a run that did not end well; none for what the user can mend first. */
 void lb_run_tell_end(const lb_run *run, lb_code code);
-
-/* distill.c: a run within a run: trains a teacher. */
-lb_code lb_run_within(const lb_run_options *options, int depth, lb_arena *arena,
-                      lb_run_result *out, lb_error *err) LB_MUST_USE;
 
 #endif

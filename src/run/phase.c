@@ -1,0 +1,18 @@
+/* phase.c: the clock of a run, and what it is doing now. */
+#include "run/run_int.h"
+
+#include <time.h>
+
+double lb_run_clock(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void lb_run_phase(const lb_run *run, const char *text)
+{
+    if (run->options->phase)
+        run->options->phase(run->options->watch.arg, text);
+}
