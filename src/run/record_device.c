@@ -2,38 +2,6 @@
  * each step, and the firmware as compiled. */
 #include "run/run_int.h"
 
-static const char *kind_name(lb_low_kind kind)
-{
-    switch (kind) {
-    case LB_LOW_CONV:
-        return "conv";
-    case LB_LOW_POINTWISE:
-        return "pointwise";
-    case LB_LOW_DEPTHWISE:
-        return "depthwise";
-    case LB_LOW_DENSE:
-        return "dense";
-    case LB_LOW_MAX_POOL:
-    case LB_LOW_AVERAGE_POOL:
-        return "pool";
-    case LB_LOW_ADD:
-        return "add";
-    case LB_LOW_SOFTMAX:
-        return "softmax";
-    case LB_LOW_ACTIVATION:
-        return "activation";
-    case LB_LOW_PAD:
-        return "pad";
-    case LB_LOW_CONCAT:
-        return "concat";
-    case LB_LOW_COPY:
-        return "copy";
-    case LB_LOW_AFFINE:
-        return "affine";
-    }
-    return "other";
-}
-
 /* A buffer that took over another's memory is counted once. */
 static size_t live_bytes(const lb_low *low, int step)
 {
@@ -90,7 +58,7 @@ void lb_run_record_memory(lb_json *j, const lb_run *run)
         const lb_low_dims *const d = &low->buffer[s->out].dims;
         lb_json_open(j, NULL, '{');
         lb_json_text(j, "name", s->name);
-        lb_json_text(j, "kind", kind_name(s->kind));
+        lb_json_text(j, "kind", lb_low_kind_name(s->kind));
         lb_json_int(j, "live_bytes", (int64_t)live_bytes(low, i));
         lb_json_number(j, "macs", s->macs);
         lb_json_int(j, "weight_bytes", (int64_t)weight_bytes(low, s));
