@@ -142,6 +142,15 @@ static lb_code create(lb_store *s, lb_error *err)
     return code;
 }
 
+/* Looks at one state of the file, while another process may be making its table. */
+static lb_code recognise_at_once(lb_store *s, bool *is_new, lb_error *err)
+{
+    LB_TRY(run_sql(s, "BEGIN", "read", err));
+    const lb_code code = recognise(s, is_new, err);
+    sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    return code;
+}
+
 static lb_code open_db(lb_store *s, lb_error *err)
 {
     bool is_new = false;
@@ -155,7 +164,7 @@ static lb_code open_db(lb_store *s, lb_error *err)
         return sql_error(s, "open", err);
     }
     sqlite3_busy_timeout(s->db, WAIT_MS);
-    LB_TRY(recognise(s, &is_new, err));
+    LB_TRY(recognise_at_once(s, &is_new, err));
     return is_new ? create(s, err) : LB_OK;
 }
 
