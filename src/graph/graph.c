@@ -173,26 +173,6 @@ lb_code lb_graph_clone(const lb_graph *from, lb_graph **out, lb_error *err)
     return LB_OK;
 }
 
-lb_code lb_graph_copy(const lb_graph *from, lb_graph **out, lb_error *err)
-{
-    lb_graph *to = NULL;
-
-    LB_TRY(lb_graph_clone(from, &to, err));
-    for (int i = 1; i < to->n_values; i++) {
-        lb_tensor *const shared = to->values[i].tensor;
-        if (!shared)
-            continue;
-        const lb_code code =
-            lb_tensor_copy(to->arena, shared, &to->values[i].tensor, err);
-        if (code != LB_OK) {
-            lb_graph_free(to);
-            return code;
-        }
-    }
-    *out = to;
-    return LB_OK;
-}
-
 size_t lb_graph_parameters(const lb_graph *graph)
 {
     size_t n = 0;

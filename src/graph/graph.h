@@ -58,9 +58,6 @@ void lb_graph_free(lb_graph *graph); /* takes NULL */
  * same in both. */
 lb_code lb_graph_clone(const lb_graph *from, lb_graph **out, lb_error *err) LB_MUST_USE;
 
-/* As clone, but with tensors of its own. */
-lb_code lb_graph_copy(const lb_graph *from, lb_graph **out, lb_error *err) LB_MUST_USE;
-
 static inline const lb_value_info *lb_info(const lb_graph *g, lb_value v)
 {
     return &g->values[v.id];

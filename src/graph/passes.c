@@ -52,17 +52,6 @@ lb_code lb_remove_dead(lb_graph *g, lb_error *err)
     return LB_OK;
 }
 
-void lb_replace_uses(lb_graph *g, lb_value from, lb_value to)
-{
-    for (int i = 0; i < g->n_nodes; i++)
-        for (int k = 0; k < g->nodes[i].n_in; k++)
-            if (g->nodes[i].in[k].id == from.id)
-                g->nodes[i].in[k] = to;
-    for (int i = 0; i < g->n_outputs; i++)
-        if (g->outputs[i].id == from.id)
-            g->outputs[i] = to;
-}
-
 int lb_count_uses(const lb_graph *g, lb_value v)
 {
     int n = 0;

@@ -16,9 +16,6 @@ lb_code lb_fold_last(lb_graph *graph, size_t most, lb_error *err) LB_MUST_USE;
 /* Removes nodes and constants that no output depends on. Updates of parameters stay. */
 lb_code lb_remove_dead(lb_graph *graph, lb_error *err) LB_MUST_USE;
 
-/* Makes every user of `from` (and the list of outputs) use `to`. */
-void lb_replace_uses(lb_graph *graph, lb_value from, lb_value to);
-
 /* How many node inputs and graph outputs use v. */
 int lb_count_uses(const lb_graph *graph, lb_value v);
 

@@ -225,8 +225,46 @@ static void the_first_bad_layer_is_named(void)
     lb_graph_free(n.graph);
 }
 
+/* Every value of a plan that keeps all can be read, and the plan's text is the same with
+ * any number of threads. */
+static void kept_values_are_read(void)
+{
+    const net n = make_net(LB_F32, false);
+    lb_arena *const arena = lb_arena_new(0);
+    const char *first = NULL;
+
+    for (int threads = 1; threads <= 3; threads++) {
+        const lb_plan_options options = {.batch = 6, .keep_all = true};
+        lb_pool *const pool = pool_of(threads);
+        lb_plan *plan = NULL;
+        lb_tensor *h = NULL, *y = NULL;
+        lb_error err = {0};
+        CHECK_OK(lb_plan_compile(n.graph, pool, &options, &plan, &err), &err);
+        fill(plan, &n, 6, 5);
+        lb_plan_run(plan);
+        CHECK_OK(lb_plan_read(plan, lb_graph_find(n.graph, "dense"), arena, &h, &err),
+                 &err);
+        CHECK_OK(lb_plan_read(plan, n.y, arena, &y, &err), &err);
+        CHECK(h->shape.dim[0] == 6 && h->n == y->n);
+        for (size_t i = 0; i < h->n; i++) {
+            const double x = lb_tensor_get(h, i);
+            CHECK(lb_tensor_get(y, i) == (x > 0 ? x : 0));
+        }
+        const char *const dump = lb_plan_dump(plan, arena);
+        CHECK_TEXT(dump, "dense");
+        if (threads == 1)
+            first = dump;
+        CHECK(first && dump && strcmp(first, dump) == 0);
+        lb_plan_free(plan);
+        lb_pool_free(pool);
+    }
+    lb_arena_free(arena);
+    lb_graph_free(n.graph);
+}
+
 int main(void)
 {
+    RUN(kept_values_are_read);
     RUN(outputs_are_what_they_should_be);
     RUN(a_step_takes_no_memory);
     RUN(threads_do_not_change_a_bit);
