@@ -47,6 +47,10 @@ const void *lb_plan_output(const lb_plan *plan, lb_value output, int i);
 /* Runs the whole batch once. Never fails; NaN is looked for by lb_plan_find_nan. */
 void lb_plan_run(lb_plan *plan);
 
+/* Runs the whole batch once on the calling thread alone, and adds the processor time of
+ * step i to seconds[i], for i below n_steps of lb_plan_describe. */
+void lb_plan_profile(lb_plan *plan, double *seconds);
+
 /* Packs params and constants again after another plan or a loader changed them. */
 void lb_plan_refresh(lb_plan *plan);
 

@@ -1,0 +1,40 @@
+/* simd_table.h: the inner kernels, one table of them for each instruction set.
+ *
+ * Arrays are blocked as kernel.h says, with this table's block; channels are given in
+ * blocks. Nothing is allocated; scratch is the caller's, 64-byte aligned. */
+#ifndef LB_ENGINE_SIMD_SIMD_TABLE_H
+#define LB_ENGINE_SIMD_SIMD_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A 3x3 convolution with stride 1: x [n, ic, h, w, block] -> y [n, oc, oh, ow, block];
+ * pad: zeros above and on the left, 0..2. */
+typedef struct lb_wino {
+    int n, ic, oc; /* samples; blocks of channels */
+    int h, w, oh, ow;
+    int pad_h, pad_w;
+    int tiles_h, tiles_w; /* of 4x4 pixels of y */
+    int chunk;            /* tiles that are worked on at a time */
+} lb_wino;
+
+/* What follows the convolution, in this order; NULL: left out. */
+typedef struct lb_wino_after {
+    const float *bias;     /* [oc * block] */
+    const float *residual; /* like y; may be y */
+    bool clips;
+    float low, high;
+} lb_wino_after;
+
+/* Each row of simd_kernels.def is a member. */
+typedef struct lb_simd {
+    int block;
+#define LB_SIMD_KERNEL(result, name, arguments) result(*name) arguments;
+#include "engine/simd/simd_kernels.def"
+#undef LB_SIMD_KERNEL
+} lb_simd;
+
+/* The table for this CPU; its block is lb_cpu_block(). */
+const lb_simd *lb_simd_best(void);
+
+#endif

@@ -1,0 +1,212 @@
+/* wino_forward.c: Winograd's 3x3 convolution, and the gradient of its input, which is one
+ * too: tiles are transformed, multiplied as 36 matrices, and transformed back. */
+#include "engine/simd/wino.h"
+
+#include <string.h>
+
+enum {
+    CACHE = 384 << 10,             /* bytes that a chunk may fill, both ways */
+    LEAST = 48,                    /* tiles of a chunk, so that weights are reused */
+    ROWS = LB_BLOCK == 16 ? 8 : 6, /* tiles that are multiplied at once */
+    NARROW_ROWS = LB_BLOCK == 16 ? 16 : 8 /* likewise, for one block of filters */
+};
+
+static int at_most(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+size_t LB_SIMD(wino_plan)(lb_wino *s)
+{
+    s->tiles_h = (s->oh + LB_WINO_TILE - 1) / LB_WINO_TILE;
+    s->tiles_w = (s->ow + LB_WINO_TILE - 1) / LB_WINO_TILE;
+    const int tiles = s->n * s->tiles_h * s->tiles_w;
+    const int tile_bytes = LB_WINO_ALL * (s->ic + s->oc) * LB_BLOCK * (int)sizeof(float);
+    int chunk = CACHE / tile_bytes / 8 * 8;
+
+    if (chunk < LEAST)
+        chunk = LEAST;
+    s->chunk = at_most(chunk, (tiles + 7) / 8 * 8);
+    const size_t sum = (size_t)(s->ic * s->oc) * LB_BLOCK * LB_BLOCK;
+    return LB_WINO_ALL * sizeof(float) *
+           (lb_wino_pitch(s->chunk, s->ic) + lb_wino_pitch(s->chunk, s->oc) + sum);
+}
+
+/* m [rows][wide blocks] = v [rows][k] * u [k][wide blocks]; rows lie v_row and m_row
+ * floats apart. */
+LB_INLINE void multiply(int rows, int wide, const float *v, size_t v_row, const float *u,
+                        size_t k, float *m, size_t m_row)
+{
+    lb_vec sum[16][2];
+
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+        sum[r][0] = sum[r][1] = lb_zero();
+    for (size_t i = 0; i < k; i++, u += wide * LB_BLOCK) {
+        const lb_vec a = lb_load(u), b = wide > 1 ? lb_load(u + LB_BLOCK) : a;
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            const lb_vec x = lb_splat(v[(size_t)r * v_row + i]);
+            sum[r][0] = lb_fma(x, a, sum[r][0]);
+            if (wide > 1)
+                sum[r][1] = lb_fma(x, b, sum[r][1]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+        lb_store(m + (size_t)r * m_row, sum[r][0]);
+        if (wide > 1)
+            lb_store(m + (size_t)r * m_row + LB_BLOCK, sum[r][1]);
+    }
+}
+
+typedef struct product {
+    const float *v;
+    float *m;
+    size_t v_row, m_row, k;
+    int rows;
+} product;
+
+LB_INLINE int multiply_by(int rows, int wide, const product *p, int from, const float *u)
+{
+    for (; from + rows <= p->rows; from += rows)
+        multiply(rows, wide, p->v + (size_t)from * p->v_row, p->v_row, u, p->k,
+                 p->m + (size_t)from * p->m_row, p->m_row);
+    return from;
+}
+
+static void multiply_two(const product *p, const float *u)
+{
+    int from = multiply_by(ROWS, 2, p, 0, u);
+
+    from = multiply_by(4, 2, p, from, u);
+    from = multiply_by(2, 2, p, from, u);
+    multiply_by(1, 2, p, from, u);
+}
+
+static void multiply_one(const product *p, const float *u)
+{
+    int from = multiply_by(NARROW_ROWS, 1, p, 0, u);
+
+    from = multiply_by(8, 1, p, from, u);
+    from = multiply_by(4, 1, p, from, u);
+    multiply_by(1, 1, p, from, u);
+}
+
+/* m [36][count][oc] = v [36][count][ic] * u [36][ic][oc], the weights in panels of two
+ * blocks of filters, the last of one if there is an odd one. */
+static void multiply_all(const lb_wino *s, const float *v, const float *u, int count,
+                         float *m)
+{
+    const size_t v_pitch = lb_wino_pitch(s->chunk, s->ic);
+    const size_t m_pitch = lb_wino_pitch(s->chunk, s->oc);
+    const size_t k = (size_t)s->ic * LB_BLOCK;
+    product p = {.v_row = k, .m_row = (size_t)s->oc * LB_BLOCK, .k = k, .rows = count};
+
+    for (size_t point = 0; point < LB_WINO_ALL; point++) {
+        p.v = v + point * v_pitch;
+        for (int o = 0; o < s->oc; o += 2) {
+            p.m = m + point * m_pitch + (size_t)o * LB_BLOCK;
+            if (o + 1 < s->oc) {
+                multiply_two(&p, u);
+                u += 2 * k * LB_BLOCK;
+            } else {
+                multiply_one(&p, u);
+                u += k * LB_BLOCK;
+            }
+        }
+    }
+}
+
+/* A tile's results: four rows of four pixels. */
+LB_INLINE void transform_back(const float *m, size_t pitch, lb_vec o[4][4])
+{
+    lb_vec w[4][6];
+
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; j++) {
+        lb_vec v[6], r[4];
+#pragma GCC unroll 6
+        for (int i = 0; i < 6; i++)
+            v[i] = lb_load(m + (size_t)(i * 6 + j) * pitch);
+        lb_wino_out(v, r);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++)
+            w[i][j] = r[i];
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        lb_wino_out(w[i], o[i]);
+}
+
+typedef struct finish {
+    lb_vec bias, low, high;
+    bool adds, clips;
+} finish;
+
+LB_INLINE lb_vec finished(const finish *f, lb_vec v, const float *residual)
+{
+    v = v + f->bias;
+    if (f->adds)
+        v = v + lb_load(residual);
+    if (f->clips)
+        v = lb_min(f->high, lb_max(f->low, v));
+    return v;
+}
+
+/* Stores what of the tile lies inside y. */
+LB_INLINE void store_tile(const lb_wino *s, const finish *f, lb_vec o[4][4], int row,
+                          int column, const float *residual, float *y)
+{
+    const size_t pitch = (size_t)s->ow * LB_BLOCK;
+    const size_t at = ((size_t)row * (size_t)s->ow + (size_t)column) * LB_BLOCK;
+    const int rows = at_most(4, s->oh - row), columns = at_most(4, s->ow - column);
+
+    y += at;
+    residual += at;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++)
+            if (i < rows && j < columns)
+                lb_store(y + (size_t)i * pitch + (size_t)j * LB_BLOCK,
+                         finished(f, o[i][j],
+                                  residual + (size_t)i * pitch + (size_t)j * LB_BLOCK));
+}
+
+static void scatter(const lb_wino *s, const lb_wino_after *after, const float *m,
+                    int first, int count, float *y)
+{
+    const size_t plane = (size_t)s->oh * (size_t)s->ow * LB_BLOCK;
+    const size_t pitch = lb_wino_pitch(s->chunk, s->oc);
+    lb_wino_place p = lb_wino_place_of(s, first);
+    finish f = {.adds = after->residual != NULL,
+                .clips = after->clips,
+                .low = lb_splat(after->low),
+                .high = lb_splat(after->high)};
+
+    for (int t = 0; t < count; t++, lb_wino_next(s, &p))
+        for (int b = 0; b < s->oc; b++) {
+            const size_t at = ((size_t)p.sample * (size_t)s->oc + (size_t)b) * plane;
+            lb_vec o[4][4];
+            f.bias = after->bias ? lb_load(after->bias + b * LB_BLOCK) : lb_zero();
+            transform_back(m + ((size_t)t * (size_t)s->oc + (size_t)b) * LB_BLOCK, pitch,
+                           o);
+            store_tile(s, &f, o, p.row * LB_WINO_TILE, p.column * LB_WINO_TILE,
+                       f.adds ? after->residual + at : y + at, y + at);
+        }
+}
+
+void LB_SIMD(wino_forward)(const lb_wino *s, const float *x, const float *u,
+                           const lb_wino_after *after, float *y, float *scratch)
+{
+    const int tiles = s->n * s->tiles_h * s->tiles_w;
+    float *const v = scratch, *const m = v + LB_WINO_ALL * lb_wino_pitch(s->chunk, s->ic);
+
+    for (int first = 0; first < tiles; first += s->chunk) {
+        const int count = at_most(s->chunk, tiles - first);
+        lb_wino_gather(s, x, first, count, v);
+        multiply_all(s, v, u, count, m);
+        scatter(s, after, m, first, count, y);
+    }
+}
