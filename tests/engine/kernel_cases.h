@@ -135,6 +135,22 @@ static inline void make_norm(maker *m, const char *op)
     add(m, op, in, n, &epsilon, 1);
 }
 
+/* The windows that networks use most: square, 3 or 1, no dilation. */
+static inline lb_window usual_window(maker *m, int n)
+{
+    const int kernel = pick(m, 0, 3) ? 3 : 1, stride = pick(m, 0, 2) ? 1 : 2;
+    lb_window w = {.n = n, .group = 1};
+
+    for (int i = 0; i < n; i++) {
+        w.kernel[i] = kernel;
+        w.stride[i] = stride;
+        w.dilation[i] = 1;
+        w.pad_begin[i] = pick(m, 0, 2) ? kernel / 2 : pick(m, 0, kernel - 1);
+        w.pad_end[i] = pick(m, 0, 2) ? kernel / 2 : pick(m, 0, kernel - 1);
+    }
+    return w;
+}
+
 /* A window that fits h x w. */
 static inline lb_window random_window(maker *m, int n, const int *size, bool dilate)
 {
@@ -199,7 +215,7 @@ static inline void make_conv(maker *m, const char *op)
 {
     const int n = pick(m, 0, 3) ? 2 : 1;
     const int size[2] = {pick(m, 5, 14), pick(m, 5, 17)};
-    lb_window w = random_window(m, n, size, true);
+    lb_window w = pick(m, 0, 1) ? usual_window(m, n) : random_window(m, n, size, true);
     lb_attr attrs[LB_WINDOW_ATTRS + 1];
     lb_window_store store;
     int c, f;

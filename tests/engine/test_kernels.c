@@ -294,6 +294,15 @@ static bool is_long_sum(const trial *t, int k)
            strstr(op, "MatMul");
 }
 
+/* Errors are shares of the largest result. A clipped one may be far below the sums
+ * behind it, and these carry the error. */
+static double tolerance(const trial *t, int k)
+{
+    if (lb_attr_find(t->ask.node, "activation_params"))
+        return 3e-4;
+    return is_long_sum(t, k) ? 3e-5 : 1e-5;
+}
+
 static void check_results(trial *t, const lb_kernel *kernel, void *state)
 {
     const int failed = check_failed_here;
@@ -301,7 +310,7 @@ static void check_results(trial *t, const lb_kernel *kernel, void *state)
     for (int k = 0; k < t->ask.n_out; k++) {
         const double *const got = result(t, kernel, state, k);
         const double worst = difference(got, t->want[k], t->out[k].n);
-        CHECK_NEAR(worst, 0, is_long_sum(t, k) ? 3e-5 : 1e-5);
+        CHECK_NEAR(worst, 0, tolerance(t, k));
         CHECK(guards_hold(&t->out[k]));
         CHECK(padding_is_zero(t, k));
     }

@@ -19,12 +19,12 @@ typedef struct lb_wino {
 } lb_wino;
 
 /* What follows the convolution, in this order; NULL: left out. */
-typedef struct lb_wino_after {
+typedef struct lb_conv_after {
     const float *bias;     /* [oc * block] */
     const float *residual; /* like y; may be y */
     bool clips;
     float low, high;
-} lb_wino_after;
+} lb_conv_after;
 
 /* Each row of simd_kernels.def is a member. */
 typedef struct lb_simd {

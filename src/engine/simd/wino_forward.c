@@ -174,7 +174,7 @@ LB_INLINE void store_tile(const lb_wino *s, const finish *f, lb_vec o[4][4], int
                                   residual + (size_t)i * pitch + (size_t)j * LB_BLOCK));
 }
 
-static void scatter(const lb_wino *s, const lb_wino_after *after, const float *m,
+static void scatter(const lb_wino *s, const lb_conv_after *after, const float *m,
                     int first, int count, float *y)
 {
     const size_t plane = (size_t)s->oh * (size_t)s->ow * LB_BLOCK;
@@ -198,7 +198,7 @@ static void scatter(const lb_wino *s, const lb_wino_after *after, const float *m
 }
 
 void LB_SIMD(wino_forward)(const lb_wino *s, const float *x, const float *u,
-                           const lb_wino_after *after, float *y, float *scratch)
+                           const lb_conv_after *after, float *y, float *scratch)
 {
     const int tiles = s->n * s->tiles_h * s->tiles_w;
     float *const v = scratch, *const m = v + LB_WINO_ALL * lb_wino_pitch(s->chunk, s->ic);

@@ -1,0 +1,189 @@
+/* nat_wino.c: 3x3 convolutions with stride 1 by Winograd, all three passes. */
+#include "engine/native/nat_conv.h"
+
+typedef struct state {
+    lb_nat_conv conv;
+    lb_wino sizes;
+    lb_conv_after after;
+    const lb_simd *simd;
+    bool backwards; /* the gradient of the input */
+} state;
+
+/* Tiles of 4x4 waste work at the edges of small maps, and blocks on few channels: below
+ * these bounds a direct convolution does less. */
+static bool pays(const lb_nat_conv *c, const lb_wino *s)
+{
+    const int tiles = ((s->oh + 3) / 4) * ((s->ow + 3) / 4);
+
+    return 5 * tiles <= s->oh * s->ow && 2 * c->c >= c->block && 2 * c->m >= c->block;
+}
+
+/* The convolution that is run: for the gradient of the input that of dy. */
+static bool describe(const lb_ask *ask, lb_nat_pass pass, state *s)
+{
+    lb_nat_conv *const c = &s->conv;
+
+    if (ask->conv_direct || !lb_nat_conv_of(ask, pass, c) || !lb_nat_conv_is(c, 3, 1))
+        return false;
+    const int pad_h = c->window.pad_begin[0], pad_w = c->window.pad_begin[1];
+    s->backwards = pass == LB_NAT_INPUT;
+    s->simd = lb_simd_best();
+    s->sizes = (lb_wino){.n = c->n,
+                         .ic = c->c_blocks,
+                         .oc = c->m_blocks,
+                         .h = c->h,
+                         .w = c->w,
+                         .oh = c->oh,
+                         .ow = c->ow,
+                         .pad_h = pad_h,
+                         .pad_w = pad_w};
+    if (s->backwards)
+        s->sizes = (lb_wino){.n = c->n,
+                             .ic = c->m_blocks,
+                             .oc = c->c_blocks,
+                             .h = c->oh,
+                             .w = c->ow,
+                             .oh = c->h,
+                             .ow = c->w,
+                             .pad_h = 2 - pad_h,
+                             .pad_w = 2 - pad_w};
+    return pad_h <= 2 && pad_w <= 2 && s->simd->block == c->block && pays(c, &s->sizes);
+}
+
+static bool accepts_forward(lb_ask *ask)
+{
+    state s;
+
+    if (!describe(ask, LB_NAT_FORWARD, &s) || !lb_nat_after_of(ask, &s.conv, &s.after))
+        return false;
+    ask->want_in[0] = ask->want_in[3] = ask->out_layout[0] = LB_BLOCKED;
+    ask->scratch_bytes = s.simd->wino_plan(&s.sizes);
+    ask->packed_bytes[1] = s.simd->wino_packed(&s.sizes) * sizeof(float);
+    if (ask->has_in[2])
+        ask->packed_bytes[2] = lb_nat_bias_bytes(&s.conv);
+    return true;
+}
+
+static bool accepts_input(lb_ask *ask)
+{
+    state s;
+
+    if (!describe(ask, LB_NAT_INPUT, &s))
+        return false;
+    ask->want_in[0] = ask->out_layout[0] = LB_BLOCKED;
+    ask->scratch_bytes = s.simd->wino_plan(&s.sizes);
+    ask->packed_bytes[1] = s.simd->wino_packed(&s.sizes) * sizeof(float);
+    return true;
+}
+
+static bool accepts_weight(lb_ask *ask)
+{
+    state s;
+
+    if (!describe(ask, LB_NAT_WEIGHT, &s))
+        return false;
+    ask->want_in[0] = ask->want_in[1] = LB_BLOCKED;
+    ask->scratch_bytes = s.simd->wino_plan(&s.sizes);
+    ask->share_bytes[0] = s.simd->wino_packed(&s.sizes) / 4 * sizeof(float);
+    return true;
+}
+
+static lb_code create(const lb_ask *ask, lb_nat_pass pass, lb_arena *arena, void **out,
+                      lb_error *err)
+{
+    state *const s = LB_TAKE(arena, state);
+
+    if (!s)
+        return lb_nat_no_memory(err);
+    if (!describe(ask, pass, s))
+        return lb_bug(err, "a convolution that was accepted is refused");
+    (void)s->simd->wino_plan(&s->sizes);
+    if (pass == LB_NAT_FORWARD)
+        (void)lb_nat_after_of(ask, &s->conv, &s->after);
+    *out = s;
+    return LB_OK;
+}
+
+static lb_code create_forward(const lb_ask *ask, lb_arena *arena, void **out,
+                              lb_error *err)
+{
+    return create(ask, LB_NAT_FORWARD, arena, out, err);
+}
+
+static lb_code create_input(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
+{
+    return create(ask, LB_NAT_INPUT, arena, out, err);
+}
+
+static lb_code create_weight(const lb_ask *ask, lb_arena *arena, void **out,
+                             lb_error *err)
+{
+    return create(ask, LB_NAT_WEIGHT, arena, out, err);
+}
+
+static void run_forward(const lb_call *call)
+{
+    const state *const s = call->state;
+    lb_conv_after after = s->after;
+
+    after.bias = call->in[2];
+    after.residual = call->in[3];
+    s->simd->wino_forward(&s->sizes, call->in[0], call->in[1], &after, call->out[0],
+                          call->scratch);
+}
+
+static void run_weight(const lb_call *call)
+{
+    const state *const s = call->state;
+
+    s->simd->wino_weight(&s->sizes, call->in[0], call->in[1], call->out[0],
+                         call->scratch);
+}
+
+static void pack(void *state_, int input, const void *plain, void *packed)
+{
+    const state *const s = state_;
+
+    if (input == 2)
+        lb_nat_pack_bias(&s->conv, plain, packed);
+    else if (s->backwards)
+        s->simd->wino_pack_back(&s->sizes, s->conv.m, s->conv.c, plain, packed);
+    else
+        s->simd->wino_pack(&s->sizes, s->conv.m, s->conv.c, plain, packed);
+}
+
+static void unpack(void *state_, int output, const void *sum, void *plain)
+{
+    const state *const s = state_;
+
+    (void)output;
+    lb_nat_unpack_taps(&s->conv, sum, plain);
+}
+
+const lb_kernel lb_nat_wino = {.table = "native",
+                               .op = "Conv",
+                               .accepts = accepts_forward,
+                               .create = create_forward,
+                               .run = run_forward,
+                               .pack = pack};
+
+const lb_kernel lb_nat_wino_fused = {.table = "native",
+                                     .op = "FusedConv",
+                                     .accepts = accepts_forward,
+                                     .create = create_forward,
+                                     .run = run_forward,
+                                     .pack = pack};
+
+const lb_kernel lb_nat_wino_input = {.table = "native",
+                                     .op = "ConvGradInput",
+                                     .accepts = accepts_input,
+                                     .create = create_input,
+                                     .run = run_forward,
+                                     .pack = pack};
+
+const lb_kernel lb_nat_wino_weight = {.table = "native",
+                                      .op = "ConvGradWeight",
+                                      .accepts = accepts_weight,
+                                      .create = create_weight,
+                                      .run = run_weight,
+                                      .unpack = unpack};
