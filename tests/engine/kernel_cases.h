@@ -211,16 +211,14 @@ static inline void make_fused(maker *m, const lb_value *conv_in, int n, lb_shape
     add(m, "FusedConv", in, 4, attrs, n_window + 2);
 }
 
-static inline void make_conv(maker *m, const char *op)
+/* A convolution of c to f channels. */
+static inline void add_conv(maker *m, const char *op, lb_window w, const int size[2],
+                            int c, int f)
 {
-    const int n = pick(m, 0, 3) ? 2 : 1;
-    const int size[2] = {pick(m, 5, 14), pick(m, 5, 17)};
-    lb_window w = pick(m, 0, 1) ? usual_window(m, n) : random_window(m, n, size, true);
+    const int n = w.n;
     lb_attr attrs[LB_WINDOW_ATTRS + 1];
     lb_window_store store;
-    int c, f;
 
-    random_channels(m, &w, &c, &f);
     lb_shape x = lb_shape_of(2, 1, c), y = lb_shape_of(2, 1, f);
     lb_shape k = lb_shape_of(2, f, c / w.group);
     int64_t spatial[2];
@@ -251,6 +249,36 @@ static inline void make_conv(maker *m, const char *op)
         make_fused(m, in, 3, y, attrs, n_attrs);
     else
         add(m, op, in, 3, attrs, n_attrs);
+}
+
+static inline void make_conv(maker *m, const char *op)
+{
+    const int n = pick(m, 0, 3) ? 2 : 1;
+    const int size[2] = {pick(m, 5, 14), pick(m, 5, 17)};
+    lb_window w = pick(m, 0, 1) ? usual_window(m, n) : random_window(m, n, size, true);
+    int c, f;
+
+    random_channels(m, &w, &c, &f);
+    add_conv(m, op, w, size, c, f);
+}
+
+/* Depthwise 3x3 windows, small maps among them, pads up to a whole window. */
+static inline void make_depthwise(maker *m, const char *op)
+{
+    const int stride = pick(m, 1, 2), c = pick(m, 1, 40);
+    const int size[2] = {pick(m, 1, 9), pick(m, 1, 25)};
+    lb_window w = {.n = 2, .group = c};
+
+    for (int i = 0; i < 2; i++) {
+        w.kernel[i] = 3;
+        w.stride[i] = stride;
+        w.dilation[i] = 1;
+        do {
+            w.pad_begin[i] = pick(m, 0, 3) ? 1 : pick(m, 0, 3);
+            w.pad_end[i] = pick(m, 0, 3) ? 1 : pick(m, 0, 3);
+        } while (lb_window_count(&w, i, size[i], false) < 1);
+    }
+    add_conv(m, op, w, size, c, c);
 }
 
 static inline void make_gemm(maker *m, const char *op)
@@ -411,6 +439,10 @@ static const struct {
     {"FusedConv", make_conv},
     {"ConvGradInput", make_conv},
     {"ConvGradWeight", make_conv},
+    {"Conv", make_depthwise},
+    {"FusedConv", make_depthwise},
+    {"ConvGradInput", make_depthwise},
+    {"ConvGradWeight", make_depthwise},
     {"Gemm", make_gemm},
     {"MatMul", make_matmul},
     {"MatMulGradWeight", make_matmul},

@@ -18,6 +18,15 @@ typedef struct lb_wino {
     int chunk;            /* tiles that are worked on at a time */
 } lb_wino;
 
+/* A depthwise 3x3 convolution: x [n, c, h, w, block] -> y [n, c, oh, ow, block]; the
+ * window at row i begins at row i * stride - pad_h of x; it may lie outside. */
+typedef struct lb_depth {
+    int n, c; /* samples; blocks of channels */
+    int h, w, oh, ow;
+    int stride; /* 1 or 2 */
+    int pad_h, pad_w;
+} lb_depth;
+
 /* What follows the convolution, in this order; NULL: left out. */
 typedef struct lb_conv_after {
     const float *bias;     /* [oc * block] */
