@@ -2,12 +2,14 @@
  *
  * Under AddressSanitizer every piece is a block of its own, so that an overrun inside
  * an arena is seen. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "base/arena.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { BLOCK_BYTES = 0 };
@@ -20,7 +22,7 @@ enum { BLOCK_BYTES = 64 * 1024 };
 #else
 enum { BLOCK_BYTES = 64 * 1024 };
 #endif
-enum { ALIGN = 64 };
+enum { ALIGN = 64, HUGE_PAGE = 2 << 20 };
 
 typedef struct block {
     struct block *next;
@@ -46,6 +48,20 @@ long lb_arena_takes(void)
     return takes;
 }
 
+/* Huge pages spare kernels that walk many rows at once most of their address look-ups;
+ * the system may decline. */
+static void *take_aligned(size_t size)
+{
+    const bool large = size >= 2 * (size_t)HUGE_PAGE;
+    void *const p = aligned_alloc(large ? (size_t)HUGE_PAGE : (size_t)ALIGN, size);
+
+#if defined(MADV_HUGEPAGE)
+    if (p && large)
+        (void)madvise(p, size, MADV_HUGEPAGE);
+#endif
+    return p;
+}
+
 void *lb_heap_take(size_t size)
 {
     size_t rounded;
@@ -56,7 +72,7 @@ void *lb_heap_take(size_t size)
         return NULL;
     takes++;
     rounded = rounded / ALIGN * ALIGN;
-    void *const p = aligned_alloc(ALIGN, rounded);
+    void *const p = take_aligned(rounded);
     if (p)
         memset(p, 0, rounded);
     return p;

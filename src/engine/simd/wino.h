@@ -162,14 +162,14 @@ LB_INLINE void lb_wino_gather(const lb_wino *s, const float *x, int first, int c
 {
     const size_t plane = (size_t)s->h * (size_t)s->w * LB_BLOCK;
     const size_t pitch = lb_wino_pitch(s->chunk, s->ic);
-    lb_wino_place p = lb_wino_place_of(s, first);
 
-    for (int t = 0; t < count; t++, lb_wino_next(s, &p)) {
-        const float *from = x + (size_t)p.sample * (size_t)s->ic * plane;
-        float *to = v + (size_t)t * (size_t)s->ic * LB_BLOCK;
-        for (int b = 0; b < s->ic; b++, from += plane, to += LB_BLOCK)
-            lb_wino_tile(s, from, p.row * LB_WINO_TILE - s->pad_h,
-                         p.column * LB_WINO_TILE - s->pad_w, to, pitch);
+    for (int b = 0; b < s->ic; b++) {
+        lb_wino_place p = lb_wino_place_of(s, first);
+        for (int t = 0; t < count; t++, lb_wino_next(s, &p))
+            lb_wino_tile(s, x + ((size_t)p.sample * (size_t)s->ic + (size_t)b) * plane,
+                         p.row * LB_WINO_TILE - s->pad_h,
+                         p.column * LB_WINO_TILE - s->pad_w,
+                         v + ((size_t)t * (size_t)s->ic + (size_t)b) * LB_BLOCK, pitch);
     }
 }
 

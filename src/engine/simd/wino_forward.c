@@ -179,22 +179,23 @@ static void scatter(const lb_wino *s, const lb_conv_after *after, const float *m
 {
     const size_t plane = (size_t)s->oh * (size_t)s->ow * LB_BLOCK;
     const size_t pitch = lb_wino_pitch(s->chunk, s->oc);
-    lb_wino_place p = lb_wino_place_of(s, first);
     finish f = {.adds = after->residual != NULL,
                 .clips = after->clips,
                 .low = lb_splat(after->low),
                 .high = lb_splat(after->high)};
 
-    for (int t = 0; t < count; t++, lb_wino_next(s, &p))
-        for (int b = 0; b < s->oc; b++) {
+    for (int b = 0; b < s->oc; b++) {
+        lb_wino_place p = lb_wino_place_of(s, first);
+        f.bias = after->bias ? lb_load(after->bias + b * LB_BLOCK) : lb_zero();
+        for (int t = 0; t < count; t++, lb_wino_next(s, &p)) {
             const size_t at = ((size_t)p.sample * (size_t)s->oc + (size_t)b) * plane;
             lb_vec o[4][4];
-            f.bias = after->bias ? lb_load(after->bias + b * LB_BLOCK) : lb_zero();
             transform_back(m + ((size_t)t * (size_t)s->oc + (size_t)b) * LB_BLOCK, pitch,
                            o);
             store_tile(s, &f, o, p.row * LB_WINO_TILE, p.column * LB_WINO_TILE,
                        f.adds ? after->residual + at : y + at, y + at);
         }
+    }
 }
 
 void LB_SIMD(wino_forward)(const lb_wino *s, const float *x, const float *u,
