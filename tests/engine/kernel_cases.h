@@ -396,6 +396,48 @@ static inline void make_reduce_sum(maker *m, const char *op)
     add(m, op, in, 2, &keep, 1);
 }
 
+/* Over the last axes, from `from` on: of rows, of maps, of everything. */
+static inline void make_ends(maker *m, const char *op)
+{
+    const bool expand = strcmp(op, "ExpandLike") == 0;
+    const lb_shape shape =
+        pick(m, 0, 1) ? map_shape(m) : lb_shape_of(2, 1, pick(m, 1, 9));
+    const int from = pick(m, 0, shape.rank - 1), keep = pick(m, 0, 1);
+    lb_shape small = {0};
+    int64_t axes[LB_MAX_RANK];
+    int n = 0;
+
+    for (int i = 0; i < shape.rank; i++) {
+        if (i >= from)
+            axes[n++] = pick(m, 0, 1) ? i : i - (expand ? 0 : shape.rank);
+        if (i < from || keep)
+            small.dim[small.rank++] = i < from ? shape.dim[i] : 1;
+    }
+    const lb_attr attrs[] = {lb_ai("keepdims", keep), lb_ais("axes", axes, n),
+                             lb_ai("mean", pick(m, 0, 1))};
+    if (expand) {
+        const lb_value x = from > 0 ? batched(m, LB_F32, small) : fixed(m, LB_F32, small);
+        const lb_value in[] = {x, batched(m, LB_F32, shape)};
+        add(m, op, in, 2, attrs, 3);
+        return;
+    }
+    const lb_value in[] = {batched(m, LB_F32, shape)};
+    add(m, op, in, 1, attrs, 2);
+}
+
+static inline void make_track(maker *m, const char *op)
+{
+    const lb_shape channels = lb_shape_of(1, pick(m, 1, 50));
+    const lb_attr attrs[] = {lb_af("momentum", 0.9), lb_ai("spatial", pick(m, 1, 9))};
+    lb_value in[4];
+
+    in[0] = weights(m, channels);
+    in[1] = weights(m, channels);
+    in[2] = fixed(m, LB_F64, channels);
+    in[3] = fixed(m, LB_F64, channels);
+    add(m, op, in, 4, attrs, 2);
+}
+
 static inline void make_reduce_to(maker *m, const char *op)
 {
     const int n = pick(m, 1, 50);
@@ -461,7 +503,11 @@ static const struct {
     {"SoftmaxGrad", make_softmax},
     {"LogSoftmaxGrad", make_softmax},
     {"ReduceSum", make_reduce_sum},
+    {"ReduceSum", make_ends},
+    {"ReduceMean", make_ends},
+    {"ExpandLike", make_ends},
     {"ReduceTo", make_reduce_to},
+    {"BatchNormTrack", make_track},
     {"SgdUpdate", make_update},
 };
 

@@ -1,35 +1,41 @@
 /* nat_reduce.c: the gradients of biases: ReduceSum of a blocked map over everything but
- * its channels, and ReduceTo from rows to one row. */
+ * its channels, and ReduceTo from rows to one row; and what losses end in: sums and means
+ * over the last axes, with their inverse. */
 #include "engine/native/nat_util.h"
 
-/* The axes as bits, from the attribute or a constant input; 0 if they are not known. */
-static int axes_of(const lb_ask *ask)
+/* The axes as bits, from the attribute or a constant input (all where none is named);
+ * false if they are not known. */
+static bool axes_of(const lb_ask *ask, int rank, bool as_input, unsigned *bits)
 {
-    const int rank = ask->in[0].shape.rank;
     int64_t axes[LB_MAX_RANK];
-    int n = lb_attr_ints(ask->node, "axes", axes, LB_MAX_RANK), seen = 0;
+    int n = lb_attr_ints(ask->node, "axes", axes, LB_MAX_RANK);
 
-    if (ask->has_in[1]) {
+    if (as_input) {
         if (!ask->constant[1] || ask->constant[1]->n > LB_MAX_RANK)
-            return 0;
+            return false;
         n = (int)ask->constant[1]->n;
         for (int i = 0; i < n; i++)
             axes[i] = (int64_t)lb_tensor_get(ask->constant[1], (size_t)i);
     }
+    if (n == 0 && lb_attr_int(ask->node, "noop_with_empty_axes", 0) != 0)
+        return false;
+    *bits = n == 0 ? (1u << rank) - 1 : 0;
     for (int i = 0; i < n && i < LB_MAX_RANK; i++)
-        seen |= 1 << (axes[i] < 0 ? axes[i] + rank : axes[i]);
-    return seen;
+        *bits |= 1u << (axes[i] < 0 ? axes[i] + rank : axes[i]);
+    return true;
 }
 
 static bool accepts_sum(lb_ask *ask)
 {
-    const int all = (1 << ask->in[0].shape.rank) - 1;
+    const int rank = ask->in[0].shape.rank;
+    unsigned bits;
 
     if (ask->in[0].dtype != LB_F32 || !lb_nat_can_block(ask, 0) ||
-        lb_attr_int(ask->node, "keepdims", 1) != 0)
+        lb_attr_int(ask->node, "keepdims", 1) != 0 ||
+        !axes_of(ask, rank, ask->has_in[1], &bits))
         return false;
     ask->want_in[0] = LB_BLOCKED;
-    return axes_of(ask) == all - (1 << 1);
+    return bits == ((1u << rank) - 1 - (1u << 1));
 }
 
 static lb_code create_sum(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
@@ -119,6 +125,118 @@ LB_NAT_CLONES static void run_to(const lb_call *call)
     }
 }
 
+/* Rows of `columns` values to a number each, or back. */
+typedef struct ends {
+    size_t rows, columns;
+    double divisor;
+} ends;
+
+/* The reduced axes are the last ones of the whole, so that rows are contiguous. */
+static bool ends_of(const lb_ask *ask, int whole, bool as_input, ends *out)
+{
+    const lb_shape *const shape = &ask->in[whole].shape;
+    unsigned bits = 0;
+    int from = 0;
+
+    *out = (ends){1, 1, 1};
+    if (!axes_of(ask, shape->rank, as_input, &bits))
+        return false;
+    while (from < shape->rank && !(bits & 1u << from))
+        out->rows *= (size_t)shape->dim[from++];
+    for (int i = from; i < shape->rank; i++) {
+        if (!(bits & 1u << i))
+            return false;
+        out->columns *= (size_t)shape->dim[i];
+        out->divisor *= i == 0 && ask->batched_in[whole] ? ask->batch : shape->dim[i];
+    }
+    return true;
+}
+
+static bool accepts_ends(lb_ask *ask)
+{
+    ends e;
+
+    return ask->in[0].dtype == LB_F32 && ask->out[0].dtype == LB_F32 &&
+           ask->in_layout[0] == LB_PLAIN && ends_of(ask, 0, ask->has_in[1], &e);
+}
+
+static lb_code keep_ends(const ends *e, lb_arena *arena, void **out, lb_error *err)
+{
+    ends *const s = LB_TAKE(arena, ends);
+
+    if (!s)
+        return lb_nat_no_memory(err);
+    *s = *e;
+    *out = s;
+    return LB_OK;
+}
+
+static lb_code create_sum_ends(const lb_ask *ask, lb_arena *arena, void **out,
+                               lb_error *err)
+{
+    ends e;
+
+    (void)ends_of(ask, 0, ask->has_in[1], &e);
+    e.divisor = 1;
+    return keep_ends(&e, arena, out, err);
+}
+
+static lb_code create_mean_ends(const lb_ask *ask, lb_arena *arena, void **out,
+                                lb_error *err)
+{
+    ends e;
+
+    (void)ends_of(ask, 0, ask->has_in[1], &e);
+    return keep_ends(&e, arena, out, err);
+}
+
+static void run_ends(const lb_call *call)
+{
+    const ends *const e = call->state;
+    const float *x = call->in[0];
+    float *const y = call->out[0];
+
+    for (size_t row = 0; row < e->rows; row++, x += e->columns) {
+        double sum = 0;
+        for (size_t i = 0; i < e->columns; i++)
+            sum += (double)x[i];
+        y[row] = (float)(sum / e->divisor);
+    }
+}
+
+/* The second operand only lends its shape. */
+static bool accepts_expand(lb_ask *ask)
+{
+    ends e;
+
+    return ask->in[0].dtype == LB_F32 && ask->out[0].dtype == LB_F32 &&
+           ask->in_layout[0] == LB_PLAIN && ends_of(ask, 1, false, &e);
+}
+
+static lb_code create_expand(const lb_ask *ask, lb_arena *arena, void **out,
+                             lb_error *err)
+{
+    ends e;
+
+    (void)ends_of(ask, 1, false, &e);
+    if (lb_attr_int(ask->node, "mean", 0) == 0)
+        e.divisor = 1;
+    return keep_ends(&e, arena, out, err);
+}
+
+static void run_expand(const lb_call *call)
+{
+    const ends *const e = call->state;
+    const float *const x = call->in[0];
+    float *y = call->out[0];
+
+    for (size_t row = 0; row < e->rows; row++, y += e->columns) {
+        const float value = (float)((double)x[row] / e->divisor);
+        for (size_t i = 0; i < e->columns; i++)
+            y[i] = value;
+    }
+}
+
 const lb_kernel lb_nat_reduce_sum = {.table = "native",
                                      .op = "ReduceSum",
                                      .accepts = accepts_sum,
@@ -130,3 +248,21 @@ const lb_kernel lb_nat_reduce_to = {.table = "native",
                                     .accepts = accepts_to,
                                     .create = create_to,
                                     .run = run_to};
+
+const lb_kernel lb_nat_sum_ends = {.table = "native",
+                                   .op = "ReduceSum",
+                                   .accepts = accepts_ends,
+                                   .create = create_sum_ends,
+                                   .run = run_ends};
+
+const lb_kernel lb_nat_mean_ends = {.table = "native",
+                                    .op = "ReduceMean",
+                                    .accepts = accepts_ends,
+                                    .create = create_mean_ends,
+                                    .run = run_ends};
+
+const lb_kernel lb_nat_expand_ends = {.table = "native",
+                                      .op = "ExpandLike",
+                                      .accepts = accepts_expand,
+                                      .create = create_expand,
+                                      .run = run_expand};
