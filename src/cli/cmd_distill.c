@@ -39,6 +39,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
         .dry_run = lb_arg_switch(args, "dry-run"),
         .threads = args->threads,
         .kernels = args->kernels,
+        .conv_direct = args->conv_direct,
         .watch = lb_progress_watch(&progress),
         .cache_progress = lb_progress_cache,
         .phase = lb_progress_phase,

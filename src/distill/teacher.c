@@ -80,7 +80,8 @@ static lb_code make_plan(lb_teacher *t, lb_error *err)
     const int batch = t->setup.batch;
     const lb_plan_options options = {.batch = batch,
                                      .group_samples = batch % GROUP == 0 ? GROUP : 0,
-                                     .kernels = t->setup.kernels};
+                                     .kernels = t->setup.kernels,
+                                     .conv_direct = t->setup.conv_direct};
 
     LB_TRY(lb_graph_clone(t->setup.graph, &t->graph, err));
     LB_TRY(check_output(t, err));
@@ -156,6 +157,11 @@ void lb_teacher_logits(lb_teacher *t, const lb_batch *batch, float *out)
                            (size_t)batch->sample[i];
         memcpy(out + (size_t)i * classes, t->rows + row * classes, classes * sizeof *out);
     }
+}
+
+lb_plan *lb_teacher_live_plan(lb_teacher *t)
+{
+    return t->rows ? NULL : t->plan;
 }
 
 bool lb_teacher_was_softmax(const lb_teacher *t)

@@ -35,6 +35,7 @@ typedef struct lb_teacher_setup {
     const lb_data *data;
     lb_pool *pool;
     lb_kernels kernels;
+    bool conv_direct; /* no Winograd */
     int batch;
     const char *cache_folder;
     lb_log log;
@@ -48,6 +49,9 @@ void lb_teacher_close(lb_teacher *teacher);
 
 /* Logits for the batch, row i at out + i * classes. */
 void lb_teacher_logits(lb_teacher *teacher, const lb_batch *batch, float *out);
+
+/* The plan that answers, to be measured; NULL if the answers come from the cache. */
+lb_plan *lb_teacher_live_plan(lb_teacher *teacher);
 
 /* True if the graph ended in Softmax and its log-probabilities are used as logits. */
 bool lb_teacher_was_softmax(const lb_teacher *teacher);

@@ -41,9 +41,12 @@ static lb_digest key_of(const lb_teacher *t)
     const lb_teacher_setup *const setup = &t->setup;
     const lb_input_options *const input = &t->options.input;
     const int group = setup->batch / lb_plan_describe(t->plan).n_groups;
-    const int32_t numbers[] = {FORMAT,        t->options.views, t->classes,
-                               input->pixels, input->layout,    (int32_t)setup->kernels,
-                               group,         lb_cpu_block(),   t->was_softmax};
+    const int32_t numbers[] = {
+        FORMAT,        t->options.views,
+        t->classes,    input->pixels,
+        input->layout, (int32_t)setup->kernels + (setup->conv_direct ? 256 : 0),
+        group,         lb_cpu_block(),
+        t->was_softmax};
     lb_hash hash;
 
     lb_hash_init(&hash);

@@ -51,6 +51,13 @@ void lb_plan_run(lb_plan *plan);
  * step i to seconds[i], for i below n_steps of lb_plan_describe. */
 void lb_plan_profile(lb_plan *plan, double *seconds);
 
+/* What step i has to do for the whole batch: floating-point operations as its node's cost
+ * says (0 where the operator has none), and the bytes of all that it reads and writes. */
+typedef struct lb_work {
+    double flops, bytes;
+} lb_work;
+lb_work lb_plan_work(const lb_plan *plan, int i);
+
 /* Packs params and constants again after another plan or a loader changed them. */
 void lb_plan_refresh(lb_plan *plan);
 

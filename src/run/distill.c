@@ -33,7 +33,7 @@ static lb_code read_recipe(lb_run *run, lb_error *err)
     return lb_run_place(run, err);
 }
 
-static lb_train_setup train_setup(const lb_run *run)
+lb_train_setup lb_run_train_setup(const lb_run *run)
 {
     const lb_recipe *const r = run->recipe;
 
@@ -50,6 +50,7 @@ static lb_train_setup train_setup(const lb_run *run)
                             .seed = r->seed,
                             .pool = run->pool,
                             .kernels = run->options->kernels,
+                            .conv_direct = run->options->conv_direct,
                             .folder = run->folder,
                             .key = run->key,
                             .resume = run->options->resume,
@@ -57,21 +58,26 @@ static lb_train_setup train_setup(const lb_run *run)
                             .log = run->options->log};
 }
 
-/* Everything that can be known before the first step. */
-static lb_code prepare(lb_run *run, lb_error *err)
+lb_code lb_run_prepare(lb_run *run, lb_error *err)
 {
     LB_TRY(read_recipe(run, err));
     lb_run_phase(run, "data");
     LB_TRY(lb_run_open_data(run, err));
     LB_TRY(lb_run_open_teacher(run, err));
-    LB_TRY(lb_run_open_student(run, err));
+    return lb_run_open_student(run, err);
+}
+
+/* Everything that can be known before the first step. */
+static lb_code prepare(lb_run *run, lb_error *err)
+{
+    LB_TRY(lb_run_prepare(run, err));
     LB_TRY(lb_run_weigh(run, err));
     return lb_run_key(run, err);
 }
 
 static lb_code dry_run(lb_run *run, lb_run_result *out, lb_error *err)
 {
-    const lb_train_setup setup = train_setup(run);
+    const lb_train_setup setup = lb_run_train_setup(run);
     double step_seconds = 0;
 
     lb_run_phase(run, "trying a step");
@@ -89,7 +95,7 @@ static lb_code teach(lb_run *run, lb_error *err)
 
     LB_TRY(lb_run_test_teacher(run, err));
     LB_TRY(lb_run_open_cache(run, err));
-    const lb_train_setup setup = train_setup(run);
+    const lb_train_setup setup = lb_run_train_setup(run);
     lb_run_phase(run, "training");
     const lb_code code = lb_train_run(&setup, run->arena, &run->trained, err);
     run->train_wall = lb_run_clock() - begin;

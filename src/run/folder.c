@@ -44,7 +44,8 @@ static lb_code add_file(lb_run *run, lb_hash *hash, const char *path, lb_error *
 lb_code lb_run_key(lb_run *run, lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
-    const int32_t kernels = (int32_t)run->options->kernels;
+    const int32_t kernels =
+        (int32_t)run->options->kernels + (run->options->conv_direct ? 256 : 0);
     lb_hash hash;
 
     lb_hash_init(&hash);

@@ -142,6 +142,7 @@ lb_code lb_run_open_cache(lb_run *run, lb_error *err)
                                     .data = run->data,
                                     .pool = run->pool,
                                     .kernels = run->options->kernels,
+                                    .conv_direct = run->options->conv_direct,
                                     .batch = r->train.batch,
                                     .cache_folder =
                                         lb_path_join(run->arena, run->parent, ".cache"),

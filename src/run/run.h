@@ -12,6 +12,7 @@ typedef struct lb_run_options {
     bool resume, dry_run;
     int threads; /* 0: all */
     lb_kernels kernels;
+    bool conv_direct;
     lb_watch watch;
     bool (*cache_progress)(void *arg, int done, int total); /* watch.arg */
     void (*phase)(void *arg,

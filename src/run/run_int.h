@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "emit/emit.h"
 #include "prove/prove.h"
+#include "run/bench.h"
 #include "run/run.h"
 
 typedef struct lb_run {
@@ -48,6 +49,15 @@ typedef struct lb_run {
     lb_code (*within)(const lb_run_options *options, int depth, lb_arena *arena,
                       lb_run_result *out, lb_error *err);
 } lb_run;
+
+/* distill.c: reads the recipe and opens data, teacher and student; what training needs.
+ */
+lb_code lb_run_prepare(lb_run *run, lb_error *err) LB_MUST_USE;
+lb_train_setup lb_run_train_setup(const lb_run *run);
+
+/* bench.c: where the time of a training step goes, over about so many seconds. */
+lb_code lb_run_measure(const lb_run *run, double seconds, lb_bench *out,
+                       lb_error *err) LB_MUST_USE;
 
 /* phase.c */
 double lb_run_clock(void);

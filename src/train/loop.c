@@ -346,30 +346,3 @@ lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_resu
     close_session(&s);
     return code;
 }
-
-/* Needs no teacher: the shapes are what counts. */
-lb_code lb_train_try(const lb_train_setup *setup, lb_arena *arena, double *step_seconds,
-                     lb_error *err)
-{
-    const int classes = setup->data->content.n_classes;
-    const size_t batch = (size_t)setup->options->batch;
-    int32_t *const labels = LB_TAKE_ARRAY(arena, batch, int32_t);
-    session s = {.setup = setup, .arena = arena};
-    lb_graph *student = NULL;
-    double fastest = INFINITY;
-
-    if (!labels)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for a batch");
-    LB_TRY(lb_graph_with_precision(setup->student, precision_of(setup), &student, err));
-    lb_code code = lb_lesson_open(setup, student, classes, arena, &s.lesson, err);
-    for (int i = 0; code == LB_OK && i < 3; i++) {
-        const double begin = lb_train_clock();
-        lb_lesson_run(&s.lesson, labels, 0);
-        fastest = fmin(fastest, lb_train_clock() - begin);
-    }
-    if (code == LB_OK)
-        *step_seconds = fastest;
-    lb_lesson_close(&s.lesson);
-    lb_graph_free(student);
-    return code;
-}

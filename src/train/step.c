@@ -142,6 +142,7 @@ static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
 {
     const bool reference = setup->options->precision == LB_PRECISION_FLOAT64;
     const lb_plan_options plan = {.batch = lesson->batch,
+                                  .conv_direct = setup->conv_direct,
                                   .kernels =
                                       reference ? LB_KERNELS_REFERENCE : setup->kernels};
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "distill/loss.h"
 #include "distill/teacher.h"
+#include "engine/timing.h"
 
 typedef enum lb_schedule_kind {
     LB_SCHEDULE_CONSTANT,
@@ -86,6 +87,7 @@ typedef struct lb_train_setup {
     uint64_t seed;
     lb_pool *pool;
     lb_kernels kernels;
+    bool conv_direct;   /* no Winograd */
     const char *folder; /* of the run: checkpoints lie there; NULL: none are written */
     const char *key; /* what the run is, by content: a checkpoint of another is refused */
     bool resume;
@@ -109,6 +111,19 @@ lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_resu
  * a dry run. Nothing is changed or written. */
 lb_code lb_train_try(const lb_train_setup *setup, lb_arena *arena, double *step_seconds,
                      lb_error *err) LB_MUST_USE;
+
+/* Where the time of training goes, measured over real steps at a rate of zero: batches
+ * come through the loader, a live teacher is asked. Without one in the setup its answers
+ * are blank, and cost as little as a cache's. */
+typedef struct lb_train_profile {
+    lb_timing student, teacher; /* teacher.n is 0 if none was asked live */
+    int steps;                  /* that were measured */
+    double step_seconds;        /* median of a whole step, with all threads */
+    double idle_share;          /* of it, waiting for the loader */
+} lb_train_profile;
+/* Takes about so many seconds, with a few steps at least. */
+lb_code lb_train_measure(const lb_train_setup *setup, double seconds, lb_arena *arena,
+                         lb_train_profile *out, lb_error *err) LB_MUST_USE;
 
 /* Checks that the network has one input that takes samples of this shape, and sets the
  * layout where the input's shape makes it clear: [N,28,28,1] for samples [1,28,28] is

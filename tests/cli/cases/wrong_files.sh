@@ -8,6 +8,7 @@ for file in nowhere folder empty zeros; do
     code limbeck run $file --input x.npy --output y.npy
     code limbeck emit $file -o out
     code limbeck eval $file --data npy:$file
+    code limbeck bench $file
 done
 code limbeck report nowhere
 code limbeck runs nowhere
