@@ -53,7 +53,12 @@ long lb_arena_takes(void)
 static void *take_aligned(size_t size)
 {
     const bool large = size >= 2 * (size_t)HUGE_PAGE;
-    void *const p = aligned_alloc(large ? (size_t)HUGE_PAGE : (size_t)ALIGN, size);
+    const size_t alignment = large ? (size_t)HUGE_PAGE : (size_t)ALIGN;
+    size_t whole; /* C11 wants a multiple */
+
+    if (!lb_size_add(size, alignment - 1, &whole))
+        return NULL;
+    void *const p = aligned_alloc(alignment, whole / alignment * alignment);
 
 #if defined(MADV_HUGEPAGE)
     if (p && large)
