@@ -1,8 +1,11 @@
 /* depth_weight.c: the gradient of the weights of a depthwise 3x3 convolution: its nine
- * sums for a block of channels stay in registers over all pixels of all samples. */
+ * sums for a block of channels stay in registers over a plane. Planes are taken as they
+ * lie in memory. */
 #include "engine/simd/depth.h"
 
-enum { PIXELS = 4, MOST_COLUMNS = 2 * (PIXELS - 1) + 3 };
+#include <string.h>
+
+enum { AHEAD = 2048, PIXELS = 4, MOST_COLUMNS = 2 * (PIXELS - 1) + 3 };
 
 /* Adds `count` pixels of dy whose windows lie inside; at: the first one's column of x. */
 LB_INLINE void add_inside(int count, int stride, const float *const row[3], ptrdiff_t at,
@@ -21,6 +24,8 @@ LB_INLINE void add_inside(int count, int stride, const float *const row[3], ptrd
 #pragma GCC unroll 9
         for (int i = 0; i < (count - 1) * stride + 3; i++)
             v[i] = lb_load(row[r] + (at + i) * LB_BLOCK);
+        for (int i = 0; r == 2 && i < count * stride; i++)
+            lb_fetch(row[r] + (at + i) * LB_BLOCK, AHEAD);
 #pragma GCC unroll 4
         for (int i = 0; i < count; i++)
 #pragma GCC unroll 3
@@ -67,19 +72,15 @@ LB_INLINE void add_plane(const lb_depth *s, int stride, lb_span all, const float
     }
 }
 
-LB_INLINE void add_samples(const lb_depth *s, int stride, const float *x, const float *dy,
-                           float *dw)
+LB_INLINE void add_block(const lb_depth *s, int stride, lb_span all, const float *x,
+                         const float *dy, float *dw)
 {
-    const size_t in = (size_t)s->h * (size_t)s->w * LB_BLOCK * (size_t)s->c;
-    const size_t out = (size_t)s->oh * (size_t)s->ow * LB_BLOCK * (size_t)s->c;
-    const lb_span all = lb_depth_inside(s);
     lb_vec sum[9];
 
 #pragma GCC unroll 9
     for (int k = 0; k < 9; k++)
-        sum[k] = lb_zero();
-    for (int n = 0; n < s->n; n++, x += in, dy += out)
-        add_plane(s, stride, all, x, dy, sum);
+        sum[k] = lb_load(dw + k * LB_BLOCK);
+    add_plane(s, stride, all, x, dy, sum);
 #pragma GCC unroll 9
     for (int k = 0; k < 9; k++)
         lb_store(dw + k * LB_BLOCK, sum[k]);
@@ -89,10 +90,16 @@ void LB_SIMD(depth_weight)(const lb_depth *s, const float *x, const float *dy, f
 {
     const size_t in = (size_t)s->h * (size_t)s->w * LB_BLOCK;
     const size_t out = (size_t)s->oh * (size_t)s->ow * LB_BLOCK;
+    const size_t window = (size_t)9 * LB_BLOCK;
+    const lb_span all = lb_depth_inside(s);
 
-    for (int c = 0; c < s->c; c++, x += in, dy += out, dw += (ptrdiff_t)9 * LB_BLOCK)
-        if (s->stride == 1)
-            add_samples(s, 1, x, dy, dw);
-        else
-            add_samples(s, 2, x, dy, dw);
+    memset(dw, 0, (size_t)s->c * window * sizeof *dw);
+    for (int n = 0; n < s->n; n++)
+        for (int c = 0; c < s->c; c++, x += in, dy += out) {
+            float *const to = dw + (size_t)c * window;
+            if (s->stride == 1)
+                add_block(s, 1, all, x, dy, to);
+            else
+                add_block(s, 2, all, x, dy, to);
+        }
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -40,6 +41,14 @@ LB_INLINE lb_vec lb_load(const float *p)
 LB_INLINE void lb_store(float *p, lb_vec v)
 {
     *(lb_vec_loose *)p = v;
+}
+
+/* Asks for the line that lies `ahead` floats behind p, which nobody has to own: values of
+ * the forward pass have left the cache when the backward pass wants them, and the CPU's
+ * own prefetching ends with each page. */
+LB_INLINE void lb_fetch(const float *p, size_t ahead)
+{
+    __builtin_prefetch((const void *)((uintptr_t)p + ahead * sizeof *p));
 }
 
 LB_INLINE lb_vec lb_zero(void)
