@@ -281,6 +281,17 @@ static inline void make_depthwise(maker *m, const char *op)
     add_conv(m, op, w, size, c, c);
 }
 
+/* 1x1 windows, between one and many pixels. */
+static inline void make_point(maker *m, const char *op)
+{
+    const int size[2] = {pick(m, 1, 14), pick(m, 0, 1) ? pick(m, 1, 3) : pick(m, 1, 20)};
+    const lb_window w = {
+        .n = 2, .group = 1, .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}};
+    const int c = pick(m, 1, 70), f = pick(m, 1, 70);
+
+    add_conv(m, op, w, size, c, f);
+}
+
 static inline void make_gemm(maker *m, const char *op)
 {
     const int k = pick(m, 1, 70), n = pick(m, 1, 40);
@@ -485,6 +496,10 @@ static const struct {
     {"FusedConv", make_depthwise},
     {"ConvGradInput", make_depthwise},
     {"ConvGradWeight", make_depthwise},
+    {"Conv", make_point},
+    {"FusedConv", make_point},
+    {"ConvGradInput", make_point},
+    {"ConvGradWeight", make_point},
     {"Gemm", make_gemm},
     {"MatMul", make_matmul},
     {"MatMulGradWeight", make_matmul},

@@ -27,6 +27,13 @@ typedef struct lb_depth {
     int pad_h, pad_w;
 } lb_depth;
 
+/* A 1x1 convolution with stride 1: x [n, ic, pixels, block] -> y [n, oc, pixels, block];
+ * filters: those of y that are not padding. */
+typedef struct lb_point {
+    int n, ic, oc; /* samples; blocks of channels */
+    int pixels, filters;
+} lb_point;
+
 /* What follows the convolution, in this order; NULL: left out. */
 typedef struct lb_conv_after {
     const float *bias;     /* [oc * block] */
