@@ -1,14 +1,13 @@
 /* wino_forward.c: Winograd's 3x3 convolution, and the gradient of its input, which is one
  * too: tiles are transformed, multiplied as 36 matrices, and transformed back. */
 #include "engine/simd/wino.h"
+#include "engine/simd/wino_product.h"
 
 #include <string.h>
 
 enum {
-    CACHE = 384 << 10,             /* bytes that a chunk may fill, both ways */
-    LEAST = 48,                    /* tiles of a chunk, so that weights are reused */
-    ROWS = LB_BLOCK == 16 ? 8 : 6, /* tiles that are multiplied at once */
-    NARROW_ROWS = LB_BLOCK == 16 ? 16 : 8 /* likewise, for one block of filters */
+    CACHE = 384 << 10, /* bytes that a chunk may fill, both ways */
+    LEAST = 48         /* tiles of a chunk, so that weights are reused */
 };
 
 static int at_most(int a, int b)
@@ -32,89 +31,20 @@ size_t LB_SIMD(wino_plan)(lb_wino *s)
            (lb_wino_pitch(s->chunk, s->ic) + lb_wino_pitch(s->chunk, s->oc) + sum);
 }
 
-/* m [rows][wide blocks] = v [rows][k] * u [k][wide blocks]; rows lie v_row and m_row
- * floats apart. */
-LB_INLINE void multiply(int rows, int wide, const float *v, size_t v_row, const float *u,
-                        size_t k, float *m, size_t m_row)
-{
-    lb_vec sum[16][2];
-
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++)
-        sum[r][0] = sum[r][1] = lb_zero();
-    for (size_t i = 0; i < k; i++, u += wide * LB_BLOCK) {
-        const lb_vec a = lb_load(u), b = wide > 1 ? lb_load(u + LB_BLOCK) : a;
-#pragma GCC unroll 16
-        for (int r = 0; r < rows; r++) {
-            const lb_vec x = lb_splat(v[(size_t)r * v_row + i]);
-            sum[r][0] = lb_fma(x, a, sum[r][0]);
-            if (wide > 1)
-                sum[r][1] = lb_fma(x, b, sum[r][1]);
-        }
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-        lb_store(m + (size_t)r * m_row, sum[r][0]);
-        if (wide > 1)
-            lb_store(m + (size_t)r * m_row + LB_BLOCK, sum[r][1]);
-    }
-}
-
-typedef struct product {
-    const float *v;
-    float *m;
-    size_t v_row, m_row, k;
-    int rows;
-} product;
-
-LB_INLINE int multiply_by(int rows, int wide, const product *p, int from, const float *u)
-{
-    for (; from + rows <= p->rows; from += rows)
-        multiply(rows, wide, p->v + (size_t)from * p->v_row, p->v_row, u, p->k,
-                 p->m + (size_t)from * p->m_row, p->m_row);
-    return from;
-}
-
-static void multiply_two(const product *p, const float *u)
-{
-    int from = multiply_by(ROWS, 2, p, 0, u);
-
-    from = multiply_by(4, 2, p, from, u);
-    from = multiply_by(2, 2, p, from, u);
-    multiply_by(1, 2, p, from, u);
-}
-
-static void multiply_one(const product *p, const float *u)
-{
-    int from = multiply_by(NARROW_ROWS, 1, p, 0, u);
-
-    from = multiply_by(8, 1, p, from, u);
-    from = multiply_by(4, 1, p, from, u);
-    multiply_by(1, 1, p, from, u);
-}
-
-/* m [36][count][oc] = v [36][count][ic] * u [36][ic][oc], the weights in panels of two
- * blocks of filters, the last of one if there is an odd one. */
+/* m [36][count][oc] = v [36][count][ic] * u [36][ic][oc] */
 static void multiply_all(const lb_wino *s, const float *v, const float *u, int count,
                          float *m)
 {
     const size_t v_pitch = lb_wino_pitch(s->chunk, s->ic);
     const size_t m_pitch = lb_wino_pitch(s->chunk, s->oc);
     const size_t k = (size_t)s->ic * LB_BLOCK;
-    product p = {.v_row = k, .m_row = (size_t)s->oc * LB_BLOCK, .k = k, .rows = count};
+    lb_wino_product p = {
+        .v_row = k, .m_row = (size_t)s->oc * LB_BLOCK, .k = k, .rows = count};
 
     for (size_t point = 0; point < LB_WINO_ALL; point++) {
         p.v = v + point * v_pitch;
-        for (int o = 0; o < s->oc; o += 2) {
-            p.m = m + point * m_pitch + (size_t)o * LB_BLOCK;
-            if (o + 1 < s->oc) {
-                multiply_two(&p, u);
-                u += 2 * k * LB_BLOCK;
-            } else {
-                multiply_one(&p, u);
-                u += k * LB_BLOCK;
-            }
-        }
+        p.m = m + point * m_pitch;
+        u = lb_wino_multiply_panels(&p, s->oc, u);
     }
 }
 

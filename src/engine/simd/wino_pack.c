@@ -2,19 +2,11 @@
  * [filter], each cut into panels of two blocks of filters, the last of one if there is an
  * odd one. */
 #include "engine/simd/wino.h"
+#include "engine/simd/wino_product.h"
 
 size_t LB_SIMD(wino_packed)(const lb_wino *s)
 {
     return (size_t)LB_WINO_ALL * (size_t)(s->ic * s->oc) * LB_BLOCK * LB_BLOCK;
-}
-
-/* Where block o of filters of channel i lies within a point's matrix. */
-static size_t place(const lb_wino *s, int i, int o)
-{
-    const int panel = o / 2 * 2, wide = panel + 1 < s->oc ? 2 : 1;
-    const size_t before = (size_t)panel * (size_t)s->ic * LB_BLOCK;
-
-    return (before + (size_t)i * (size_t)wide + (size_t)(o - panel)) * LB_BLOCK;
 }
 
 /* One channel, one block of filters: nine weights of each become 36. */
@@ -61,7 +53,7 @@ static void pack(const lb_wino *s, const source *from, float *u)
                 for (int j = 0; j < 9; j++)
                     g[j][k] = there ? w[from->turned ? 8 - j : j] : 0;
             }
-            transform(g, u + place(s, i, b), pitch);
+            transform(g, u + lb_wino_panel(s->ic * LB_BLOCK, s->oc, i, b), pitch);
         }
 }
 

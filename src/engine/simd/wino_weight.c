@@ -2,10 +2,9 @@
  * and of dy are transformed, multiplied point by point over all tiles, and the 36 sums
  * transformed to the nine of a kernel. */
 #include "engine/simd/wino.h"
+#include "engine/simd/wino_product.h"
 
 #include <string.h>
-
-enum { ROWS = LB_BLOCK == 16 ? 8 : 4 }; /* channels of x that are summed at once */
 
 /* The 36 points of a tile of dy, one block of filters. */
 LB_INLINE void tile_of_dy(const lb_wino *s, const float *dy, int row, int column,
@@ -53,36 +52,6 @@ static void gather_dy(const lb_wino *s, const float *dy, int first, int count, f
     }
 }
 
-/* sum [ROWS][wide blocks] += v [count][ROWS]^T * d [count][wide blocks] */
-LB_INLINE void add_products(int wide, const float *v, size_t v_row, const float *d,
-                            size_t d_row, int count, float *sum)
-{
-    lb_vec a[ROWS][2];
-
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; r++) {
-        a[r][0] = lb_load(sum + (size_t)r * d_row);
-        if (wide > 1)
-            a[r][1] = lb_load(sum + (size_t)r * d_row + LB_BLOCK);
-    }
-    for (int t = 0; t < count; t++, v += v_row, d += d_row) {
-        const lb_vec d0 = lb_load(d), d1 = wide > 1 ? lb_load(d + LB_BLOCK) : d0;
-#pragma GCC unroll 8
-        for (int r = 0; r < ROWS; r++) {
-            const lb_vec x = lb_splat(v[r]);
-            a[r][0] = lb_fma(x, d0, a[r][0]);
-            if (wide > 1)
-                a[r][1] = lb_fma(x, d1, a[r][1]);
-        }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; r++) {
-        lb_store(sum + (size_t)r * d_row, a[r][0]);
-        if (wide > 1)
-            lb_store(sum + (size_t)r * d_row + LB_BLOCK, a[r][1]);
-    }
-}
-
 /* sum [36][ic][oc] += v [36][count][ic]^T * d [36][count][oc] */
 static void add_all(const lb_wino *s, const float *v, const float *d, int count,
                     float *sum)
@@ -93,14 +62,14 @@ static void add_all(const lb_wino *s, const float *v, const float *d, int count,
 
     for (size_t point = 0; point < LB_WINO_ALL; point++)
         for (size_t o = 0; o < m; o += 2 * LB_BLOCK)
-            for (size_t i = 0; i < c; i += ROWS) {
+            for (size_t i = 0; i < c; i += LB_WINO_SUMS) {
                 const float *const vs = v + point * v_pitch + i;
                 const float *const ds = d + point * d_pitch + o;
                 float *const to = sum + (point * c + i) * m + o;
                 if (o + LB_BLOCK < m)
-                    add_products(2, vs, c, ds, m, count, to);
+                    lb_wino_add_products(2, vs, c, ds, m, count, to);
                 else
-                    add_products(1, vs, c, ds, m, count, to);
+                    lb_wino_add_products(1, vs, c, ds, m, count, to);
             }
 }
 
