@@ -81,6 +81,14 @@ void lb_nat_pack_bias(const lb_nat_conv *c, const float *plain, float *packed)
     memcpy(packed, plain, (size_t)c->m * sizeof *plain);
 }
 
+size_t lb_nat_taps_bytes(const lb_nat_conv *c)
+{
+    const size_t pairs = (size_t)c->c_blocks * (size_t)c->m_blocks;
+    const int taps = c->window.kernel[0] * c->window.kernel[1];
+
+    return (size_t)taps * pairs * (size_t)(c->block * c->block) * sizeof(float);
+}
+
 void lb_nat_unpack_taps(const lb_nat_conv *c, const float *sum, float *plain)
 {
     const int taps = c->window.kernel[0] * c->window.kernel[1];

@@ -29,7 +29,8 @@ bool lb_nat_after_of(const lb_ask *ask, const lb_nat_conv *c, lb_conv_after *out
 void lb_nat_pack_bias(const lb_nat_conv *c, const float *plain, float *packed);
 size_t lb_nat_bias_bytes(const lb_nat_conv *c);
 
-/* dw [m][c][taps] from [taps][c padded][m padded]. */
+/* dw [m][c][taps] from [taps][c padded][m padded], and the bytes of the latter. */
+size_t lb_nat_taps_bytes(const lb_nat_conv *c);
 void lb_nat_unpack_taps(const lb_nat_conv *c, const float *sum, float *plain);
 
 #endif

@@ -1,9 +1,8 @@
 /* wino_forward.c: Winograd's 3x3 convolution, and the gradient of its input, which is one
  * too: tiles are transformed, multiplied as 36 matrices, and transformed back. */
 #include "engine/simd/wino.h"
+#include "engine/simd/wino_after.h"
 #include "engine/simd/wino_product.h"
-
-#include <string.h>
 
 enum {
     CACHE = 384 << 10, /* bytes that a chunk may fill, both ways */
@@ -69,61 +68,22 @@ LB_INLINE void transform_back(const float *m, size_t pitch, lb_vec o[4][4])
         lb_wino_out(w[i], o[i]);
 }
 
-typedef struct finish {
-    lb_vec bias, low, high;
-    bool adds, clips;
-} finish;
-
-LB_INLINE lb_vec finished(const finish *f, lb_vec v, const float *residual)
-{
-    v = v + f->bias;
-    if (f->adds)
-        v = v + lb_load(residual);
-    if (f->clips)
-        v = lb_min(f->high, lb_max(f->low, v));
-    return v;
-}
-
-/* Stores what of the tile lies inside y. */
-LB_INLINE void store_tile(const lb_wino *s, const finish *f, lb_vec o[4][4], int row,
-                          int column, const float *residual, float *y)
-{
-    const size_t pitch = (size_t)s->ow * LB_BLOCK;
-    const size_t at = ((size_t)row * (size_t)s->ow + (size_t)column) * LB_BLOCK;
-    const int rows = at_most(4, s->oh - row), columns = at_most(4, s->ow - column);
-
-    y += at;
-    residual += at;
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++)
-            if (i < rows && j < columns)
-                lb_store(y + (size_t)i * pitch + (size_t)j * LB_BLOCK,
-                         finished(f, o[i][j],
-                                  residual + (size_t)i * pitch + (size_t)j * LB_BLOCK));
-}
-
 static void scatter(const lb_wino *s, const lb_conv_after *after, const float *m,
                     int first, int count, float *y)
 {
     const size_t plane = (size_t)s->oh * (size_t)s->ow * LB_BLOCK;
     const size_t pitch = lb_wino_pitch(s->chunk, s->oc);
-    finish f = {.adds = after->residual != NULL,
-                .clips = after->clips,
-                .low = lb_splat(after->low),
-                .high = lb_splat(after->high)};
 
     for (int b = 0; b < s->oc; b++) {
         lb_wino_place p = lb_wino_place_of(s, first);
-        f.bias = after->bias ? lb_load(after->bias + b * LB_BLOCK) : lb_zero();
+        const lb_wino_after f = lb_wino_after_of(after, b);
         for (int t = 0; t < count; t++, lb_wino_next(s, &p)) {
             const size_t at = ((size_t)p.sample * (size_t)s->oc + (size_t)b) * plane;
             lb_vec o[4][4];
             transform_back(m + ((size_t)t * (size_t)s->oc + (size_t)b) * LB_BLOCK, pitch,
                            o);
-            store_tile(s, &f, o, p.row * LB_WINO_TILE, p.column * LB_WINO_TILE,
-                       f.adds ? after->residual + at : y + at, y + at);
+            lb_wino_store(s, &f, o, p.row * LB_WINO_TILE, p.column * LB_WINO_TILE,
+                          f.adds ? after->residual + at : y + at, y + at);
         }
     }
 }

@@ -1,0 +1,137 @@
+/* halve_weight.c: the gradient of the weights of a 3x3 convolution of stride 2. */
+#include "engine/simd/halve.h"
+#include "engine/simd/wino_product.h"
+
+#include <string.h>
+
+/* d [25][count][oc] */
+static void gather_dy(const lb_wino *s, const float *dy, int first, int count, float *d)
+{
+    const size_t plane = (size_t)s->oh * (size_t)s->ow * LB_BLOCK;
+    const size_t pitch = lb_halve_pitch(s->chunk, s->oc);
+
+    for (int b = 0; b < s->oc; b++)
+        for (int t = 0; t < count; t++) {
+            const lb_halve_tile tile = lb_halve_tile_of(s, first + t);
+            const float *const from =
+                dy + ((size_t)tile.sample * (size_t)s->oc + (size_t)b) * plane;
+            float *const to = d + (size_t)(t * s->oc + b) * LB_BLOCK;
+            lb_vec y[5][5], w[5][4];
+            lb_halve_load(from, s->oh, s->ow, tile.row, tile.column, 1, 4, 4, y);
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; j++) {
+                const lb_vec v[4] = {y[0][j], y[1][j], y[2][j], y[3][j]};
+                lb_vec o[5];
+                lb_halve_grad_in(v, o);
+#pragma GCC unroll 5
+                for (int i = 0; i < 5; i++)
+                    w[i][j] = o[i];
+            }
+#pragma GCC unroll 5
+            for (int i = 0; i < 5; i++) {
+                lb_vec o[5];
+                lb_halve_grad_in(w[i], o);
+#pragma GCC unroll 5
+                for (int j = 0; j < 5; j++)
+                    lb_store(to + (size_t)(i * 5 + j) * pitch, o[j]);
+            }
+        }
+}
+
+/* Floats of the sums before a point. */
+static size_t sum_at(const lb_wino *s, int point)
+{
+    size_t rows = 0;
+
+    for (int p = 0; p < point; p++)
+        rows += (size_t)(lb_halve_rows(p, LB_HALVE_FORWARD) * s->ic) * LB_BLOCK;
+    return rows * (size_t)s->oc * LB_BLOCK;
+}
+
+/* sum [point][phases][ic][oc] += v^T * d */
+static void add_all(const lb_wino *s, const float *v, const float *d, int count,
+                    float *sum)
+{
+    const size_t v_pitch = lb_halve_pitch(s->chunk, LB_HALVE_PHASES * s->ic);
+    const size_t d_pitch = lb_halve_pitch(s->chunk, s->oc);
+    const size_t m = (size_t)s->oc * LB_BLOCK;
+
+    for (int point = 0; point < LB_HALVE_ALL; point++) {
+        const size_t rows =
+            (size_t)(lb_halve_rows(point, LB_HALVE_FORWARD) * s->ic) * LB_BLOCK;
+        for (size_t o = 0; o < m; o += 2 * LB_BLOCK)
+            for (size_t i = 0; i < rows; i += LB_WINO_SUMS) {
+                const float *const vs = v + (size_t)point * v_pitch + i;
+                const float *const ds = d + (size_t)point * d_pitch + o;
+                float *const to = sum + i * m + o;
+                if (o + LB_BLOCK < m)
+                    lb_wino_add_products(2, vs, rows, ds, m, count, to);
+                else
+                    lb_wino_add_products(1, vs, rows, ds, m, count, to);
+            }
+        sum += rows * m;
+    }
+}
+
+/* One phase: its weights of all channels and filters. n: floats of [ic][oc]. */
+LB_INLINE void transform_back(const lb_wino *s, const float *sum, int phase, size_t n,
+                              float *dw)
+{
+    const bool row_odd = phase & 2, column_odd = phase & 1;
+    const float *from[25];
+
+    for (int p = 0; p < LB_HALVE_ALL; p++)
+        from[p] =
+            sum + sum_at(s, p) + (size_t)lb_halve_place(phase, p, LB_HALVE_FORWARD) * n;
+    for (size_t k = 0; k < n; k += LB_BLOCK) {
+        lb_vec w[2][5];
+#pragma GCC unroll 5
+        for (int j = 0; j < 5; j++) {
+            lb_vec v[5], o[2] = {lb_zero(), lb_zero()};
+#pragma GCC unroll 5
+            for (int i = 0; i < 5; i++)
+                v[i] = lb_halve_has(phase, i * 5 + j, LB_HALVE_FORWARD)
+                           ? lb_load(from[i * 5 + j] + k)
+                           : lb_zero();
+            lb_halve_weight_out(v, row_odd, o);
+            w[0][j] = o[0];
+            w[1][j] = o[1];
+        }
+#pragma GCC unroll 2
+        for (int i = 0; i < 2; i++) {
+            lb_vec o[2];
+            if (i > 0 && row_odd)
+                continue;
+            lb_halve_weight_out(w[i], column_odd, o);
+#pragma GCC unroll 2
+            for (int j = 0; j < 2; j++) {
+                if (j > 0 && column_odd)
+                    continue;
+                const int row = row_odd ? 1 : 2 * i, column = column_odd ? 1 : 2 * j;
+                lb_store(dw + (size_t)(row * 3 + column) * n + k, o[j]);
+            }
+        }
+    }
+}
+
+void LB_SIMD(halve_weight)(const lb_wino *s, const float *x, const float *dy, float *dw,
+                           float *scratch)
+{
+    const int tiles = s->n * s->tiles_h * s->tiles_w;
+    const size_t n = (size_t)(s->ic * s->oc) * LB_BLOCK * LB_BLOCK;
+    float *const v = scratch;
+    float *const d = v + LB_HALVE_ALL * lb_halve_pitch(s->chunk, LB_HALVE_PHASES * s->ic);
+    float *const sum = d + LB_HALVE_ALL * lb_halve_pitch(s->chunk, s->oc);
+
+    memset(sum, 0, sum_at(s, LB_HALVE_ALL) * sizeof *sum);
+    for (int first = 0; first < tiles; first += s->chunk) {
+        const int count = tiles - first < s->chunk ? tiles - first : s->chunk;
+        lb_halve_gather(s, x, first, count, v);
+        gather_dy(s, dy, first, count, d);
+        add_all(s, v, d, count, sum);
+    }
+    transform_back(s, sum, 0, n, dw);
+    transform_back(s, sum, 1, n, dw);
+    transform_back(s, sum, 2, n, dw);
+    transform_back(s, sum, 3, n, dw);
+}
