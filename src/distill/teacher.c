@@ -106,6 +106,30 @@ static lb_code take_scratch(lb_teacher *t, lb_arena *arena, lb_error *err)
     return LB_OK;
 }
 
+/* The form of stored rows; what is asked live over fixed views goes through it, too. */
+static lb_code choose_form(lb_teacher *t, lb_arena *arena, lb_error *err)
+{
+    const lb_teacher_options *const o = &t->options;
+
+    t->form = (lb_row_form){o->store, t->classes, 0};
+    if (o->views == 0 || o->store == LB_CACHE_NONE)
+        return LB_OK;
+    if (o->top < 0 || o->top > LB_ROW_TOP || (o->top > 0 && o->top >= t->classes))
+        return lb_raise(err, LB_ERR_INPUT,
+                        "cache.top is %d, but the teacher tells %d classes apart; it "
+                        "must be smaller, or 0 for all of them",
+                        o->top, t->classes);
+    if (o->top > 0 && t->classes > LB_ROW_CLASSES)
+        return lb_raise(err, LB_ERR_UNSUPPORTED,
+                        "cache.top works with up to %d classes, not %d", LB_ROW_CLASSES,
+                        t->classes);
+    t->form.top = o->top;
+    t->row_bytes = lb_row_bytes(&t->form);
+    t->row = lb_arena_take(arena, t->row_bytes);
+    return t->row ? LB_OK
+                  : lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher's answers");
+}
+
 lb_code lb_teacher_open(const lb_teacher_setup *setup, lb_arena *arena, lb_teacher **out,
                         lb_error *err)
 {
@@ -119,6 +143,8 @@ lb_code lb_teacher_open(const lb_teacher_setup *setup, lb_arena *arena, lb_teach
     if (!lb_shape_count(&t->shape, &t->sample_size))
         return lb_bug(err, "the data has no sample shape");
     lb_code code = make_plan(t, err);
+    if (code == LB_OK)
+        code = choose_form(t, arena, err);
     if (code == LB_OK)
         code = take_scratch(t, arena, err);
     if (code == LB_OK && t->options.views > 0 && t->options.store != LB_CACHE_NONE &&
@@ -147,15 +173,19 @@ void lb_teacher_close(lb_teacher *t)
 void lb_teacher_logits(lb_teacher *t, const lb_batch *batch, float *out)
 {
     const size_t classes = (size_t)t->classes;
+    const bool exact = t->form.store != LB_CACHE_FP16 && t->form.top == 0;
 
-    if (!t->rows) {
+    if (!t->rows)
         lb_teacher_ask(t, batch->pixels, batch->n, out);
+    if (!t->rows && exact)
         return;
-    }
     for (int i = 0; i < batch->n; i++) {
         const size_t row = (size_t)batch->view[i] * (size_t)t->setup.data->n[LB_TRAIN] +
                            (size_t)batch->sample[i];
-        memcpy(out + (size_t)i * classes, t->rows + row * classes, classes * sizeof *out);
+        float *const to = out + (size_t)i * classes;
+        if (!t->rows)
+            (void)lb_row_pack(&t->form, to, t->row);
+        lb_row_unpack(&t->form, t->rows ? t->rows + row * t->row_bytes : t->row, to);
     }
 }
 

@@ -1,9 +1,11 @@
 /* teacher.h: what the teacher says about a batch, live or from its cache.
  *
- * The cache holds the teacher's logits for K fixed views of every training sample, fp32,
- * in one mapped file whose header names teacher, data, preprocessing, augmentation and
- * views by content. A cache that does not match is made anew, never used; a few rows are
- * checked against the live teacher on every load. */
+ * The cache holds the teacher's logits for a few fixed views of every training sample in
+ * one mapped file whose header names teacher, data, preprocessing, augmentation and views
+ * by content. They are stored as they are (fp32), or as recipes ask for by name: rounded
+ * (fp16), or the `top` K of C classes and a remainder that the other C - K share evenly
+ * (teacher_rows.c has the formula). A cache that does not match is made anew, never used;
+ * a few rows are checked against the live teacher on every load. */
 #ifndef LB_DISTILL_TEACHER_H
 #define LB_DISTILL_TEACHER_H
 
@@ -11,17 +13,22 @@
 #include "data/loader.h"
 #include "engine/plan.h"
 
-typedef enum lb_cache_store { LB_CACHE_NONE, LB_CACHE_FP32 } lb_cache_store;
+typedef enum lb_cache_store {
+    LB_CACHE_NONE,
+    LB_CACHE_FP32,
+    LB_CACHE_FP16
+} lb_cache_store;
 
 typedef struct lb_teacher_options {
     const char *onnx;   /* path, or NULL */
     const char *recipe; /* trained by this recipe first if `onnx` is missing; or NULL */
     lb_input_options input;
     int views; /* cache.views; 0: no fixed views */
-    int store; /* cache.store: fp32, or none (live over the same fixed views) */
+    int store; /* cache.store: fp32, fp16, or none (live over the same fixed views) */
+    int top;   /* cache.top: classes that are kept of each row; 0: all */
 } lb_teacher_options;
 extern const lb_key lb_teacher_keys[]; /* onnx, recipe */
-extern const lb_key lb_cache_keys[];   /* views, store */
+extern const lb_key lb_cache_keys[];   /* views, store, top */
 
 typedef struct lb_teacher lb_teacher;
 

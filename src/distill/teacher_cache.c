@@ -12,13 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FORMAT = 1, SPOT_ROWS = 64 };
+enum { FORMAT = 2, SPOT_ROWS = 64 };
 
 /* Fixed-size fields only, no padding; written as it lies in memory: a cache is for the
  * machine that made it. */
 typedef struct header {
     char magic[8];
-    uint32_t format, classes, views, samples;
+    uint32_t format, classes, views, samples, store, top;
     lb_digest key;
 } header;
 
@@ -26,8 +26,9 @@ typedef struct cache {
     lb_teacher *teacher;
     header head;
     const char *path;
-    size_t row_bytes, rows_bytes, n_rows;
+    size_t rows_bytes, n_rows;
     float *answers; /* [batch, classes] */
+    char *packed;   /* [batch] rows as they are stored */
 } cache;
 
 static void hash_numbers(lb_hash *hash, const lb_numbers *numbers)
@@ -42,11 +43,12 @@ static lb_digest key_of(const lb_teacher *t)
     const lb_input_options *const input = &t->options.input;
     const int group = setup->batch / lb_plan_describe(t->plan).n_groups;
     const int32_t numbers[] = {
-        FORMAT,        t->options.views,
-        t->classes,    input->pixels,
-        input->layout, (int32_t)setup->kernels + (setup->conv_direct ? 256 : 0),
-        group,         lb_cpu_block(),
-        t->was_softmax};
+        FORMAT,         t->options.views,
+        t->classes,     input->pixels,
+        input->layout,  (int32_t)setup->kernels + (setup->conv_direct ? 256 : 0),
+        group,          lb_cpu_block(),
+        t->was_softmax, t->form.store,
+        t->form.top};
     lb_hash hash;
 
     lb_hash_init(&hash);
@@ -70,26 +72,42 @@ static lb_code describe(cache *c, lb_arena *arena, lb_error *err)
                        .classes = (uint32_t)t->classes,
                        .views = (uint32_t)t->options.views,
                        .samples = (uint32_t)samples,
+                       .store = (uint32_t)t->form.store,
+                       .top = (uint32_t)t->form.top,
                        .key = key_of(t)};
     lb_digest_text(&c->head.key, digest);
     snprintf(name, sizeof name, "teacher-%.32s.cache", digest);
     c->path = lb_path_join(arena, t->setup.cache_folder, name);
-    c->row_bytes = (size_t)t->classes * sizeof(float);
     size_t total;
     if (!lb_size_mul(samples, (size_t)t->options.views, &c->n_rows) ||
-        !lb_size_mul(c->n_rows, c->row_bytes, &c->rows_bytes) ||
+        !lb_size_mul(c->n_rows, t->row_bytes, &c->rows_bytes) ||
         !lb_size_add(c->rows_bytes, sizeof(header) + sizeof(lb_digest), &total))
         return lb_raise(err, LB_ERR_INPUT, "%d views of %zu samples are too many",
                         t->options.views, samples);
     c->answers = LB_TAKE_ARRAY(arena, (size_t)t->setup.batch * (size_t)t->classes, float);
-    if (!c->path || !c->answers)
+    c->packed = lb_arena_take_array(arena, (size_t)t->setup.batch, t->row_bytes);
+    if (!c->path || !c->answers || !c->packed)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher's answers");
     return LB_OK;
 }
 
+/* Asks for `n` rows and packs them; false if some logit does not fit. */
+static bool ask_packed(const cache *c, int first, int view, int n)
+{
+    lb_teacher *const t = c->teacher;
+    bool fits = true;
+
+    lb_teacher_ask_views(t, first, view, n, c->answers);
+    for (int i = 0; i < n; i++)
+        if (!lb_row_pack(&t->form, c->answers + (size_t)i * (size_t)t->classes,
+                         c->packed + (size_t)i * t->row_bytes))
+            fits = false;
+    return fits;
+}
+
 /* Asks some rows again, spread over the file, in other company than when they were made:
  * every batch starts elsewhere. */
-static bool spot_check(const cache *c, const float *rows)
+static bool spot_check(const cache *c, const char *rows)
 {
     lb_teacher *const t = c->teacher;
     const int n = t->setup.data->n[LB_TRAIN], batch = t->setup.batch;
@@ -101,9 +119,9 @@ static bool spot_check(const cache *c, const float *rows)
         const int first = (int)lb_rng_below(&rng, (uint64_t)n);
         const int count = n - first < piece ? n - first : piece;
         const size_t row = (size_t)view * (size_t)n + (size_t)first;
-        lb_teacher_ask_views(t, first, view, count, c->answers);
-        if (memcmp(c->answers, rows + row * (size_t)t->classes,
-                   (size_t)count * c->row_bytes) != 0)
+        (void)ask_packed(c, first, view, count);
+        if (memcmp(c->packed, rows + row * t->row_bytes, (size_t)count * t->row_bytes) !=
+            0)
             return false;
     }
     return true;
@@ -125,10 +143,21 @@ static const char *problem(const cache *c, const lb_map *map)
     const lb_digest digest = lb_hash_end(&hash);
     if (memcmp(rows + c->rows_bytes, &digest, sizeof digest) != 0)
         return "its content is damaged";
-    /* the header's size keeps the rows aligned in the page-aligned map */
-    if (!spot_check(c, (const float *)(const void *)rows))
+    if (!spot_check(c, (const char *)rows))
         return "the teacher now answers otherwise";
     return NULL;
+}
+
+static void tell(const cache *c)
+{
+    static const char *const name[] = {"none", "fp32", "fp16"};
+    const lb_teacher *const t = c->teacher;
+    char top[32] = "";
+
+    if (t->form.top > 0)
+        snprintf(top, sizeof top, ", top %d of %d", t->form.top, t->classes);
+    lb_log_tell(&t->setup.log, LB_LOG_INFO, "'%s': %zu answers as %s%s, %.1f MB", c->path,
+                c->n_rows, name[t->form.store], top, 1e-6 * (double)t->map.size);
 }
 
 /* Maps the file and takes it if it is right; a wrong one is told of and left. */
@@ -151,7 +180,8 @@ static void load(const cache *c)
         lb_map_close(&t->map);
         return;
     }
-    t->rows = (const float *)(const void *)(t->map.data + sizeof(header));
+    t->rows = (const char *)t->map.data + sizeof(header);
+    tell(c);
 }
 
 /* Asks the teacher about every view of every sample, into the writer. */
@@ -165,10 +195,13 @@ static lb_code write_rows(const cache *c, lb_writer *w, lb_hash *hash, lb_error 
     for (int view = 0; view < t->options.views; view++) {
         for (int first = 0; first < n && !w->failed; first += batch) {
             const int count = n - first < batch ? n - first : batch;
-            const size_t bytes = (size_t)count * c->row_bytes;
-            lb_teacher_ask_views(t, first, view, count, c->answers);
-            lb_hash_add(hash, c->answers, bytes);
-            lb_writer_add(w, c->answers, bytes);
+            const size_t bytes = (size_t)count * t->row_bytes;
+            if (!ask_packed(c, first, view, count))
+                return lb_raise(err, LB_ERR_UNSUPPORTED,
+                                "a logit of the teacher is beyond 65504, the largest "
+                                "number in fp16; use cache.store: fp32");
+            lb_hash_add(hash, c->packed, bytes);
+            lb_writer_add(w, c->packed, bytes);
             done += (size_t)count;
             const int shown = done > INT32_MAX ? INT32_MAX : (int)done;
             if (t->setup.progress &&
@@ -209,7 +242,7 @@ lb_code lb_teacher_open_cache(lb_teacher *t, lb_arena *arena, lb_error *err)
     if (t->rows)
         return LB_OK;
     const lb_code code = fill(&c, arena, &trouble);
-    if (code == LB_ERR_STOPPED || code == LB_ERR_MEMORY) {
+    if (code == LB_ERR_STOPPED || code == LB_ERR_MEMORY || code == LB_ERR_UNSUPPORTED) {
         *err = trouble;
         return code;
     }

@@ -5,6 +5,14 @@
 #include "base/file.h"
 #include "distill/teacher.h"
 
+enum { LB_ROW_TOP = 1024, LB_ROW_CLASSES = 65536 }; /* the most of each */
+
+/* How the cache stores a row. */
+typedef struct lb_row_form {
+    int store; /* lb_cache_store, not none */
+    int classes, top;
+} lb_row_form;
+
 struct lb_teacher {
     lb_teacher_setup setup;
     lb_teacher_options options;
@@ -18,8 +26,17 @@ struct lb_teacher {
     float *view_scratch; /* a sample for each thread, while the cache is filled */
 
     lb_map map;
-    const float *rows; /* [views, training samples, classes] in the map; NULL: live */
+    const char *rows; /* [views, training samples] in the map; NULL: live */
+    lb_row_form form;
+    size_t row_bytes;
+    char *row; /* one, for live answers that must be as those of the cache */
 };
+
+/* teacher_rows.c: what they do and why is told there. */
+size_t lb_row_bytes(const lb_row_form *form);
+/* False if a logit is too large for fp16; it is infinite then. */
+bool lb_row_pack(const lb_row_form *form, const float *row, void *packed);
+void lb_row_unpack(const lb_row_form *form, const void *packed, float *row);
 
 /* teacher_ask.c: asks the network itself: samples given as pixels [n, sample], n at most
  * the batch. */

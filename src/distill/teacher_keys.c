@@ -1,9 +1,9 @@
 /* teacher_keys.c: the settings of a teacher and its cache, as recipes spell them. */
-#include "distill/teacher.h"
+#include "distill/teacher_int.h"
 
 #include <stddef.h>
 
-static const char *const stores[] = {"none", "fp32", NULL};
+static const char *const stores[] = {"none", "fp32", "fp16", NULL};
 
 #define AT(field) offsetof(lb_teacher_options, field)
 const lb_key lb_teacher_keys[] = {
@@ -33,7 +33,16 @@ const lb_key lb_cache_keys[] = {
      .offset = AT(store),
      .usual = "fp32",
      .choices = stores,
-     .help = "fp32 keeps the teacher's outputs in a file; none asks it each time"},
+     .help = "fp32 keeps the teacher's logits in a file; fp16 halves it and rounds "
+             "them; none asks the teacher each time"},
+    {.name = "top",
+     .type = LB_KEY_INT,
+     .offset = AT(top),
+     .min = 0,
+     .max = LB_ROW_TOP,
+     .usual = "0",
+     .help = "keep only so many of each row's largest logits, and share what is left "
+             "evenly among the other classes; 0 keeps all"},
     {0},
 };
 #undef AT

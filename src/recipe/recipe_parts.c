@@ -162,6 +162,11 @@ static void read_cache(lb_reader *r, const lb_tree *value, lb_teacher_options *t
     if (value->kind == LB_TREE_SCALAR && strcmp(value->text, "none") == 0)
         return;
     lb_read_map(r, value, value, "cache", SECTIONS(sections), NULL, NULL);
+    if (teacher->top > 0 && teacher->store == LB_CACHE_NONE)
+        lb_tree_complain(&r->findings, value,
+                         "top: %d is about what is stored, but store is none; choose "
+                         "fp32 or fp16",
+                         teacher->top);
 }
 
 void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe)

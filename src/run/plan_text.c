@@ -31,7 +31,9 @@ static void add_teacher(lb_text *t, const lb_run *run)
                 1e-6 * lb_graph_macs(run->teacher_file));
     if (o->views > 0)
         lb_text_add(t, "          %s over %d fixed views a sample\n",
-                    o->store == LB_CACHE_NONE ? "asked live" : "its answers are cached",
+                    o->store == LB_CACHE_NONE   ? "asked live"
+                    : o->store == LB_CACHE_FP16 ? "its answers are cached as fp16"
+                                                : "its answers are cached",
                     o->views);
     else
         lb_text_add(t, "          asked live, for a new view each epoch\n");

@@ -1,6 +1,6 @@
 /* test_teacher.c: the cache says what the live teacher says, bit for bit, or is not used.
  */
-#include "distill/teacher.h"
+#include "distill/teacher_int.h"
 #include "models/model.h"
 #include "ops/ops.h"
 
@@ -18,7 +18,7 @@ static lb_pool *pool;
 
 typedef struct witness {
     int warnings, calls, stop_after;
-    char last[1000];
+    char last[1000], info[1000];
 } witness;
 
 static void hear(void *arg, lb_log_level level, const char *text)
@@ -26,7 +26,10 @@ static void hear(void *arg, lb_log_level level, const char *text)
     witness *const w = arg;
 
     w->warnings += level == LB_LOG_WARN;
-    snprintf(w->last, sizeof w->last, "%s", text);
+    if (level == LB_LOG_WARN)
+        snprintf(w->last, sizeof w->last, "%s", text);
+    else
+        snprintf(w->info, sizeof w->info, "%s", text);
 }
 
 static bool progress(void *arg, int done, int total)
@@ -184,7 +187,7 @@ static void damage_is_noticed(void)
     CHECK(count_files(name) == 1);
     const char *const path = lb_path_join(arena, caches, name);
     CHECK_OK(lb_read_file(arena, path, 1 << 20, &file, &err), &err);
-    CHECK(file.size == 56 + (size_t)N * VIEWS * CLASSES * 4 + 32);
+    CHECK(file.size == 64 + (size_t)N * VIEWS * CLASSES * 4 + 32);
     uint8_t *const copy = lb_arena_take(arena, file.size + 1);
     for (size_t at = 0; at < file.size; at += 157) {
         for (int cut = 0; cut < 2; cut++) {
@@ -220,13 +223,38 @@ static void another_teachers_answers_are_refused(void)
     lb_graph_free(graph);
 }
 
+/* A whole file of an older form in the place of this one. */
+static void another_version_is_refused(void)
+{
+    lb_graph *const graph = model(1, false);
+    witness live = {0}, w = {0};
+    char name[256] = "";
+    lb_error err = {0};
+    lb_bytes file = {0};
+
+    lb_teacher_close(opened(LB_CACHE_FP32, graph, &live));
+    CHECK(count_files(name) == 1);
+    const char *const path = lb_path_join(arena, caches, name);
+    CHECK_OK(lb_read_file(arena, path, 1 << 20, &file, &err), &err);
+    uint8_t *const copy = lb_arena_take(arena, file.size);
+    memcpy(copy, file.data, file.size);
+    CHECK(copy[8] == 2); /* the form's number */
+    copy[8] = 1;
+    CHECK_OK(lb_write_file(path, copy, file.size, &err), &err);
+    lb_teacher_close(opened(LB_CACHE_FP32, graph, &w));
+    CHECK(w.warnings == 1 && w.calls > 0);
+    CHECK_TEXT(w.last, "its header does not match");
+    lb_graph_free(graph);
+}
+
 static void every_change_is_another_file(void)
 {
     lb_graph *const graph = model(2, false);
     lb_teacher_options options = options_of(LB_CACHE_FP32);
+    lb_data_options data_options = data->options;
     const int before = count_files(NULL);
 
-    for (int change = 0; change < 4; change++) {
+    for (int change = 0; change < 8; change++) {
         witness w = {0};
         lb_teacher_setup setup = setup_of(&options, graph, &w);
         lb_error err = {0};
@@ -239,11 +267,78 @@ static void every_change_is_another_file(void)
             options.input.pixels = LB_PIXELS_RAW;
         if (change == 3)
             setup.graph_digest.byte[31] = 1;
+        if (change == 4)
+            options.store = LB_CACHE_FP16;
+        if (change == 5)
+            options.top = 1;
+        if (change == 6)
+            data_options.augment[0].pixels = 1;
+        if (change >= 6) { /* 7: the seed alone */
+            lb_data *other = NULL;
+            CHECK_OK(lb_data_open(&data_options, 5 + (uint64_t)(change == 7), arena,
+                                  &other, &err),
+                     &err);
+            setup.data = other;
+        }
         CHECK_OK(lb_teacher_open(&setup, arena, &teacher, &err), &err);
         CHECK(w.calls > 0 && w.warnings == 0);
         CHECK(count_files(NULL) == before + 1 + change);
         lb_teacher_close(teacher);
     }
+    lb_graph_free(graph);
+}
+
+/* Stored with loss, made now or found, or live for want of a file: the same answers. */
+static void every_form_has_one_answer(void)
+{
+    static const struct {
+        int store, top;
+        const char *told;
+        size_t bytes;
+    } form[] = {{LB_CACHE_FP16, 0, "150 answers as fp16, 0.0 MB", 6},
+                {LB_CACHE_FP32, 2, "150 answers as fp32, top 2 of 3, 0.0 MB", 16},
+                {LB_CACHE_FP16, 1, "150 answers as fp16, top 1 of 3, 0.0 MB", 8}};
+    lb_graph *const graph = model(4, false);
+
+    for (size_t i = 0; i < sizeof form / sizeof *form; i++) {
+        lb_teacher_options options = options_of(form[i].store);
+        witness w = {0}, found = {0}, live = {0};
+        lb_teacher_setup setup = setup_of(&options, graph, &w);
+        lb_teacher *made = NULL, *again = NULL, *asked = NULL;
+        lb_error err = {0};
+        options.top = form[i].top;
+        setup.graph_digest.byte[3] = (uint8_t)(40 + i);
+        CHECK_OK(lb_teacher_open(&setup, arena, &made, &err), &err);
+        setup.log.arg = setup.progress_arg = &found;
+        CHECK_OK(lb_teacher_open(&setup, arena, &again, &err), &err);
+        setup.log.arg = setup.progress_arg = &live;
+        setup.cache_folder = NULL;
+        CHECK_OK(lb_teacher_open(&setup, arena, &asked, &err), &err);
+        CHECK(w.calls > 0 && w.warnings == 0);
+        CHECK(found.calls == 0 && found.warnings == 0 && live.calls == 0);
+        CHECK_TEXT(found.info, form[i].told);
+        CHECK(made->map.size == 64 + N * VIEWS * form[i].bytes + 32);
+        agree(made, asked);
+        agree(again, asked);
+        lb_teacher_close(made);
+        lb_teacher_close(again);
+        lb_teacher_close(asked);
+    }
+    lb_graph_free(graph);
+}
+
+static void too_many_to_keep_are_refused(void)
+{
+    lb_graph *const graph = model(4, false);
+    lb_teacher_options options = options_of(LB_CACHE_FP32);
+    witness w = {0};
+    const lb_teacher_setup setup = setup_of(&options, graph, &w);
+    lb_error err = {0};
+    lb_teacher *teacher = NULL;
+
+    options.top = CLASSES;
+    CHECK(lb_teacher_open(&setup, arena, &teacher, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "cache.top is 3, but the teacher tells 3 classes apart");
     lb_graph_free(graph);
 }
 
@@ -353,8 +448,11 @@ int main(void)
     RUN(the_cache_equals_the_live_teacher);
     RUN(softmax_is_seen_through);
     RUN(damage_is_noticed);
+    RUN(another_version_is_refused);
     RUN(another_teachers_answers_are_refused);
     RUN(every_change_is_another_file);
+    RUN(every_form_has_one_answer);
+    RUN(too_many_to_keep_are_refused);
     RUN(a_stop_leaves_no_file);
     RUN(without_a_folder_it_runs_live);
     RUN(wrong_networks_are_refused);
