@@ -17,6 +17,12 @@ setup:
 demo: all
 	$(BUILD)/limbeck distill examples/fashion-mnist/watch.yaml
 
+# Limbeck beside PyTorch: docs/performance.md. BENCH holds options, as in BENCH='--pair b'.
+bench: all
+	bench/setup
+	ninja -C $(BUILD) bench-tools
+	$(BUILD)/bench/bench-compare $(BENCH)
+
 check:
 	tools/check
 
@@ -29,4 +35,4 @@ format:
 clean:
 	rm -rf build build-*
 
-.PHONY: all setup demo check check-long format clean
+.PHONY: all setup demo bench check check-long format clean

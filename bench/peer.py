@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""The peer: the same networks, weights, batches and losses, in PyTorch.
+
+peer.py export PAIR DIR              writes what both sides read
+peer.py serve PAIR DIR [--threads N] answers on stdin and stdout, see bench/protocol.md
+peer.py versions                     what is installed here
+"""
+import argparse
+import os
+import sys
+import time
+import warnings
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from networks import PAIRS
+
+SAMPLES = 256  # the largest batch that is timed
+TEMPERATURE, SOFT = 4.0, 0.9
+RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4
+
+
+def make_pair(name):
+    """Teacher and student with the weights of a fixed seed."""
+    torch.manual_seed(0)
+    shape, teacher, student = PAIRS[name]
+    teacher, student = teacher().eval(), student()
+    for m in teacher.modules():
+        if isinstance(m, nn.BatchNorm2d):  # as after training: not 0 and 1
+            m.running_mean.normal_(0, 0.1)
+            m.running_var.uniform_(0.5, 1.5)
+    return shape, teacher, student
+
+
+def export_onnx(net, shape, path):
+    """Batch norms stay nodes of their own: limbeck trains them, and folds them itself."""
+    names = {'input_names': ['input'], 'output_names': ['logits']}
+    if not torch.__version__.startswith('1.'):
+        names['dynamo'] = False
+    torch.onnx.export(net.eval(), torch.zeros(1, *shape), path, opset_version=13,
+                      training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
+                      dynamic_axes={'input': {0: 'N'}, 'logits': {0: 'N'}}, **names)
+
+
+def export(pair, folder):
+    os.makedirs(folder, exist_ok=True)
+    shape, teacher, student = make_pair(pair)
+    export_onnx(teacher, shape, os.path.join(folder, 'teacher.onnx'))
+    export_onnx(student, shape, os.path.join(folder, 'student.onnx'))
+    torch.save(teacher.state_dict(), os.path.join(folder, 'teacher.pt'))
+    torch.save(student.state_dict(), os.path.join(folder, 'student.pt'))
+    np.save(os.path.join(folder, 'images.npy'), torch.randn(SAMPLES, *shape).numpy())
+    labels = torch.randint(0, 10, (SAMPLES,)).numpy().astype(np.int32)
+    np.save(os.path.join(folder, 'labels.npy'), labels)  # last: compare looks for it
+
+
+def load(net, path):
+    net.load_state_dict(torch.load(path, map_location='cpu'))
+    return net
+
+
+def kd_loss(z, target, teacher):
+    """0.1 cross-entropy + 0.9 T^2 KL, the mean over the samples."""
+    soft = F.kl_div(F.log_softmax(z / TEMPERATURE, 1), F.softmax(teacher / TEMPERATURE, 1),
+                    reduction='batchmean')
+    return (1 - SOFT) * F.cross_entropy(z, target) + SOFT * TEMPERATURE ** 2 * soft
+
+
+def optimiser(net, words):
+    """Decay spares biases and norms, as limbeck does."""
+    how = {'foreach': 'foreach' in words}
+    if 'fused' in words:
+        how['fused'] = True
+    groups = [{'params': [p for p in net.parameters() if p.dim() > 1], 'weight_decay': DECAY},
+              {'params': [p for p in net.parameters() if p.dim() <= 1], 'weight_decay': 0.0}]
+    return torch.optim.SGD(groups, lr=RATE, momentum=MOMENTUM, **how)
+
+
+class Work:
+    """One kind of step at one batch in one variant. A variant is words joined by '+':
+    cl (student channels last), foreach, fused (the optimiser), and for the teacher tcl (channels last), jit
+    (traced, frozen, optimised for inference), compile (torch.compile; of either)."""
+
+    def __init__(self, pair, folder, what, batch, variant):
+        words = set(variant.split('+'))
+        shape, self.teacher, self.student = make_pair(pair)
+        load(self.teacher, os.path.join(folder, 'teacher.pt'))
+        self.initial = torch.load(os.path.join(folder, 'student.pt'), map_location='cpu')
+        x = torch.from_numpy(np.load(os.path.join(folder, 'images.npy'))[:batch])
+        y = np.load(os.path.join(folder, 'labels.npy'))[:batch].astype(np.int64)
+        self.y, self.x, self.tx = torch.from_numpy(y), x, x
+        self.words = words
+        self.student.train()
+        if 'cl' in words:
+            self.student = self.student.to(memory_format=torch.channels_last)
+            self.x = x.contiguous(memory_format=torch.channels_last)
+        if what in ('teacher', 'kd'):
+            self.prepare_teacher(words)
+        self.reset()
+        self.call = torch.compile(self.student) if 'compile' in words else self.student
+        self.step = getattr(self, 'step_' + what)
+
+    def prepare_teacher(self, words):
+        net = self.teacher
+        for p in net.parameters():
+            p.requires_grad_(False)
+        if 'tcl' in words:
+            net = net.to(memory_format=torch.channels_last)
+            self.tx = self.tx.contiguous(memory_format=torch.channels_last)
+        with torch.no_grad():
+            if 'jit' in words:
+                net = torch.jit.freeze(torch.jit.trace(net, self.tx))
+                net = torch.jit.optimize_for_inference(net)
+            if 'compile' in words:
+                net = torch.compile(net)
+        self.teacher = net
+
+    def reset(self):
+        """Back to the initial weights, without velocities."""
+        self.student.load_state_dict(self.initial)
+        self.optimiser = optimiser(self.student, self.words)
+
+    def update(self, loss):
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return loss
+
+    def step_teacher(self):
+        with torch.no_grad():
+            return self.teacher(self.tx)
+
+    def step_student(self):
+        return self.update(F.cross_entropy(self.call(self.x), self.y))
+
+    def step_kd(self):
+        with torch.no_grad():
+            says = self.teacher(self.tx)
+        return self.update(kd_loss(self.call(self.x), self.y, says))
+
+    def seconds(self, steps):
+        start = time.perf_counter()
+        for _ in range(steps):
+            self.step()
+        return time.perf_counter() - start
+
+
+class Latency:
+    """Batch 1 of a network in onnxruntime."""
+
+    def __init__(self, folder, network, threads):
+        import onnxruntime as ort
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self.session = ort.InferenceSession(os.path.join(folder, network + '.onnx'), options,
+                                            providers=['CPUExecutionProvider'])
+        self.feed = {'input': np.load(os.path.join(folder, 'images.npy'))[:1]}
+
+    def reset(self):
+        pass
+
+    def seconds(self, steps):
+        start = time.perf_counter()
+        for _ in range(steps):
+            self.session.run(None, self.feed)
+        return time.perf_counter() - start
+
+
+def status(key):
+    with open('/proc/self/status') as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(key)) * 1024
+
+
+def touch_code():
+    """One small step, so that the code that PyTorch maps in is not counted as memory of
+    the step."""
+    net = nn.Sequential(conv_small(), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(32, 10))
+    x, y = torch.randn(4, 3, 4, 4), torch.zeros(4, dtype=torch.int64)
+    sgd = optimiser(net, set())
+    for _ in range(2):
+        kd_loss(net(x), y, torch.zeros(4, 10)).backward()
+        sgd.step()
+
+
+def conv_small():
+    return nn.Conv2d(3, 8, 3, 2, 1, bias=False)
+
+
+def memory(make, steps):
+    """Peak bytes during the steps above what was in use before the networks were made."""
+    touch_code()
+    before = status('VmRSS')
+    work = make()
+    work.seconds(2)
+    with open('/proc/self/clear_refs', 'w') as f:
+        f.write('5')  # the high-water mark becomes what is in use now
+    work.seconds(steps)
+    return status('VmHWM') - before
+
+
+def serve(args):
+    torch.set_num_threads(args.threads)
+    works = {}
+
+    def make(what, batch, variant):
+        if what.startswith('latency-'):
+            return Latency(args.folder, what[len('latency-'):], args.threads)
+        return Work(args.pair, args.folder, what, batch, variant)
+
+    def work(what, batch, variant):
+        key = (what, batch, variant)
+        if key not in works:
+            works[key] = make(*key)
+        return works[key]
+
+    print('ready', flush=True)
+    for line in sys.stdin:
+        verb, what, batch, variant, n = line.split()
+        key, n = (what, int(batch), variant), int(n)
+        try:
+            if verb == 'run':
+                print('%.9f' % work(*key).seconds(n), flush=True)
+            elif verb == 'loss':
+                w = work(*key)
+                w.reset()
+                print(' '.join('%.9g' % float(w.step()) for _ in range(n)), flush=True)
+            elif verb == 'memory':
+                print(memory(lambda: make(*key), n), flush=True)
+            elif verb == 'forget':
+                works.pop(key, None)
+                print('forgotten', flush=True)
+            else:
+                print('error no such verb', flush=True)
+        except Exception as e:  # a variant that this version does not have
+            print('error', ' '.join(str(e).split())[:300], flush=True)
+
+
+def versions():
+    try:
+        import onnxruntime
+        ort = onnxruntime.__version__
+    except ImportError:
+        ort = '-'
+    print(torch.__version__, ort)
+
+
+def main():
+    warnings.filterwarnings('ignore')
+    top = argparse.ArgumentParser(description=__doc__,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = top.add_subparsers(dest='verb', required=True)
+    for verb in ('export', 'serve'):
+        p = verbs.add_parser(verb)
+        p.add_argument('pair', choices=sorted(PAIRS))
+        p.add_argument('folder')
+        if verb == 'serve':
+            p.add_argument('--threads', type=int, default=2)
+    verbs.add_parser('versions')
+    args = top.parse_args()
+    if args.verb == 'export':
+        export(args.pair, args.folder)
+    elif args.verb == 'serve':
+        serve(args)
+    else:
+        versions()
+
+
+if __name__ == '__main__':
+    main()
