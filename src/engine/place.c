@@ -1,8 +1,8 @@
 /* place.c: memory for the buffers of a plan.
  *
- * Buffers of samples under way share one small layout that every group (or, where no step
- * looks across groups, every thread) has a copy of; so groups never meet in memory and
- * need no barrier. Everything is taken here, once. */
+ * Buffers of samples under way share one small layout that every group has a copy of, and
+ * those that no other segment sees one that every thread has; so groups never meet in
+ * memory and need no barrier. Everything is taken here, once. */
 #include "engine/plan_int.h"
 
 /* True if the step's result may be written over its first input: nothing reads that input
@@ -18,9 +18,9 @@ static bool may_take_over(const lb_plan *plan, int index)
     for (int k = 1; k < step->n_in; k++)
         if (step->in[k] == step->in[0])
             return false;
-    return from->place == LB_PLACE_SLOT && to->place == LB_PLACE_SLOT &&
-           from->bytes == to->bytes && from->layout == to->layout &&
-           from->last == index && to->first == index;
+    return (from->place == LB_PLACE_SLOT || from->place == LB_PLACE_LANE) &&
+           from->place == to->place && from->bytes == to->bytes &&
+           from->layout == to->layout && from->last == index && to->first == index;
 }
 
 /* Chains of buffers in one place: each names its heir; the first of a chain gets the
@@ -43,11 +43,11 @@ static void join_heirs(const lb_plan *plan, lb_piece *pieces)
 }
 
 /* Buffers are made before their heirs, so one pass in order passes every place on. */
-static void set_offsets(lb_plan *plan, const lb_piece *pieces)
+static void set_offsets(lb_plan *plan, lb_place place, const lb_piece *pieces)
 {
     for (int i = 0; i < plan->n_buffers; i++) {
         lb_buffer *const b = &plan->buffers[i];
-        if (b->place != LB_PLACE_SLOT)
+        if (b->place != place)
             continue;
         if (pieces[i].size)
             b->offset = pieces[i].offset;
@@ -56,29 +56,34 @@ static void set_offsets(lb_plan *plan, const lb_piece *pieces)
     }
 }
 
-static lb_code place_slots(lb_plan *plan, lb_piece *pieces, lb_error *err)
+/* place: slots or lanes. */
+static lb_code place_own(lb_plan *plan, lb_place place, lb_piece *pieces, size_t *bytes,
+                         lb_error *err)
 {
-    bool shares = false;
-
     for (int i = 0; i < plan->n_buffers; i++) {
         const lb_buffer *const b = &plan->buffers[i];
-        const bool here = b->place == LB_PLACE_SLOT && b->first >= 0;
+        const bool here = b->place == place && b->first >= 0;
         pieces[i] =
             (lb_piece){.size = here ? b->bytes : 0, .first = b->first, .last = b->last};
     }
-    find_heirs(plan);
     join_heirs(plan, pieces);
-    LB_TRY(lb_memory_plan(pieces, plan->n_buffers, 64, &plan->slot_bytes, err));
-    set_offsets(plan, pieces);
-    for (int s = 0; s < plan->n_steps; s++)
-        shares = shares || plan->steps[s].kind == LB_STEP_SUM;
-    int n_grouped = 0;
-    for (int s = 0; s < plan->n_segments; s++)
-        n_grouped += plan->segments[s].grouped;
-    plan->n_slots = shares || n_grouped > 1 || plan->n_groups <= plan->n_threads
-                        ? plan->n_groups
-                        : plan->n_threads;
+    LB_TRY(lb_memory_plan(pieces, plan->n_buffers, 64, bytes, err));
+    set_offsets(plan, place, pieces);
     return LB_OK;
+}
+
+/* Slots that no other segment touches. */
+static void find_lanes(lb_plan *plan)
+{
+    for (int s = 0; s < plan->n_segments; s++) {
+        const lb_segment *const seg = &plan->segments[s];
+        for (int i = 0; i < plan->n_buffers; i++) {
+            lb_buffer *const b = &plan->buffers[i];
+            if (b->place == LB_PLACE_SLOT && b->first >= seg->first &&
+                b->last < seg->first + seg->n)
+                b->place = LB_PLACE_LANE;
+        }
+    }
 }
 
 static lb_code place_shared(lb_plan *plan, lb_piece *pieces, lb_error *err)
@@ -106,19 +111,22 @@ static lb_code place_shared(lb_plan *plan, lb_piece *pieces, lb_error *err)
 
 static lb_code take_slots(lb_plan *plan, lb_error *err)
 {
-    size_t slots, scratch;
+    const size_t threads = (size_t)plan->n_threads;
+    size_t slots, lanes, scratch;
 
     plan->scratch_bytes = (plan->scratch_bytes + 63) / 64 * 64;
-    if (!lb_size_mul(plan->slot_bytes, (size_t)plan->n_slots, &slots) ||
-        !lb_size_mul(plan->scratch_bytes, (size_t)plan->n_threads, &scratch))
+    if (!lb_size_mul(plan->slot_bytes, (size_t)plan->n_groups, &slots) ||
+        !lb_size_mul(plan->lane_bytes, threads, &lanes) ||
+        !lb_size_mul(plan->scratch_bytes, threads, &scratch))
         return lb_raise(err, LB_ERR_MEMORY, "a plan of this batch is too large");
     plan->slots = lb_arena_take(plan->arena, slots);
+    plan->lanes = lb_arena_take(plan->arena, lanes);
     plan->scratch = lb_arena_take(plan->arena, scratch);
-    if (!plan->slots || !plan->scratch)
+    if (!plan->slots || !plan->lanes || !plan->scratch)
         return lb_raise(err, LB_ERR_MEMORY,
                         "no memory for the %zu bytes of activations; a smaller batch "
                         "needs less",
-                        slots + scratch);
+                        slots + lanes + scratch);
     return LB_OK;
 }
 
@@ -129,7 +137,11 @@ lb_code lb_plan_place(lb_plan *plan, lb_error *err)
 
     if (!pieces)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to make a plan");
-    code = place_slots(plan, pieces, err);
+    find_lanes(plan);
+    find_heirs(plan);
+    code = place_own(plan, LB_PLACE_SLOT, pieces, &plan->slot_bytes, err);
+    if (code == LB_OK)
+        code = place_own(plan, LB_PLACE_LANE, pieces, &plan->lane_bytes, err);
     if (code == LB_OK)
         code = place_shared(plan, pieces, err);
     if (code == LB_OK)

@@ -79,7 +79,7 @@ static char *sample_at(const lb_plan *plan, lb_value v, int i)
     const int id = plan->value_buffer[v.id][LB_PLAIN];
     const lb_buffer *const b = id < 0 ? NULL : &plan->buffers[id];
 
-    if (!b || b->place == LB_PLACE_SLOT)
+    if (!b || b->place == LB_PLACE_SLOT || b->place == LB_PLACE_LANE)
         return NULL;
     if (b->place != LB_PLACE_BATCH)
         return b->base;
@@ -126,6 +126,7 @@ lb_code lb_plan_read(const lb_plan *plan, lb_value v, lb_arena *arena, lb_tensor
     const lb_shape shape = lb_shape_bind(&info->type.shape, plan->options.batch);
 
     if (id < 0 || plan->buffers[id].place == LB_PLACE_SLOT ||
+        plan->buffers[id].place == LB_PLACE_LANE ||
         (plan->buffers[id].place == LB_PLACE_SHARED && !plan->buffers[id].lasting))
         return lb_bug(err, "value '%s' is not kept by this plan", info->name);
     LB_TRY(lb_tensor_new(arena, info->type.dtype, &shape, out, err));
@@ -140,8 +141,10 @@ lb_plan_stats lb_plan_describe(const lb_plan *plan)
     for (int i = 0; i < plan->n_buffers; i++)
         if (plan->buffers[i].place == LB_PLACE_TENSOR)
             weights += plan->buffers[i].bytes;
-    return (lb_plan_stats){.activation_bytes = plan->slot_bytes * (size_t)plan->n_slots +
-                                               plan->shared_bytes,
+    return (lb_plan_stats){.activation_bytes =
+                               plan->slot_bytes * (size_t)plan->n_groups +
+                               plan->lane_bytes * (size_t)plan->n_threads +
+                               plan->shared_bytes,
                            .weight_bytes = weights,
                            .scratch_bytes = plan->scratch_bytes * (size_t)plan->n_threads,
                            .n_groups = plan->n_groups,
@@ -196,8 +199,10 @@ const char *lb_plan_dump(const lb_plan *plan, lb_arena *arena)
     lb_text text;
 
     lb_text_init(&text, arena);
-    lb_text_add(&text, "groups %d of %d samples, %zu bytes each, %zu shared\n",
-                plan->n_groups, plan->samples, plan->slot_bytes, plan->shared_bytes);
+    lb_text_add(&text,
+                "groups %d of %d samples, %zu bytes each, %zu a thread, %zu shared\n",
+                plan->n_groups, plan->samples, plan->slot_bytes, plan->lane_bytes,
+                plan->shared_bytes);
     for (int i = 0; i < plan->n_steps; i++)
         dump_step(&text, plan, &plan->steps[i]);
     return text.failed ? NULL : text.chars;

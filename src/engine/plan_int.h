@@ -17,7 +17,9 @@
 
 /* Where a buffer lies. */
 typedef enum lb_place {
-    LB_PLACE_SLOT,   /* in each group's (or lane's) own stretch: intermediate samples */
+    LB_PLACE_SLOT,   /* in each group's own stretch: samples that wait for other groups */
+    LB_PLACE_LANE,   /* in each thread's: what is born and dies within a segment, so that
+                        it stays in the thread's cache */
     LB_PLACE_BATCH,  /* all samples side by side: inputs, outputs, what is kept */
     LB_PLACE_SHARED, /* one for the plan: sums, packed weights */
     LB_PLACE_TENSOR, /* the tensor of a param or constant */
@@ -26,13 +28,13 @@ typedef enum lb_place {
 typedef struct lb_buffer {
     lb_place place;
     lb_layout layout;
-    size_t bytes;    /* slot: of a group; batch: of a group, too */
+    size_t bytes;    /* slot, lane, batch: of a group */
     int value;       /* whose contents it holds */
     int first, last; /* in run order; -1, -1: never touched */
     int heir;        /* the buffer that takes over this one's memory in place, or -1 */
     bool lasting;    /* contents must survive the run: outputs, weights packed once */
     size_t offset;
-    char *base; /* all but slots: where it is */
+    char *base; /* all but slots and lanes: where it is */
 } lb_buffer;
 
 typedef enum lb_step_kind {
@@ -71,7 +73,7 @@ struct lb_plan {
     const lb_graph *graph;
     lb_pool *pool;
     lb_plan_options options;
-    int samples, n_groups, n_slots, n_threads, block;
+    int samples, n_groups, n_threads, block;
 
     lb_buffer *buffers;
     int n_buffers, buffers_capacity;
@@ -85,8 +87,9 @@ struct lb_plan {
     int (*value_buffer)[2]; /* of each value, plain and blocked; -1: none */
     bool *mutable_param;    /* values that an update writes */
 
-    char *slots, *shared, *scratch;                 /* memory */
-    size_t slot_bytes, shared_bytes, scratch_bytes; /* of a slot, in all, of a lane */
+    char *slots, *lanes, *shared, *scratch; /* memory */
+    size_t slot_bytes, shared_bytes;        /* of a group, in all */
+    size_t lane_bytes, scratch_bytes;       /* of a thread */
     size_t pack_bytes;
     int n_reorders;
 };
@@ -100,17 +103,15 @@ lb_code lb_plan_place(lb_plan *plan, lb_error *err) LB_MUST_USE;
 /* run.c */
 void lb_step_run(const lb_plan *plan, const lb_step *step, int group, int lane);
 
-/* Where a buffer lies for a group; lane picks the slot in plans that have one a thread.
- */
+/* Where a buffer lies for a group that a thread works on. */
 static inline char *lb_buffer_at(const lb_plan *plan, const lb_buffer *b, int group,
                                  int lane)
 {
     switch (b->place) {
     case LB_PLACE_SLOT:
-        return plan->slots +
-               (size_t)(plan->n_slots == plan->n_groups ? group : lane) *
-                   plan->slot_bytes +
-               b->offset;
+        return plan->slots + (size_t)group * plan->slot_bytes + b->offset;
+    case LB_PLACE_LANE:
+        return plan->lanes + (size_t)lane * plan->lane_bytes + b->offset;
     case LB_PLACE_BATCH:
         return b->base + (size_t)group * b->bytes;
     case LB_PLACE_SHARED:

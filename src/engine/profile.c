@@ -27,6 +27,7 @@ static double bytes_of(const lb_plan *plan, int buffer)
     const lb_buffer *const b = &plan->buffers[buffer];
     switch (b->place) {
     case LB_PLACE_SLOT:
+    case LB_PLACE_LANE:
     case LB_PLACE_BATCH:
         return (double)b->bytes * plan->n_groups;
     case LB_PLACE_SHARED:

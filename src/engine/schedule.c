@@ -1,16 +1,19 @@
 /* schedule.c: the order of steps, their segments, and the lives of buffers.
  *
  * A step's level is the earliest segment in which all that it needs is ready. Steps that
- * write a param also wait for every earlier reader of it. Inside a segment the order of
+ * write a param also wait for every earlier reader of it. Late nodes are put off until
+ * the segment of their first reader. Inside a segment the order of
  * making is kept, so that the plan, and with it every sum, depends on the graph alone. */
 #include "engine/plan_int.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct ready {
     int *written; /* level of the last writer of each buffer; -1: before the run */
     int *read;    /* highest level of a reader */
+    int *wanted;  /* lowest level of a reader */
 } ready;
 
 static int at_least(int level, bool grouped)
@@ -20,9 +23,14 @@ static int at_least(int level, bool grouped)
     return odd == grouped ? level : level + 1;
 }
 
+static bool is_late(const lb_step *step)
+{
+    return step->kind == LB_STEP_NODE && step->grouped && step->node->late;
+}
+
 static void set_level(lb_step *step, const ready *r)
 {
-    int level = 0;
+    int level = is_late(step) ? step->level : 0;
 
     for (int k = 0; k < step->n_in; k++)
         if (step->in[k] >= 0 && r->written[step->in[k]] > level)
@@ -41,6 +49,31 @@ static void set_level(lb_step *step, const ready *r)
     for (int k = 0; k < step->n_out; k++)
         if (step->out[k] >= 0)
             r->written[step->out[k]] = step->level;
+}
+
+/* Moves late steps up to the first of their readers; set_level is run again then. */
+static void put_off(lb_plan *plan, const ready *r)
+{
+    for (int i = plan->n_steps - 1; i >= 0; i--) {
+        lb_step *const step = &plan->steps[i];
+        int first = INT_MAX;
+        for (int k = 0; k < step->n_out; k++)
+            if (step->out[k] >= 0 && r->wanted[step->out[k]] < first)
+                first = r->wanted[step->out[k]];
+        if (is_late(step) && first < INT_MAX)
+            step->level = first;
+        for (int k = 0; k < step->n_in; k++)
+            if (step->in[k] >= 0 && step->level < r->wanted[step->in[k]])
+                r->wanted[step->in[k]] = step->level;
+    }
+}
+
+static void set_levels(lb_plan *plan, const ready *r)
+{
+    for (int i = 0; i < plan->n_buffers; i++)
+        r->written[i] = r->read[i] = -1;
+    for (int i = 0; i < plan->n_steps; i++)
+        set_level(&plan->steps[i], r);
 }
 
 static int by_level(const void *a, const void *b)
@@ -202,17 +235,19 @@ done:
 lb_code lb_plan_schedule(lb_plan *plan, lb_error *err)
 {
     const size_t n = (size_t)plan->n_buffers + 1;
-    ready r = {lb_heap_take(n * sizeof(int)), lb_heap_take(n * sizeof(int))};
+    ready r = {lb_heap_take(n * sizeof(int)), lb_heap_take(n * sizeof(int)),
+               lb_heap_take(n * sizeof(int))};
     lb_code code = LB_OK;
 
-    if (!r.written || !r.read) {
+    if (!r.written || !r.read || !r.wanted) {
         code = lb_raise(err, LB_ERR_MEMORY, "no memory to make a plan");
         goto done;
     }
     for (int i = 0; i < plan->n_buffers; i++)
-        r.written[i] = r.read[i] = -1;
-    for (int i = 0; i < plan->n_steps; i++)
-        set_level(&plan->steps[i], &r);
+        r.wanted[i] = INT_MAX;
+    set_levels(plan, &r);
+    put_off(plan, &r);
+    set_levels(plan, &r);
     if (plan->n_steps > 0)
         qsort(plan->steps, (size_t)plan->n_steps, sizeof *plan->steps, by_level);
     code = make_segments(plan, err);
@@ -224,5 +259,6 @@ lb_code lb_plan_schedule(lb_plan *plan, lb_error *err)
 done:
     lb_heap_give(r.written);
     lb_heap_give(r.read);
+    lb_heap_give(r.wanted);
     return code;
 }

@@ -35,6 +35,7 @@ struct lb_node {
     lb_value out[LB_MAX_OUTPUTS];
     const lb_attr *attrs;
     int n_attrs;
+    bool late; /* best computed just before its result is wanted: it spares memory */
 };
 
 struct lb_graph {
