@@ -9,7 +9,7 @@ typedef struct lb_asset {
     size_t size;
 } lb_asset;
 
-extern const lb_asset lb_asset_page, lb_asset_css, lb_asset_script, lb_asset_charts,
-    lb_asset_chartjs;
+extern const lb_asset lb_asset_page, lb_asset_css, lb_asset_script, lb_asset_roofline,
+    lb_asset_charts, lb_asset_chartjs;
 
 #endif

@@ -120,7 +120,7 @@ function hero(r) {
     : over.length ? 'does not fit' : all.length ? 'fits the device' : r.status;
   const bad = over.length || (r.status && r.status !== 'done');
   return el('section.hero', status && el('p.pill' + (bad ? '.bad' : ''), status),
-    el('h1', r.name || 'A run'), verdict(r));
+    el('h1', r.name || 'A run'), !r.student && r.profile ? profileVerdict(r.profile) : verdict(r));
 }
 
 function tile(title, big, note, used, limit) {
@@ -153,7 +153,7 @@ function tiles(r) {
 function facts(rows) {
   const dl = el('dl.facts');
   for (const [name, value] of rows)
-    if (value !== null && value !== undefined && value !== '')
+    if (value !== null && value !== undefined && value !== false && String(value) !== '')
       dl.append(el('dt', name), el('dd', list(value).length
         ? list(value).map(line => el('div', String(line))) : String(value)));
   return dl.children.length ? dl : null;
@@ -183,6 +183,7 @@ function asked(r) {
 }
 
 function versus(r) {
+  if (!r.student && !r.teacher) return null;
   const s = r.student || {}, t = r.teacher, b = (r.asked && r.asked.budget) || {};
   const none = () => el('span.none', '–', el('span.hide', 'not measured'));
   const cell = (x, words) => {

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { GLANCE_STEPS = 5 }; /* that lb_train_measure takes at least */
+
 /* Sums over the parts, and what follows from them. */
 static void sum_up(lb_bench *b)
 {
@@ -110,6 +112,28 @@ lb_code lb_run_measure(const lb_run *run, double seconds, lb_bench *out, lb_erro
     sum_up(&b);
     *out = b;
     return LB_OK;
+}
+
+/* Not for steps that are so slow that the glance would be felt. What fails here is a
+ * warning: the run has its results. */
+void lb_run_glance(lb_run *run)
+{
+    const lb_train_result *const t = &run->trained;
+    const double speed = t->images_per_second;
+    const double step = speed > 0 ? run->recipe->train.batch / speed : 0;
+    const double guess = step * (GLANCE_STEPS + 2 * lb_pool_threads(run->pool));
+    lb_error err = {0};
+
+    if (!(run->recipe->exports & LB_EXPORT_REPORT) || step <= 0 ||
+        run->recipe->train.precision == LB_PRECISION_FLOAT64 ||
+        guess > fmax(1, 0.02 * t->seconds))
+        return;
+    lb_run_phase(run, "where the time goes");
+    if (lb_run_measure(run, 0.3, &run->profile, &err) == LB_OK)
+        run->has_profile = true;
+    else
+        lb_log_tell(&run->options->log, LB_LOG_WARN,
+                    "where the time goes is not in the report: %s", err.text);
 }
 
 static lb_code prepare(lb_run *run, lb_error *err)

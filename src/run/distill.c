@@ -154,6 +154,7 @@ static lb_code conduct(lb_run *run, lb_run_result *out, lb_error *err)
     }
     LB_TRY(teach(run, err));
     LB_TRY(measure(run, err));
+    lb_run_glance(run);
     LB_TRY(lb_run_bottle(run, err));
     return lb_run_tell(run, out, err);
 }

@@ -251,6 +251,17 @@ static void add_confusion(lb_json *j, const lb_run *run)
     lb_json_close(j, '}');
 }
 
+static void add_profile(lb_json *j, const lb_run *run)
+{
+    if (!run->has_profile) {
+        lb_json_null(j, "profile");
+        return;
+    }
+    lb_json_open(j, "profile", '{');
+    lb_bench_json(j, &run->profile);
+    lb_json_close(j, '}');
+}
+
 static void add_files(lb_json *j, const lb_run *run)
 {
     lb_json_open(j, "files", '{');
@@ -282,6 +293,7 @@ const char *lb_run_record_json(const lb_run *run)
     add_samples(&j, run);
     add_confusion(&j, run);
     lb_run_record_firmware(&j, run);
+    add_profile(&j, run);
     add_files(&j, run);
     lb_json_close(&j, '}');
     return j.text.failed ? NULL : j.text.chars;

@@ -39,6 +39,8 @@ typedef struct lb_run {
     lb_train_result trained;
     double train_wall; /* of this sitting */
     lb_metrics student_test;
+    bool has_profile;
+    lb_bench profile; /* of a training step */
 
     lb_emitted emitted;
     bool has_firmware, has_proof;
@@ -55,9 +57,11 @@ typedef struct lb_run {
 lb_code lb_run_prepare(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_train_setup lb_run_train_setup(const lb_run *run);
 
-/* bench.c: where the time of a training step goes, over about so many seconds. */
+/* bench.c: where the time of a training step goes, measured for about so many seconds. */
 lb_code lb_run_measure(const lb_run *run, double seconds, lb_bench *out,
                        lb_error *err) LB_MUST_USE;
+/* The same for the report of a run that has trained: a glance, where it costs little. */
+void lb_run_glance(lb_run *run);
 
 /* phase.c */
 double lb_run_clock(void);

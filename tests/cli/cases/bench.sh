@@ -5,8 +5,7 @@ recipe r.yaml
 limbeck distill r.yaml --quiet >/dev/null || exit
 model=runs/tiny/student.onnx
 keys() {
-    tr ',{' '\n\n' <"$1" | sed -n 's/^ *"\([a-z_]*\)":.*/\1/p' | sort | uniq | tr '\n' ' '
-    echo
+    tr ',{' '\n\n' <"$1" | sed -n 's/^ *"\([a-z_]*\)":.*/\1/p' | sort | uniq | paste -sd ' '
 }
 limbeck bench $model --json --seconds 0.05 >network || exit
 keys network
