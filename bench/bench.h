@@ -31,7 +31,7 @@ typedef struct bench_options {
     int rounds, threads;
     double seconds; /* of a window */
     const char *kernels, *json;
-    bool markdown, compiled, alone, self_test;
+    bool markdown, quick, compiled, alone, self_test;
     char folder[BENCH_PATH], entrant[BENCH_PATH];
 } bench_options;
 

@@ -1,7 +1,7 @@
 /* child.c: children, and windows of steps timed in turn.
  *
  * Windows are short and alternate, so that both sides see the same machine. While a
- * window runs its child has real-time scheduling if that is permitted. A window during
+ * child works it has real-time scheduling if that is permitted. A window during
  * which other processes used too much of the CPUs is thrown away and run again. */
 #include "bench.h"
 
@@ -112,17 +112,7 @@ void bench_child_stop(bench_child *child)
     memset(child, 0, sizeof *child);
 }
 
-bool bench_child_ask(bench_child *child, char *reply, size_t size, const char *verb,
-                     const char *work, int batch, const char *variant, int n)
-{
-    if (!child->to || !child->from)
-        return false;
-    fprintf(child->to, "%s %s %d %s %d\n", verb, work, batch, variant, n);
-    if (fflush(child->to) != 0 || !get_line(child->from, reply, size))
-        return false;
-    return strncmp(reply, "error", 5) != 0;
-}
-
+/* All threads of a child. Those that it makes meanwhile inherit it. */
 static void schedule(pid_t pid, bool first)
 {
     const struct sched_param param = {.sched_priority = first ? 10 : 0};
@@ -140,6 +130,18 @@ static void schedule(pid_t pid, bool first)
     }
     if (folder)
         closedir(folder);
+}
+
+bool bench_child_ask(bench_child *child, char *reply, size_t size, const char *verb,
+                     const char *work, int batch, const char *variant, int n)
+{
+    if (!child->to || !child->from)
+        return false;
+    schedule(child->pid, true);
+    fprintf(child->to, "%s %s %d %s %d\n", verb, work, batch, variant, n);
+    const bool got = fflush(child->to) == 0 && get_line(child->from, reply, size);
+    schedule(child->pid, false);
+    return got && strncmp(reply, "error", 5) != 0;
 }
 
 /* CPU seconds that all processes have used. */
@@ -197,11 +199,9 @@ static bool window(bench_entry *e, bool patient)
 
     for (int i = 0;; i++) {
         const double all = cpu_of_all(), own = cpu_of(e->child->pid) + cpu_of(getpid());
-        schedule(e->child->pid, true);
         const double start = now();
         const bool done = run_once(e, &seconds);
         const double wall = now() - start;
-        schedule(e->child->pid, false);
         if (!done)
             return false;
         const double mine = cpu_of(e->child->pid) + cpu_of(getpid()) - own;

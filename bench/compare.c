@@ -29,10 +29,11 @@ static void run_pair(const bench_options *options, const bench_peers *peers,
 {
     static bench_field field;
 
+    const int n_peers = options->alone ? 0 : options->quick ? peers->n > 0 : peers->n;
     field =
         (bench_field){.options = options, .peers = peers, .table = table, .pair = pair};
     bool ok = bench_start_limbeck(&field.limbeck, options, pair, options->threads);
-    for (int p = 0; ok && !options->alone && p < peers->n; p++)
+    for (int p = 0; ok && p < n_peers; p++)
         ok = bench_start_peer(&field.peer[p], options, &peers->peer[p], pair,
                               options->threads, true);
     if (ok) {

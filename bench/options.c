@@ -17,6 +17,8 @@ static const char usage[] =
     "  --seconds 0.25    of a window\n"
     "  --threads 2       of both sides\n"
     "  --kernels best    limbeck's: best, native, onednn, reference\n"
+    "  --quick           no heat: PyTorch's usual best variants on the first version "
+    "only\n"
     "  --compile         torch.compile is tried as well (minutes)\n"
     "  --alone           limbeck only: no ratios, nothing judged\n"
     "  --json FILE       all figures\n"
@@ -94,6 +96,8 @@ static bool read_switch(bench_options *o, const char *name)
 {
     if (strcmp(name, "--markdown") == 0)
         return o->markdown = true;
+    if (strcmp(name, "--quick") == 0)
+        return o->quick = true;
     if (strcmp(name, "--compile") == 0)
         return o->compiled = true;
     if (strcmp(name, "--alone") == 0)

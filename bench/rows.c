@@ -44,8 +44,14 @@ static const char *const kd_variants[] = {"jit",
                                           "cl+tcl+compile",
                                           NULL};
 
-static const char *const *variants_of(const char *work)
+static const char *const *variants_of(const bench_options *options, const char *work)
 {
+    static const char *const quick[][2] = {{"jit", NULL}, {"cl", NULL}, {"cl+jit", NULL}};
+
+    if (options->quick)
+        return quick[strcmp(work, "teacher") == 0   ? 0
+                     : strcmp(work, "student") == 0 ? 1
+                                                    : 2];
     return strcmp(work, "teacher") == 0   ? teacher_variants
            : strcmp(work, "student") == 0 ? student_variants
                                           : kd_variants;
@@ -59,8 +65,8 @@ static bool heat(bench_field *field, const char *work, int batch, bench_entry *b
     char reply[BENCH_TEXT];
     int n = 0, first = 0;
 
-    for (int p = 0; p < field->peers->n; p++)
-        for (const char *const *v = variants_of(work); *v; v++) {
+    for (int p = 0; p < field->peers->n && (p == 0 || !field->options->quick); p++)
+        for (const char *const *v = variants_of(field->options, work); *v; v++) {
             if (strstr(*v, "compile") && !field->options->compiled)
                 continue;
             entries[n] = (bench_entry){
