@@ -7,6 +7,8 @@
 
 #include "ops/op_util.h"
 
+#include <string.h>
+
 typedef struct pass {
     lb_graph *graph;
     lb_builder builder;
@@ -15,21 +17,30 @@ typedef struct pass {
     bool enough;    /* memory */
 } pass;
 
-/* The norm behind v, or behind the activation that computes v. */
+static const lb_node *maker_of(const lb_graph *g, lb_value v)
+{
+    const lb_value_info *const info = lb_info(g, v);
+
+    return info->kind == LB_VALUE_NODE ? &g->nodes[info->node] : NULL;
+}
+
+static bool is_norm(const lb_node *node)
+{
+    const bool fused = node && strcmp(node->op->name, "FusedBatchNorm") == 0;
+
+    /* a residual would have to be computed anew, too */
+    return node && (node->op == &lb_op_BatchNormApply ||
+                    (fused && (node->n_in < 6 || node->in[5].id == 0)));
+}
+
+/* A norm's result, also behind an activation. */
 static bool is_cheap(const lb_graph *g, lb_value v)
 {
-    const lb_value_info *info = lb_info(g, v);
+    const lb_node *const node = maker_of(g, v);
 
-    if (info->kind != LB_VALUE_NODE)
-        return false;
-    const lb_node *node = &g->nodes[info->node];
-    if (node->op == &lb_op_Relu || node->op == &lb_op_Clip) {
-        info = lb_info(g, node->in[0]);
-        if (info->kind != LB_VALUE_NODE)
-            return false;
-        node = &g->nodes[info->node];
-    }
-    return node->op == &lb_op_BatchNormApply;
+    return is_norm(node) ||
+           (node && (node->op == &lb_op_Relu || node->op == &lb_op_Clip) &&
+            is_norm(maker_of(g, node->in[0])));
 }
 
 static lb_value late_copy(pass *p, lb_value v)
@@ -50,9 +61,9 @@ static lb_value late_copy(pass *p, lb_value v)
     return w;
 }
 
-lb_code lb_compute_late(lb_graph *g, int first, lb_error *err)
+lb_code lb_compute_late(lb_graph *g, lb_value loss, lb_error *err)
 {
-    const int n = g->n_nodes, n_values = g->n_values;
+    const int n = g->n_nodes, n_values = g->n_values, first = lb_info(g, loss)->node + 1;
     pass p = {.graph = g, .copy = LB_TAKE_ARRAY(g->arena, n_values, lb_value)};
 
     p.enough = p.copy != NULL;

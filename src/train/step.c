@@ -69,9 +69,8 @@ static void add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup *s
         lb_output(b, lesson->term[i]);
 }
 
-/* *backward: the first node of the backward pass. */
 static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_sgd_options *sgd,
-                           int *backward, lb_error *err)
+                           lb_error *err)
 {
     lb_graph *const g = b->graph;
     const int n_values = g->n_values;
@@ -87,7 +86,6 @@ static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_sgd_option
             param[n++] = (lb_value){i};
     if (n == 0)
         return lb_raise(err, LB_ERR_INPUT, "the student has no parameter to train");
-    *backward = g->n_nodes;
     lb_autodiff(b, &lb_op_verbs, lesson->loss, param, n, grad);
     for (int i = 0; i < n && b->error.code == LB_OK; i++) {
         const lb_value_info info = *lb_info(g, param[i]);
@@ -108,7 +106,6 @@ static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_sgd_option
 static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup, lb_error *err)
 {
     lb_builder b;
-    int backward = 0;
 
     LB_TRY(lb_train_norms(lesson->graph, err));
     lesson->logits = lb_logits_of(lesson->graph);
@@ -116,10 +113,10 @@ static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup, lb_er
     b.prefix = "train/";
     add_losses(lesson, &b, setup);
     if (b.error.code == LB_OK)
-        LB_TRY(add_updates(lesson, &b, &setup->options->sgd, &backward, err));
+        LB_TRY(add_updates(lesson, &b, &setup->options->sgd, err));
     LB_TRY(lb_builder_finish(&b, err));
-    LB_TRY(lb_compute_late(lesson->graph, backward, err));
     LB_TRY(lb_remove_dead(lesson->graph, err));
+    LB_TRY(lb_compute_late(lesson->graph, lesson->loss, err));
     return lb_graph_check(lesson->graph, err);
 }
 

@@ -18,7 +18,6 @@ typedef struct net {
     lb_value x, label, lr, loss;
     lb_value param[MOST_PARAMS];
     int n_params;
-    int backward; /* the first node of the backward pass */
     size_t activation_bytes;
 } net;
 
@@ -116,7 +115,6 @@ static void add_updates(net *n)
             if (g->values[i].trained)
                 trained[n_trained++] = (lb_value){i};
         }
-    n->backward = g->n_nodes;
     lb_autodiff(&n->b, &lb_op_verbs, n->loss, trained, n_trained, slope);
     for (int i = 0; i < n_trained; i++) {
         const lb_shape shape = lb_type_of(&n->b, trained[i]).shape;
@@ -294,7 +292,7 @@ static void late_norms_do_not_change_a_bit(void)
     lb_error err;
     int n_late = 0;
 
-    CHECK_OK(lb_compute_late(late.graph, late.backward, &err), &err);
+    CHECK_OK(lb_compute_late(late.graph, late.loss, &err), &err);
     CHECK_OK(lb_graph_check(late.graph, &err), &err);
     for (int i = 0; i < late.graph->n_nodes; i++)
         n_late += late.graph->nodes[i].late;
