@@ -64,7 +64,9 @@ static void fill_slot(lb_graph *graph, int id)
 bool lb_graph_index(lb_graph *graph, int id)
 {
     if (graph->n_values * 4 > graph->n_slots) {
-        const int wanted = graph->n_slots ? graph->n_slots * 4 : 256;
+        int wanted = graph->n_slots ? graph->n_slots : 64;
+        while (wanted < graph->n_values * 4)
+            wanted *= 4;
         int *const slots = LB_TAKE_ARRAY(graph->arena, wanted, int);
         if (!slots)
             return false;
@@ -141,10 +143,7 @@ static bool copy_strings(lb_graph *to)
     }
     to->slots = NULL;
     to->n_slots = 0;
-    while (to->n_values * 4 > to->n_slots)
-        if (!lb_graph_index(to, 0))
-            return false;
-    return true;
+    return to->n_values == 0 || lb_graph_index(to, 0);
 }
 
 lb_code lb_graph_clone(const lb_graph *from, lb_graph **out, lb_error *err)

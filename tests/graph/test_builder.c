@@ -155,10 +155,33 @@ static void shares_of_a_gradient_are_added(void)
     lb_graph_free(g);
 }
 
+/* Of every size, also where the table of names has just grown. */
+static void copies_find_every_name(void)
+{
+    const lb_shape shape = lb_shape_of(1, 2);
+    lb_error err = {0};
+    lb_builder b;
+    lb_graph *const g = new_graph(&b);
+
+    for (int n = 1; n <= 1100; n++) {
+        lb_graph *copy = NULL;
+        CHECK(lb_input(&b, NULL, LB_F32, &shape).id == n);
+        if (n % 64 > 1 && n < 1098)
+            continue;
+        CHECK_OK(lb_graph_clone(g, &copy, &err), &err);
+        for (int i = 1; copy && i <= n; i++)
+            CHECK(lb_graph_find(copy, copy->values[i].name).id == i);
+        CHECK(lb_graph_find(copy, "nobody").id == 0);
+        lb_graph_free(copy);
+    }
+    lb_graph_free(g);
+}
+
 int main(void)
 {
     RUN(the_first_error_is_held);
     RUN(names_are_unique);
+    RUN(copies_find_every_name);
     RUN(constants_fold_and_dead_nodes_go);
     RUN(shares_of_a_gradient_are_added);
     return DONE();
