@@ -133,9 +133,10 @@ static void show_epoch(void *arg, const lb_epoch_report *r)
     if (p->accuracy >= 0) /* neither without a validation split, nor NaN */
         snprintf(accuracy, sizeof accuracy, "  validation %.2f %%%s", 100 * p->accuracy,
                  r->best ? " (best)" : "");
-    snprintf(line, sizeof line, "epoch %d/%d  loss %.4f  train %.2f %%%s  %.0f images/s",
+    snprintf(line, sizeof line,
+             "epoch %d/%d  loss %.4f  train %.2f %%%s  %.0f images/s  idle %.1f %%",
              r->epoch + 1, p->epochs, r->loss, 100 * r->train_accuracy, accuracy,
-             r->images_per_second);
+             r->images_per_second, 100 * r->idle_share);
     print_line(p, line);
 }
 

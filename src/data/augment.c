@@ -6,6 +6,8 @@
  * over the sample, without a second buffer. */
 #include "data/data_int.h"
 
+#include <string.h>
+
 typedef struct axis {
     int size;
     int sign, offset; /* in = sign * out + offset */
@@ -82,18 +84,42 @@ static void compose(const lb_augment *augment, bool has_rows, lb_rng *rng, axis 
     }
 }
 
+/* The row's pixels low..high-1, each a loop of its own so that it is vectorised. */
+static void copy_bytes(const axis *x, const uint8_t *row, float *out)
+{
+    const int low = x->low, high = x->high, offset = x->offset;
+
+    if (x->sign > 0)
+        for (int i = low; i < high; i++)
+            out[i] = (float)row[offset + i];
+    else
+        for (int i = low; i < high; i++)
+            out[i] = (float)row[offset - i];
+}
+
+static void copy_floats(const axis *x, const float *row, float *out)
+{
+    const int low = x->low, high = x->high, offset = x->offset;
+
+    if (x->sign > 0)
+        memcpy(out + low, row + (offset + low), (size_t)(high - low) * sizeof *out);
+    else
+        for (int i = low; i < high; i++)
+            out[i] = row[offset - i];
+}
+
 static void write_row(const axis *x, lb_dtype dtype, const void *plane, size_t row,
                       float *out)
 {
-    for (int i = 0; i < x->low && i < x->size; i++)
-        out[i] = 0;
-    for (int i = x->low; i < x->high; i++) {
-        const size_t at = row + (size_t)(x->sign * i + x->offset);
-        out[i] = dtype == LB_U8 ? (float)((const uint8_t *)plane)[at]
-                                : ((const float *)plane)[at];
-    }
-    for (int i = x->high > x->low ? x->high : x->low; i < x->size; i++)
-        out[i] = 0;
+    const int low = x->low < x->size ? x->low : x->size;
+    const int high = x->high > low ? x->high : low;
+
+    memset(out, 0, (size_t)low * sizeof *out);
+    if (high > low && dtype == LB_U8)
+        copy_bytes(x, (const uint8_t *)plane + row, out);
+    else if (high > low)
+        copy_floats(x, (const float *)plane + row, out);
+    memset(out + high, 0, (size_t)(x->size - high) * sizeof *out);
 }
 
 void lb_augment_write(const lb_augment *augments, int n, const lb_shape *shape,

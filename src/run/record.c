@@ -156,6 +156,7 @@ static void add_epochs(lb_json *j, const lb_run *run)
         lb_json_number(j, "validation_accuracy", e->validation_accuracy);
         lb_json_number(j, "validation_loss", e->validation_loss);
         lb_json_number(j, "seconds", e->seconds);
+        lb_json_number(j, "idle_share", e->idle_share);
         lb_json_close(j, '}');
     }
     lb_json_close(j, ']');

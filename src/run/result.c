@@ -69,6 +69,18 @@ static void add_files(lb_json *j, const lb_run *run)
     lb_json_close(j, '}');
 }
 
+/* Of all epochs: the share of their seconds that waited for samples. */
+static double idle_share(const lb_train_result *trained)
+{
+    double idle = 0, seconds = 0;
+
+    for (int i = 0; i < trained->epochs_done; i++) {
+        idle += trained->epoch[i].idle_share * trained->epoch[i].seconds;
+        seconds += trained->epoch[i].seconds;
+    }
+    return seconds > 0 ? idle / seconds : NAN;
+}
+
 const char *lb_run_result_json(const lb_run *run)
 {
     const bool compared = run->teacher_graph && run->student_test.n > 0;
@@ -85,6 +97,7 @@ const char *lb_run_result_json(const lb_run *run)
     lb_json_number(&j, "images_per_second",
                    run->trained.images_per_second > 0 ? run->trained.images_per_second
                                                       : NAN);
+    lb_json_number(&j, "idle_share", idle_share(&run->trained));
     add_files(&j, run);
     lb_json_close(&j, '}');
     return j.text.failed ? NULL : j.text.chars;
