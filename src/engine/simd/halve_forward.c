@@ -81,7 +81,7 @@ static void scatter(const lb_wino *s, const lb_conv_after *after, const float *m
             const size_t at = ((size_t)tile.sample * (size_t)s->oc + (size_t)b) * plane;
             lb_vec o[4][4];
             transform_back(m + (size_t)(t * s->oc + b) * LB_BLOCK, pitch, o);
-            lb_wino_store(s, &f, o, tile.row, tile.column,
+            lb_wino_store(s, &f, o, tile.row, tile.column, 4, 4,
                           f.adds ? after->residual + at : y + at, y + at);
         }
     }

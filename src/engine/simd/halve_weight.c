@@ -2,8 +2,6 @@
 #include "engine/simd/halve.h"
 #include "engine/simd/wino_product.h"
 
-#include <string.h>
-
 /* d [25][count][oc] */
 static void gather_dy(const lb_wino *s, const float *dy, int first, int count, float *d)
 {
@@ -48,9 +46,9 @@ static size_t sum_at(const lb_wino *s, int point)
     return rows * (size_t)s->oc * LB_BLOCK;
 }
 
-/* sum [point][phases][ic][oc] += v^T * d */
-static void add_all(const lb_wino *s, const float *v, const float *d, int count,
-                    float *sum)
+/* sum [point][phases][ic][oc] = v^T * d, added unless it is the first chunk. */
+static void add_all(const lb_wino *s, bool first, const float *v, const float *d,
+                    int count, float *sum)
 {
     const size_t v_pitch = lb_halve_pitch(s->chunk, LB_HALVE_PHASES * s->ic);
     const size_t d_pitch = lb_halve_pitch(s->chunk, s->oc);
@@ -65,9 +63,9 @@ static void add_all(const lb_wino *s, const float *v, const float *d, int count,
                 const float *const ds = d + (size_t)point * d_pitch + o;
                 float *const to = sum + i * m + o;
                 if (o + LB_BLOCK < m)
-                    lb_wino_add_products(2, vs, rows, ds, m, count, to);
+                    lb_wino_add_products(2, first, vs, rows, ds, m, count, to);
                 else
-                    lb_wino_add_products(1, vs, rows, ds, m, count, to);
+                    lb_wino_add_products(1, first, vs, rows, ds, m, count, to);
             }
         sum += rows * m;
     }
@@ -123,12 +121,11 @@ void LB_SIMD(halve_weight)(const lb_wino *s, const float *x, const float *dy, fl
     float *const d = v + LB_HALVE_ALL * lb_halve_pitch(s->chunk, LB_HALVE_PHASES * s->ic);
     float *const sum = d + LB_HALVE_ALL * lb_halve_pitch(s->chunk, s->oc);
 
-    memset(sum, 0, sum_at(s, LB_HALVE_ALL) * sizeof *sum);
     for (int first = 0; first < tiles; first += s->chunk) {
         const int count = tiles - first < s->chunk ? tiles - first : s->chunk;
         lb_halve_gather(s, x, first, count, v);
         gather_dy(s, dy, first, count, d);
-        add_all(s, v, d, count, sum);
+        add_all(s, first == 0, v, d, count, sum);
     }
     transform_back(s, sum, 0, n, dw);
     transform_back(s, sum, 1, n, dw);

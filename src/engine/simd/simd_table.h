@@ -14,8 +14,10 @@ typedef struct lb_wino {
     int n, ic, oc; /* samples; blocks of channels */
     int h, w, oh, ow;
     int pad_h, pad_w;
-    int tiles_h, tiles_w; /* of 4x4 pixels of y */
-    int chunk;            /* tiles that are worked on at a time */
+    int tiles_h, tiles_w;   /* of 4x4 pixels of y */
+    int threes_h, threes_w; /* how many of them, at the end, are only 3 long */
+    int samples, band;      /* samples and rows of tiles that are worked on at a time */
+    int chunk;              /* tiles of that */
 } lb_wino;
 
 /* A depthwise 3x3 convolution: x [n, c, h, w, block] -> y [n, c, oh, ow, block]; the

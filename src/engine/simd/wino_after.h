@@ -20,21 +20,22 @@ LB_INLINE lb_vec lb_wino_finished(const lb_wino_after *f, lb_vec v, const float 
     return v;
 }
 
-/* Stores what of the tile lies inside y. */
+/* Stores what of the tile's rows x columns results lies inside y. */
 LB_INLINE void lb_wino_store(const lb_wino *s, const lb_wino_after *f, lb_vec o[4][4],
-                             int row, int column, const float *residual, float *y)
+                             int row, int column, int rows, int columns,
+                             const float *residual, float *y)
 {
     const size_t pitch = (size_t)s->ow * LB_BLOCK;
     const size_t at = ((size_t)row * (size_t)s->ow + (size_t)column) * LB_BLOCK;
-    const int rows = s->oh - row, columns = s->ow - column;
+    const int there_h = s->oh - row, there_w = s->ow - column;
 
     y += at;
     residual += at;
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
-        for (int j = 0; j < 4; j++)
-            if (i < rows && j < columns)
+        for (int j = 0; j < columns; j++)
+            if (i < there_h && j < there_w)
                 lb_store(y + (size_t)i * pitch + (size_t)j * LB_BLOCK,
                          lb_wino_finished(f, o[i][j],
                                           residual + (size_t)i * pitch +

@@ -6,7 +6,8 @@
 
 enum {
     CACHE = 384 << 10, /* bytes that a chunk may fill, both ways */
-    LEAST = 48         /* tiles of a chunk, so that weights are reused */
+    LEAST = 48,        /* tiles of a chunk, so that weights are reused */
+    MOST = 128         /* tiles of a sample that is not cut into bands */
 };
 
 static int at_most(int a, int b)
@@ -14,90 +15,121 @@ static int at_most(int a, int b)
     return a < b ? a : b;
 }
 
+static int threes_of(int size, int tiles)
+{
+    return at_most(tiles, 4 * tiles - size);
+}
+
 size_t LB_SIMD(wino_plan)(lb_wino *s)
 {
+    const int tile_bytes = LB_WINO_ALL * (s->ic + s->oc) * LB_BLOCK * (int)sizeof(float);
+    int chunk = CACHE / tile_bytes;
+
     s->tiles_h = (s->oh + LB_WINO_TILE - 1) / LB_WINO_TILE;
     s->tiles_w = (s->ow + LB_WINO_TILE - 1) / LB_WINO_TILE;
-    const int tiles = s->n * s->tiles_h * s->tiles_w;
-    const int tile_bytes = LB_WINO_ALL * (s->ic + s->oc) * LB_BLOCK * (int)sizeof(float);
-    int chunk = CACHE / tile_bytes / 8 * 8;
-
+    s->threes_h = threes_of(s->oh, s->tiles_h);
+    s->threes_w = threes_of(s->ow, s->tiles_w);
     if (chunk < LEAST)
         chunk = LEAST;
-    s->chunk = at_most(chunk, (tiles + 7) / 8 * 8);
+    const int plane = s->tiles_h * s->tiles_w;
+    s->samples = plane < chunk ? at_most(s->n, (chunk + plane / 2) / plane) : 1;
+    s->band = plane <= MOST ? s->tiles_h : (chunk + s->tiles_w - 1) / s->tiles_w;
+    s->chunk = s->samples * s->band * s->tiles_w;
     const size_t sum = (size_t)(s->ic * s->oc) * LB_BLOCK * LB_BLOCK;
     return LB_WINO_ALL * sizeof(float) *
            (lb_wino_pitch(s->chunk, s->ic) + lb_wino_pitch(s->chunk, s->oc) + sum);
 }
 
-/* m [36][count][oc] = v [36][count][ic] * u [36][ic][oc] */
-static void multiply_all(const lb_wino *s, const float *v, const float *u, int count,
-                         float *m)
+/* m [36][tiles][oc] = v [36][tiles][ic] * u [36][ic][oc] */
+static void multiply_all(const lb_wino *s, const lb_wino_kind *kinds, const float *v,
+                         const float *u, float *m)
 {
     const size_t v_pitch = lb_wino_pitch(s->chunk, s->ic);
     const size_t m_pitch = lb_wino_pitch(s->chunk, s->oc);
     const size_t k = (size_t)s->ic * LB_BLOCK;
-    lb_wino_product p = {
-        .v_row = k, .m_row = (size_t)s->oc * LB_BLOCK, .k = k, .rows = count};
+    lb_wino_product p = {.v_row = k, .m_row = (size_t)s->oc * LB_BLOCK, .k = k};
 
-    for (size_t point = 0; point < LB_WINO_ALL; point++) {
-        p.v = v + point * v_pitch;
-        p.m = m + point * m_pitch;
+    for (int point = 0; point < LB_WINO_ALL; point++) {
+        int from, end;
+        lb_wino_range(kinds, point, &from, &end);
+        p.rows = end - from;
+        p.v = v + (size_t)point * v_pitch + (size_t)from * p.v_row;
+        p.m = m + (size_t)point * m_pitch + (size_t)from * p.m_row;
         u = lb_wino_multiply_panels(&p, s->oc, u);
     }
 }
 
-/* A tile's results: four rows of four pixels. */
-LB_INLINE void transform_back(const float *m, size_t pitch, lb_vec o[4][4])
+LB_INLINE void out_side(int side, const lb_vec m[6], lb_vec o[4])
+{
+    if (side == 3)
+        lb_wino_out_3(m, o);
+    else
+        lb_wino_out(m, o);
+}
+
+/* A tile's results: rows x columns. */
+LB_INLINE void transform_back(const float *m, size_t pitch, int rows, int columns,
+                              lb_vec o[4][4])
 {
     lb_vec w[4][6];
 
 #pragma GCC unroll 6
-    for (int j = 0; j < 6; j++) {
+    for (int j = 0; j < lb_wino_points(columns); j++) {
         lb_vec v[6], r[4];
 #pragma GCC unroll 6
-        for (int i = 0; i < 6; i++)
-            v[i] = lb_load(m + (size_t)(i * 6 + j) * pitch);
-        lb_wino_out(v, r);
+        for (int i = 0; i < lb_wino_points(rows); i++)
+            v[i] = lb_load(m + lb_wino_at(rows, columns, i, j, pitch));
+        out_side(rows, v, r);
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < rows; i++)
             w[i][j] = r[i];
     }
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-        lb_wino_out(w[i], o[i]);
+    for (int i = 0; i < rows; i++)
+        out_side(columns, w[i], o[i]);
 }
 
-static void scatter(const lb_wino *s, const lb_conv_after *after, const float *m,
-                    int first, int count, float *y)
+LB_INLINE void scatter_kind(const lb_wino *s, const lb_wino_part *p,
+                            const lb_wino_kind *k, int rows, int columns, const float *m,
+                            const lb_conv_after *after, int b, float *y)
 {
     const size_t plane = (size_t)s->oh * (size_t)s->ow * LB_BLOCK;
     const size_t pitch = lb_wino_pitch(s->chunk, s->oc);
+    const lb_wino_after f = lb_wino_after_of(after, b);
+    lb_wino_visit t = lb_wino_start(s, p, k);
 
+    for (; t.number < k[1].first; lb_wino_step(s, k, rows, columns, &t)) {
+        const size_t at = ((size_t)t.sample * (size_t)s->oc + (size_t)b) * plane;
+        lb_vec o[4][4];
+        transform_back(m + ((size_t)t.number * (size_t)s->oc + (size_t)b) * LB_BLOCK,
+                       pitch, rows, columns, o);
+        lb_wino_store(s, &f, o, t.row, t.column, rows, columns,
+                      f.adds ? after->residual + at : y + at, y + at);
+    }
+}
+
+static void scatter(const lb_wino *s, const lb_wino_part *p, const lb_wino_kind *k,
+                    const float *m, const lb_conv_after *after, float *y)
+{
     for (int b = 0; b < s->oc; b++) {
-        lb_wino_place p = lb_wino_place_of(s, first);
-        const lb_wino_after f = lb_wino_after_of(after, b);
-        for (int t = 0; t < count; t++, lb_wino_next(s, &p)) {
-            const size_t at = ((size_t)p.sample * (size_t)s->oc + (size_t)b) * plane;
-            lb_vec o[4][4];
-            transform_back(m + ((size_t)t * (size_t)s->oc + (size_t)b) * LB_BLOCK, pitch,
-                           o);
-            lb_wino_store(s, &f, o, p.row * LB_WINO_TILE, p.column * LB_WINO_TILE,
-                          f.adds ? after->residual + at : y + at, y + at);
-        }
+        scatter_kind(s, p, &k[0], 3, 4, m, after, b, y);
+        scatter_kind(s, p, &k[1], 4, 4, m, after, b, y);
+        scatter_kind(s, p, &k[2], 4, 3, m, after, b, y);
+        scatter_kind(s, p, &k[3], 3, 3, m, after, b, y);
     }
 }
 
 void LB_SIMD(wino_forward)(const lb_wino *s, const float *x, const float *u,
                            const lb_conv_after *after, float *y, float *scratch)
 {
-    const int tiles = s->n * s->tiles_h * s->tiles_w;
     float *const v = scratch, *const m = v + LB_WINO_ALL * lb_wino_pitch(s->chunk, s->ic);
+    lb_wino_part p = lb_wino_first_part(s);
 
-    for (int first = 0; first < tiles; first += s->chunk) {
-        const int count = at_most(s->chunk, tiles - first);
-        lb_wino_gather(s, x, first, count, v);
-        multiply_all(s, v, u, count, m);
-        scatter(s, after, m, first, count, y);
-    }
+    do {
+        lb_wino_kind k[LB_WINO_KINDS + 1];
+        lb_wino_kinds(s, &p, k);
+        lb_wino_gather(s, &p, k, x, v);
+        multiply_all(s, k, v, u, m);
+        scatter(s, &p, k, m, after, y);
+    } while (lb_wino_next_part(s, &p));
 }

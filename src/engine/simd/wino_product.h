@@ -103,16 +103,16 @@ static inline size_t lb_wino_panel(int rows, int blocks, int i, int o)
 
 /* sum [LB_WINO_SUMS][wide blocks] += v [count][LB_WINO_SUMS]^T * d [count][wide blocks]
  */
-LB_INLINE void lb_wino_add_products(int wide, const float *v, size_t v_row,
+LB_INLINE void lb_wino_add_products(int wide, bool first, const float *v, size_t v_row,
                                     const float *d, size_t d_row, int count, float *sum)
 {
     lb_vec a[LB_WINO_SUMS][2];
 
 #pragma GCC unroll 8
     for (int r = 0; r < LB_WINO_SUMS; r++) {
-        a[r][0] = lb_load(sum + (size_t)r * d_row);
+        a[r][0] = first ? lb_zero() : lb_load(sum + (size_t)r * d_row);
         if (wide > 1)
-            a[r][1] = lb_load(sum + (size_t)r * d_row + LB_BLOCK);
+            a[r][1] = first ? lb_zero() : lb_load(sum + (size_t)r * d_row + LB_BLOCK);
     }
     for (int t = 0; t < count; t++, v += v_row, d += d_row) {
         const lb_vec d0 = lb_load(d), d1 = wide > 1 ? lb_load(d + LB_BLOCK) : d0;

@@ -4,73 +4,94 @@
 #include "engine/simd/wino.h"
 #include "engine/simd/wino_product.h"
 
-#include <string.h>
+LB_INLINE void in_side(int side, const lb_vec y[4], lb_vec o[6])
+{
+    if (side == 3)
+        lb_wino_grad_in_3(y, o);
+    else
+        lb_wino_grad_in(y, o);
+}
 
-/* The 36 points of a tile of dy, one block of filters. */
+/* The points of a tile of dy, rows x columns, one block of filters. */
 LB_INLINE void tile_of_dy(const lb_wino *s, const float *dy, int row, int column,
-                          float *to, size_t pitch)
+                          int rows, int columns, float *to, size_t pitch)
 {
     const float *const p = dy + ((size_t)row * (size_t)s->ow + (size_t)column) * LB_BLOCK;
     const size_t step = (size_t)s->ow * LB_BLOCK;
-    const int rows = s->oh - row, columns = s->ow - column;
+    const int there_h = s->oh - row, there_w = s->ow - column;
     lb_vec w[6][4];
 
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) {
+    for (int j = 0; j < columns; j++) {
         lb_vec v[4], o[6];
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            v[i] = i < rows && j < columns
+        for (int i = 0; i < rows; i++)
+            v[i] = i < there_h && j < there_w
                        ? lb_load(p + (size_t)i * step + (size_t)j * LB_BLOCK)
                        : lb_zero();
-        lb_wino_grad_in(v, o);
+        in_side(rows, v, o);
 #pragma GCC unroll 6
-        for (int i = 0; i < 6; i++)
+        for (int i = 0; i < lb_wino_points(rows); i++)
             w[i][j] = o[i];
     }
 #pragma GCC unroll 6
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < lb_wino_points(rows); i++) {
         lb_vec o[6];
-        lb_wino_grad_in(w[i], o);
+        in_side(columns, w[i], o);
 #pragma GCC unroll 6
-        for (int j = 0; j < 6; j++)
-            lb_store(to + (size_t)(i * 6 + j) * pitch, o[j]);
+        for (int j = 0; j < lb_wino_points(columns); j++)
+            lb_store(to + lb_wino_at(rows, columns, i, j, pitch), o[j]);
     }
 }
 
-static void gather_dy(const lb_wino *s, const float *dy, int first, int count, float *d)
+LB_INLINE void gather_dy_kind(const lb_wino *s, const lb_wino_part *p,
+                              const lb_wino_kind *k, int rows, int columns,
+                              const float *dy, int b, float *d)
 {
     const size_t plane = (size_t)s->oh * (size_t)s->ow * LB_BLOCK;
     const size_t pitch = lb_wino_pitch(s->chunk, s->oc);
-    lb_wino_place p = lb_wino_place_of(s, first);
+    lb_wino_visit t = lb_wino_start(s, p, k);
 
-    for (int t = 0; t < count; t++, lb_wino_next(s, &p)) {
-        const float *from = dy + (size_t)p.sample * (size_t)s->oc * plane;
-        float *to = d + (size_t)t * (size_t)s->oc * LB_BLOCK;
-        for (int b = 0; b < s->oc; b++, from += plane, to += LB_BLOCK)
-            tile_of_dy(s, from, p.row * LB_WINO_TILE, p.column * LB_WINO_TILE, to, pitch);
+    for (; t.number < k[1].first; lb_wino_step(s, k, rows, columns, &t))
+        tile_of_dy(s, dy + ((size_t)t.sample * (size_t)s->oc + (size_t)b) * plane, t.row,
+                   t.column, rows, columns,
+                   d + ((size_t)t.number * (size_t)s->oc + (size_t)b) * LB_BLOCK, pitch);
+}
+
+static void gather_dy(const lb_wino *s, const lb_wino_part *p, const lb_wino_kind *k,
+                      const float *dy, float *d)
+{
+    for (int b = 0; b < s->oc; b++) {
+        gather_dy_kind(s, p, &k[0], 3, 4, dy, b, d);
+        gather_dy_kind(s, p, &k[1], 4, 4, dy, b, d);
+        gather_dy_kind(s, p, &k[2], 4, 3, dy, b, d);
+        gather_dy_kind(s, p, &k[3], 3, 3, dy, b, d);
     }
 }
 
-/* sum [36][ic][oc] += v [36][count][ic]^T * d [36][count][oc] */
-static void add_all(const lb_wino *s, const float *v, const float *d, int count,
-                    float *sum)
+/* sum [36][ic][oc] = v [36][tiles][ic]^T * d [36][tiles][oc], added to what is there
+ * unless it is the first part. */
+static void add_all(const lb_wino *s, const lb_wino_kind *kinds, bool first,
+                    const float *v, const float *d, float *sum)
 {
     const size_t v_pitch = lb_wino_pitch(s->chunk, s->ic);
     const size_t d_pitch = lb_wino_pitch(s->chunk, s->oc);
     const size_t c = (size_t)s->ic * LB_BLOCK, m = (size_t)s->oc * LB_BLOCK;
 
-    for (size_t point = 0; point < LB_WINO_ALL; point++)
+    for (int point = 0; point < LB_WINO_ALL; point++) {
+        int from, end;
+        lb_wino_range(kinds, point, &from, &end);
+        const float *const vp = v + (size_t)point * v_pitch + (size_t)from * c;
+        const float *const dp = d + (size_t)point * d_pitch + (size_t)from * m;
         for (size_t o = 0; o < m; o += 2 * LB_BLOCK)
             for (size_t i = 0; i < c; i += LB_WINO_SUMS) {
-                const float *const vs = v + point * v_pitch + i;
-                const float *const ds = d + point * d_pitch + o;
-                float *const to = sum + (point * c + i) * m + o;
+                float *const to = sum + ((size_t)point * c + i) * m + o;
                 if (o + LB_BLOCK < m)
-                    lb_wino_add_products(2, vs, c, ds, m, count, to);
+                    lb_wino_add_products(2, first, vp + i, c, dp + o, m, end - from, to);
                 else
-                    lb_wino_add_products(1, vs, c, ds, m, count, to);
+                    lb_wino_add_products(1, first, vp + i, c, dp + o, m, end - from, to);
             }
+    }
 }
 
 /* dw [9][n] from sum [36][n]; n floats, a multiple of the block. */
@@ -103,17 +124,19 @@ static void transform_back(const float *sum, size_t n, float *dw)
 void LB_SIMD(wino_weight)(const lb_wino *s, const float *x, const float *dy, float *dw,
                           float *scratch)
 {
-    const int tiles = s->n * s->tiles_h * s->tiles_w;
     const size_t n = (size_t)(s->ic * s->oc) * LB_BLOCK * LB_BLOCK;
     float *const v = scratch, *const d = v + LB_WINO_ALL * lb_wino_pitch(s->chunk, s->ic);
     float *const sum = d + LB_WINO_ALL * lb_wino_pitch(s->chunk, s->oc);
+    lb_wino_part p = lb_wino_first_part(s);
+    bool first = true;
 
-    memset(sum, 0, LB_WINO_ALL * n * sizeof *sum);
-    for (int first = 0; first < tiles; first += s->chunk) {
-        const int count = tiles - first < s->chunk ? tiles - first : s->chunk;
-        lb_wino_gather(s, x, first, count, v);
-        gather_dy(s, dy, first, count, d);
-        add_all(s, v, d, count, sum);
-    }
+    do {
+        lb_wino_kind k[LB_WINO_KINDS + 1];
+        lb_wino_kinds(s, &p, k);
+        lb_wino_gather(s, &p, k, x, v);
+        gather_dy(s, &p, k, dy, d);
+        add_all(s, k, first, v, d, sum);
+        first = false;
+    } while (lb_wino_next_part(s, &p));
     transform_back(sum, n, dw);
 }
