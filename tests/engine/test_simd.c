@@ -383,7 +383,7 @@ static void wino_gradients(trial *t, const float *x, const float *dy)
                  .pad_w = 2 - c->pad_w};
     float *const dx = room(t, lb_blocked_count(&xs, t->simd->block));
     const float *const kernel = narrow(t, c->kernel, kernel_count(c));
-    float *const scratch = take(t, t->simd->wino_plan(&s));
+    float *const scratch = take(t, t->simd->wino_plan(&s, LB_WINO_FORWARD));
     float *const u = take(t, t->simd->wino_packed(&s) * sizeof *u);
 
     t->simd->wino_pack_back(&s, c->m, c->c, kernel, u);
@@ -398,7 +398,7 @@ static void wino_gradients(trial *t, const float *x, const float *dy)
                   .ow = c->ow,
                   .pad_h = c->pad_h,
                   .pad_w = c->pad_w};
-    float *const more = take(t, t->simd->wino_plan(&s));
+    float *const more = take(t, t->simd->wino_plan(&s, LB_WINO_WEIGHT));
     const size_t row = (size_t)(s.oc * t->simd->block);
     const size_t tap = row * (size_t)(s.ic * t->simd->block);
     float *const dw = room(t, 9 * tap);
@@ -439,7 +439,7 @@ static void wino(trial *t)
                  .ow = c->ow,
                  .pad_h = c->pad_h,
                  .pad_w = c->pad_w};
-    float *const scratch = take(t, t->simd->wino_plan(&s));
+    float *const scratch = take(t, t->simd->wino_plan(&s, LB_WINO_FORWARD));
     float *const u = take(t, t->simd->wino_packed(&s) * sizeof *u);
     float *const y = room(t, lb_blocked_count(&ys, t->simd->block));
 
@@ -447,6 +447,78 @@ static void wino(trial *t)
     t->simd->wino_forward(&s, x, u, &nothing_after, y, scratch);
     compare_blocked(t, "wino forward", &ys, y, c->y);
     wino_gradients(t, x, dy);
+}
+
+static lb_wino halve_sizes(const trial *t)
+{
+    const conv *const c = &t->conv;
+
+    return (lb_wino){.n = c->n,
+                     .ic = blocks(t, c->c),
+                     .oc = blocks(t, c->m),
+                     .h = c->h,
+                     .w = c->w,
+                     .oh = c->oh,
+                     .ow = c->ow,
+                     .pad_h = c->pad_h,
+                     .pad_w = c->pad_w};
+}
+
+static void halve_weight(trial *t, const float *x, const float *dy)
+{
+    const conv *const c = &t->conv;
+    lb_wino s = halve_sizes(t);
+    float *const scratch = take(t, t->simd->halve_plan(&s, LB_WINO_WEIGHT));
+    const size_t row = (size_t)(s.oc * t->simd->block);
+    const size_t tap = row * (size_t)(s.ic * t->simd->block);
+    float *const dw = room(t, 9 * tap);
+    float *const plain = take(t, kernel_count(c) * sizeof *plain);
+    size_t at = 0;
+
+    t->simd->halve_weight(&s, x, dy, dw, scratch);
+    check_marks(dw, 9 * tap);
+    for (size_t m = 0; m < (size_t)c->m; m++)
+        for (size_t i = 0; i < (size_t)c->c; i++)
+            for (size_t k = 0; k < 9; k++)
+                plain[at++] = dw[k * tap + i * row + m];
+    compare(t, "halve weight", plain, c->dkernel, kernel_count(c));
+}
+
+/* Stride 2: all three passes, without padding and with one. */
+static void halve(trial *t)
+{
+    conv *const c = &t->conv;
+    const int pad = pick(t, 0, 1);
+
+    *c = (conv){.n = pick(t, 1, 3),
+                .k = 3,
+                .stride = 2,
+                .group = 1,
+                .c = pick(t, 1, 40),
+                .m = pick(t, 1, 40),
+                .h = pick(t, 3, 19),
+                .w = pick(t, 3, 22),
+                .pad_h = pad,
+                .pad_w = pad};
+    run_plain(t);
+    const lb_shape xs = x_shape(c), ys = y_shape(c);
+    const float *const x = blocked(t, &xs, c->x), *const dy = blocked(t, &ys, c->dy);
+    const float *const kernel = narrow(t, c->kernel, kernel_count(c));
+    lb_wino s = halve_sizes(t);
+    float *const scratch = take(t, t->simd->halve_plan(&s, LB_WINO_FORWARD));
+    float *const u = take(t, t->simd->halve_packed(&s) * sizeof *u);
+    float *const y = room(t, lb_blocked_count(&ys, t->simd->block));
+
+    t->simd->halve_pack(&s, c->m, c->c, kernel, u);
+    t->simd->halve_forward(&s, x, u, &nothing_after, y, scratch);
+    compare_blocked(t, "halve forward", &ys, y, c->y);
+    s = halve_sizes(t);
+    float *const more = take(t, t->simd->halve_plan(&s, LB_WINO_BACK));
+    float *const dx = room(t, lb_blocked_count(&xs, t->simd->block));
+    t->simd->halve_pack_back(&s, c->m, c->c, kernel, u);
+    t->simd->halve_back(&s, dy, u, dx, more);
+    compare_blocked(t, "halve input", &xs, dx, c->dx);
+    halve_weight(t, x, dy);
 }
 
 /* Every set, many sizes. */
@@ -479,6 +551,7 @@ static void pointwise_agrees(void)
 static void winograd_agrees(void)
 {
     try_all(wino, 4);
+    try_all(halve, 5);
 }
 
 static void blocks_are_as_promised(void)

@@ -6,8 +6,8 @@ typedef struct state {
     lb_wino sizes;
     lb_conv_after after;
     const lb_simd *simd;
-    bool backwards; /* the gradient of the input */
-    bool halves;    /* stride 2 */
+    lb_wino_pass pass;
+    bool halves; /* stride 2 */
 } state;
 
 /* Tiles of 4x4 waste work at the edges of small maps, and blocks on few channels: below
@@ -55,23 +55,24 @@ static bool describe(const lb_ask *ask, lb_nat_pass pass, state *s)
         return false;
     s->simd = lb_simd_best();
     s->halves = lb_nat_conv_is(c, 3, 2);
-    s->backwards = pass == LB_NAT_INPUT;
+    s->pass = pass == LB_NAT_INPUT    ? LB_WINO_BACK
+              : pass == LB_NAT_WEIGHT ? LB_WINO_WEIGHT
+                                      : LB_WINO_FORWARD;
     s->sizes = sizes_of(c);
     if ((!s->halves && !lb_nat_conv_is(c, 3, 1)) || s->sizes.pad_h > 2 ||
         s->sizes.pad_w > 2 || s->simd->block != c->block)
         return false;
-    if (s->backwards && s->halves &&
+    if (s->pass == LB_WINO_BACK && s->halves &&
         (s->sizes.pad_h != s->sizes.pad_w || s->sizes.pad_h > 1))
         return false;
-    if (s->backwards && !s->halves)
+    if (s->pass == LB_WINO_BACK && !s->halves)
         s->sizes = turned(&s->sizes);
     return pays(c, s->sizes.oh, s->sizes.ow, s->halves);
 }
 
 static size_t plan(state *s)
 {
-    return s->halves ? s->simd->halve_plan(&s->sizes, s->backwards)
-                     : s->simd->wino_plan(&s->sizes);
+    return (s->halves ? s->simd->halve_plan : s->simd->wino_plan)(&s->sizes, s->pass);
 }
 
 static size_t packed_bytes(const state *s)
@@ -190,7 +191,7 @@ static void pack(void *state_, int input, const void *plain, void *packed)
 
     if (input == 2)
         lb_nat_pack_bias(c, plain, packed);
-    else if (s->backwards)
+    else if (s->pass == LB_WINO_BACK)
         (s->halves ? s->simd->halve_pack_back
                    : s->simd->wino_pack_back)(&s->sizes, c->m, c->c, plain, packed);
     else

@@ -13,13 +13,15 @@ static int at_most(int a, int b)
     return a < b ? a : b;
 }
 
-size_t LB_SIMD(halve_plan)(lb_wino *s, bool back)
+size_t LB_SIMD(halve_plan)(lb_wino *s, lb_wino_pass pass)
 {
+    const bool back = pass == LB_WINO_BACK;
     const int over_h = back ? (s->h + 1) / 2 : s->oh;
     const int over_w = back ? (s->w + 1) / 2 : s->ow;
     const int x_rows = LB_HALVE_PHASES * s->ic;
     const int bytes = LB_HALVE_ALL * (x_rows + s->oc) * LB_BLOCK * (int)sizeof(float);
-    const size_t sum = (size_t)(x_rows * s->oc) * LB_BLOCK * LB_BLOCK;
+    const size_t sum =
+        pass == LB_WINO_WEIGHT ? (size_t)(x_rows * s->oc) * LB_BLOCK * LB_BLOCK : 0;
     int chunk = CACHE / bytes / 8 * 8;
 
     s->tiles_h = (over_h + LB_HALVE_TILE - 1) / LB_HALVE_TILE;

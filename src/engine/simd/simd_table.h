@@ -20,6 +20,9 @@ typedef struct lb_wino {
     int chunk;              /* tiles of that */
 } lb_wino;
 
+/* Which gradient, or none, a plan is for. */
+typedef enum lb_wino_pass { LB_WINO_FORWARD, LB_WINO_BACK, LB_WINO_WEIGHT } lb_wino_pass;
+
 /* A depthwise 3x3 convolution: x [n, c, h, w, block] -> y [n, c, oh, ow, block]; the
  * window at row i begins at row i * stride - pad_h of x; it may lie outside. */
 typedef struct lb_depth {

@@ -6,7 +6,7 @@
 
 enum {
     CACHE = 384 << 10, /* bytes that a chunk may fill, both ways */
-    LEAST = 48,        /* tiles of a chunk, so that weights are reused */
+    LEAST = 96,        /* tiles of a chunk, so that weights are reused */
     MOST = 128         /* tiles of a sample that is not cut into bands */
 };
 
@@ -20,7 +20,7 @@ static int threes_of(int size, int tiles)
     return at_most(tiles, 4 * tiles - size);
 }
 
-size_t LB_SIMD(wino_plan)(lb_wino *s)
+size_t LB_SIMD(wino_plan)(lb_wino *s, lb_wino_pass pass)
 {
     const int tile_bytes = LB_WINO_ALL * (s->ic + s->oc) * LB_BLOCK * (int)sizeof(float);
     int chunk = CACHE / tile_bytes;
@@ -32,10 +32,13 @@ size_t LB_SIMD(wino_plan)(lb_wino *s)
     if (chunk < LEAST)
         chunk = LEAST;
     const int plane = s->tiles_h * s->tiles_w;
-    s->samples = plane < chunk ? at_most(s->n, (chunk + plane / 2) / plane) : 1;
+    const int wanted = plane < chunk ? at_most(s->n, (chunk + plane / 2) / plane) : 1;
+    const int parts = (s->n + wanted - 1) / wanted;
+    s->samples = (s->n + parts - 1) / parts; /* parts of much the same size */
     s->band = plane <= MOST ? s->tiles_h : (chunk + s->tiles_w - 1) / s->tiles_w;
     s->chunk = s->samples * s->band * s->tiles_w;
-    const size_t sum = (size_t)(s->ic * s->oc) * LB_BLOCK * LB_BLOCK;
+    const size_t sum =
+        pass == LB_WINO_WEIGHT ? (size_t)(s->ic * s->oc) * LB_BLOCK * LB_BLOCK : 0;
     return LB_WINO_ALL * sizeof(float) *
            (lb_wino_pitch(s->chunk, s->ic) + lb_wino_pitch(s->chunk, s->oc) + sum);
 }
