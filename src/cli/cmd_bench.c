@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SETS = 256, USUAL_BATCH = 64 };
+enum { MOST_SETS = 256, USUAL_BATCH = 64, LEAST_WIDTH = 18, MOST_WIDTH = 40 };
 static const double usual_seconds = 2;
 static const double least_share = 0.01; /* of a line of its own, by time */
 
@@ -114,6 +114,7 @@ static lb_code bench_recipe(const lb_args *args, const wish *w, lb_arena *arena,
 typedef struct line {
     const char *part;
     const lb_timing_row *row;
+    int number; /* in run order */
 } line;
 
 static int slowest_first(const void *a, const void *b)
@@ -123,11 +124,25 @@ static int slowest_first(const void *a, const void *b)
 
     if (s != t)
         return s < t ? 1 : -1;
-    return x->row < y->row ? -1 : x->row > y->row;
+    return x->number - y->number;
 }
 
-static void print_line(const lb_bench *b, const char *part, const char *name,
-                       const char *kernel, const lb_timing_row *row)
+/* Of the columns with words. */
+typedef struct widths {
+    int name, kernel;
+} widths;
+
+static void widen(int *width, const char *text)
+{
+    const int n = (int)strlen(text);
+
+    if (n > *width)
+        *width = n < MOST_WIDTH ? n : MOST_WIDTH;
+}
+
+/* row: its name and kernel, too. */
+static void print_line(const lb_bench *b, const char *part, const widths *w,
+                       const lb_timing_row *row)
 {
     char moved[32], speed[32] = "-", share[32] = "-";
     const double rate = row->seconds > 0 ? row->work.flops / row->seconds : 0;
@@ -138,37 +153,52 @@ static void print_line(const lb_bench *b, const char *part, const char *name,
     }
     if (b->n_parts > 1)
         printf("%-8s ", part);
-    printf("%-32.32s %-28.28s %9.3f %5.1f %8s %6s %9sB\n", name, kernel,
-           1e3 * row->seconds, 100 * row->seconds / b->cpu_seconds, speed, share,
+    printf("%-*.*s %-*.*s %9.3f %5.1f %8s %6s %9sB\n", w->name, w->name, row->name,
+           w->kernel, w->kernel, row->kernel, 1e3 * row->seconds,
+           100 * row->seconds / b->cpu_seconds, speed, share,
            lb_results_short(row->work.bytes, moved));
 }
 
-static lb_code print_layers(const lb_bench *b, const wish *w, lb_arena *arena,
+/* All rows of all parts; NULL without memory. */
+static line *list_lines(const lb_bench *b, lb_arena *arena, int *n, widths *w)
+{
+    int most = 0;
+
+    *n = 0;
+    for (int p = 0; p < b->n_parts; p++)
+        most += b->part[p].timing.n;
+    line *const lines = LB_TAKE_ARRAY(arena, most, line);
+    for (int p = 0; lines && p < b->n_parts; p++)
+        for (int i = 0; i < b->part[p].timing.n; i++) {
+            const lb_timing_row *const row = &b->part[p].timing.row[i];
+            lines[*n] = (line){.part = b->part[p].name, .row = row, .number = *n};
+            *n += 1;
+            widen(&w->name, row->name);
+            widen(&w->kernel, row->kernel);
+        }
+    return lines;
+}
+
+static lb_code print_layers(const lb_bench *b, const wish *asked, lb_arena *arena,
                             lb_error *err)
 {
-    lb_timing_row rest = {.seconds = 0};
+    lb_timing_row rest = {.kernel = ""};
+    widths w = {LEAST_WIDTH, LEAST_WIDTH};
     int n = 0, n_rest = 0;
+    line *const lines = list_lines(b, arena, &n, &w);
 
-    for (int p = 0; p < b->n_parts; p++)
-        n += b->part[p].timing.n;
-    line *const lines = LB_TAKE_ARRAY(arena, n, line);
     if (!lines)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the table");
-    n = 0;
-    for (int p = 0; p < b->n_parts; p++)
-        for (int i = 0; i < b->part[p].timing.n; i++)
-            lines[n++] =
-                (line){.part = b->part[p].name, .row = &b->part[p].timing.row[i]};
-    if (w->by_time)
+    if (asked->by_time)
         qsort(lines, (size_t)n, sizeof *lines, slowest_first);
     if (b->n_parts > 1)
         printf("%-8s ", "part");
-    printf("%-32s %-28s %9s %5s %8s %6s %10s\n", "layer", "kernel", "ms", "%", "GFLOP/s",
-           "% peak", "moved");
+    printf("%-*s %-*s %9s %5s %8s %6s %10s\n", w.name, "layer", w.kernel, "kernel", "ms",
+           "%", "GFLOP/s", "% peak", "moved");
     for (int i = 0; i < n; i++) {
         const lb_timing_row *const row = lines[i].row;
-        if (!w->by_time || row->seconds >= least_share * b->cpu_seconds) {
-            print_line(b, lines[i].part, row->name, row->kernel, row);
+        if (!asked->by_time || row->seconds >= least_share * b->cpu_seconds) {
+            print_line(b, lines[i].part, &w, row);
             continue;
         }
         rest.seconds += row->seconds;
@@ -176,8 +206,11 @@ static lb_code print_layers(const lb_bench *b, const wish *w, lb_arena *arena,
         rest.work.bytes += row->work.bytes;
         n_rest++;
     }
+    rest.name = lb_arena_text(arena, "%d smaller ones", n_rest);
+    if (!rest.name)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the table");
     if (n_rest > 0)
-        print_line(b, "", lb_arena_text(arena, "%d smaller ones", n_rest), "", &rest);
+        print_line(b, "", &w, &rest);
     return LB_OK;
 }
 

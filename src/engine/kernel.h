@@ -72,6 +72,9 @@ struct lb_kernel {
 /* The tables in the order in which they are asked on this CPU; ends with NULL. */
 extern const lb_kernel *const lb_native_kernels[];
 extern const lb_kernel *const lb_onednn_kernels[];
+/* The file stem of a native kernel that shares its operator with others: "wino"; NULL for
+ * any other kernel. */
+const char *lb_native_way(const lb_kernel *kernel);
 extern const lb_kernel lb_reference_kernel; /* accepts everything */
 
 /* Floats of a block on this CPU: 16 with AVX-512, else 8. */

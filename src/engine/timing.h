@@ -8,7 +8,7 @@
 typedef struct lb_timing_row {
     const char *name;   /* of the layer; of a gradient or an update, its parameter's */
     const char *op;     /* its operator; "" where there is no node */
-    const char *kernel; /* "native Conv", "sum", "reorder" */
+    const char *kernel; /* "native Conv (wino)", "onednn Conv", "sum" */
     double seconds;     /* processor time of one thread for the whole batch */
     lb_work work;
 } lb_timing_row;

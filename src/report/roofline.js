@@ -181,8 +181,8 @@ function profile(r) {
   const what = STEP[p.teacher] || 'Inference';
   const alone = !r.student;
   const c = card('Where the time goes', `${what}, measured layer by layer on one thread. A larger dot takes more time. `
-    + 'A dot below the slanted lines is held up by memory, one near the level line by the processor. Winograd\'s '
-    + 'convolutions do fewer operations than they are counted for, so that they may pass the roof.',
+    + 'Left of the roof\'s corner a layer is bound by memory, right of it by the processor; the nearer to its line, the better. '
+    + 'Winograd\'s convolutions do fewer operations than they are counted for, so that they may pass the roof.',
   !alone && facts([['Speed', known(p.images_per_second) && `${count(Math.round(p.images_per_second))} images a second, `
       + [known(p.batch) && `${p.batch} a step`, time(p.step_milliseconds)].filter(Boolean).join(' of ')],
   ['Rate', known(p.gflops) && [rate(p.gflops), percent(p.peak_share, 0) && `${percent(p.peak_share, 0)} of the peak`].filter(Boolean).join(', ')],

@@ -19,7 +19,7 @@ grep -o -m 1 '"op": "ConvGradWeight"' step | head -n 1
 sed 's/"share"/\n"share"/g' step | sed -n 's/^"share": \([0-9.e-]*\).*/\1/p' |
     awk '{ s += $1 } END { print (s > 0.999 && s < 1.001 ? "adds up" : s) }'
 limbeck bench $model --seconds 0.05 --batch 8 --by time --html page.html >table || exit
-grep -o -e '^layer *kernel' -e 'for 8 images' table
+grep -o -e '^layer' -e 'for 8 images' table
 grep -c '"profile": {' page.html
 code limbeck bench $model --seconds 0.05 --kernels reference --json |
     grep -o -m 1 '"kernel": "reference FusedConv"' | head -n 1
