@@ -5,13 +5,13 @@
  * memory and need no barrier. Everything is taken here, once. */
 #include "engine/plan_int.h"
 
-/* True if the step's result may be written over its first input: nothing reads that input
- * later, and no other operand of the step is the same buffer. */
+/* True if the step's first result may be written over its first input: nothing reads that
+ * input later, and no other operand of the step is the same buffer. */
 static bool may_take_over(const lb_plan *plan, int index)
 {
     const lb_step *const step = &plan->steps[index];
 
-    if (!step->in_place || !step->grouped || step->n_in < 1 || step->n_out != 1)
+    if (!step->in_place || !step->grouped || step->n_in < 1 || step->n_out < 1)
         return false;
     const lb_buffer *const from = &plan->buffers[step->in[0]];
     const lb_buffer *const to = &plan->buffers[step->out[0]];

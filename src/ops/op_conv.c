@@ -10,8 +10,6 @@
 #include "ops/op_util.h"
 #include "ops/window.h"
 
-#include <string.h>
-
 static lb_code check_weights(const lb_view *view, const lb_window *w, lb_error *err)
 {
     const lb_shape *const x = &view->in[0]->shape, *const k = &view->in[1]->shape;
@@ -55,20 +53,10 @@ static lb_code infer_conv(const lb_view *view, lb_type *out, lb_error *err)
 
 static lb_code infer_fused(const lb_view *view, lb_type *out, lb_error *err)
 {
-    const char *const activation = lb_attr_text(view->node, "activation", "");
-    const lb_attr *const params = lb_attr_find(view->node, "activation_params");
-
     LB_TRY(infer_conv(view, out, err));
     if (view->n_in > 3 && view->in[3])
         LB_TRY(lb_check_shape(view, 3, &out->shape, "the residual", err));
-    if (strcmp(activation, "") != 0 && strcmp(activation, "Relu") != 0 &&
-        strcmp(activation, "Clip") != 0)
-        return lb_raise(err, LB_ERR_INPUT,
-                        "activation must be empty, Relu or Clip, not '%s'", activation);
-    if (strcmp(activation, "Clip") == 0 &&
-        (!params || params->kind != LB_ATTR_FLOATS || params->n != 2))
-        return lb_raise(err, LB_ERR_INPUT, "Clip needs activation_params: low, high");
-    return LB_OK;
+    return lb_check_activation(view, err);
 }
 
 static lb_cost cost_conv(const lb_view *view, const lb_type *out)
@@ -98,22 +86,18 @@ static void run_conv(const lb_ref_call *call)
 
 static void run_fused(const lb_ref_call *call)
 {
-    const char *const activation = lb_attr_text(call->node, "activation", "");
-    const lb_attr *const params = lb_attr_find(call->node, "activation_params");
-    const bool relu = strcmp(activation, "Relu") == 0;
-    const bool clip = strcmp(activation, "Clip") == 0 && params;
     const double *const z = call->n_in > 3 ? call->in[3] : NULL;
     const size_t n = lb_elements(&call->out_type[0]);
     double *const y = call->out[0];
+    double limits[2];
+    const bool clips = lb_activation_of(call->node, limits);
 
     run_conv(call);
     for (size_t i = 0; z && i < n; i++)
         y[i] += z[i];
-    for (size_t i = 0; relu && i < n; i++)
-        y[i] = y[i] < 0 ? 0 : y[i];
-    for (size_t i = 0; clip && i < n; i++) {
-        y[i] = y[i] < params->floats[0] ? params->floats[0] : y[i];
-        y[i] = y[i] > params->floats[1] ? params->floats[1] : y[i];
+    for (size_t i = 0; clips && i < n; i++) {
+        y[i] = y[i] < limits[0] ? limits[0] : y[i];
+        y[i] = y[i] > limits[1] ? limits[1] : y[i];
     }
 }
 

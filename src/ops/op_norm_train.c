@@ -3,38 +3,23 @@
  *   BatchNormStats(x) -> sum, sumsq: float64 [C], additive over samples
  *   BatchNormApply(x, sum, sumsq, scale, bias; epsilon) -> y
  *   BatchNormTrack(mean, var, sum, sumsq; momentum, spatial) updates mean and var
- *   BatchNormGradStats(x, dy, sum, sumsq; epsilon) -> dscale, dbias, additive
- *   BatchNormGradInput(x, dy, sum, sumsq, scale, dscale, dbias; epsilon) -> dx
+ *   BatchNormGradStats(x, dy, sum, sumsq, [scale, bias]; epsilon, activation)
+ *       -> dscale, dbias, additive
+ *   BatchNormGradInput(x, dy, sum, sumsq, scale, dscale, dbias, [bias]; epsilon,
+ *       activation) -> dx
  *
  * With n = batch * spatial: mean = sum / n, var = sumsq / n - mean^2 (float64 sums keep
  * the difference exact enough), xhat = (x - mean) / sqrt(var + epsilon),
  * y = scale * xhat + bias, and (Ioffe and Szegedy, 2015)
- *   dx = scale / sqrt(var + epsilon) * (dy - (dbias + xhat * dscale) / n). */
-#include "ops/op_util.h"
-
-#include <math.h>
-
-static lb_code check_x(const lb_view *view, lb_error *err)
-{
-    if (!lb_dtype_is_float(view->in[0]->dtype))
-        return lb_raise(err, LB_ERR_INPUT, "input 0 is %s, not a float",
-                        lb_dtype_name(view->in[0]->dtype));
-    return lb_check_rank(view, 0, 2, LB_MAX_RANK, err);
-}
-
-/* Inputs from..to-1 are [C]. */
-static lb_code check_channels(const lb_view *view, int from, int to, lb_error *err)
-{
-    const lb_shape channels = lb_shape_of(1, view->in[0]->shape.dim[1]);
-
-    for (int i = from; i < to; i++)
-        LB_TRY(lb_check_shape(view, i, &channels, "a statistic", err));
-    return LB_OK;
-}
+ *   dx = scale / sqrt(var + epsilon) * (dy - (dbias + xhat * dscale) / n).
+ *
+ * The gradients take an activation behind the norm with them (see op_norm_fused.c): given
+ * the bias they work y out again and count dy only where the activation's slope is 1. */
+#include "ops/norm_train.h"
 
 static lb_code infer_stats(const lb_view *view, lb_type *out, lb_error *err)
 {
-    LB_TRY(check_x(view, err));
+    LB_TRY(lb_norm_check(view, err));
     out[0] = (lb_type){LB_F64, lb_shape_of(1, view->in[0]->shape.dim[1])};
     out[1] = out[0];
     return LB_OK;
@@ -42,8 +27,8 @@ static lb_code infer_stats(const lb_view *view, lb_type *out, lb_error *err)
 
 static lb_code infer_apply(const lb_view *view, lb_type *out, lb_error *err)
 {
-    LB_TRY(check_x(view, err));
-    LB_TRY(check_channels(view, 1, 5, err));
+    LB_TRY(lb_norm_check(view, err));
+    LB_TRY(lb_norm_check_channels(view, 1, 5, err));
     *out = *view->in[0];
     return LB_OK;
 }
@@ -57,11 +42,24 @@ static lb_code infer_track(const lb_view *view, lb_type *out, lb_error *err)
     return LB_OK;
 }
 
+/* With an activation all `most` inputs are there. */
+static lb_code check_masked(const lb_view *view, int most, lb_error *err)
+{
+    double limits[2];
+
+    LB_TRY(lb_check_activation(view, err));
+    if (lb_activation_of(view->node, limits) && view->n_in < most)
+        return lb_raise(err, LB_ERR_INPUT, "an activation needs %d inputs, not %d", most,
+                        view->n_in);
+    return LB_OK;
+}
+
 static lb_code infer_grad_stats(const lb_view *view, lb_type *out, lb_error *err)
 {
-    LB_TRY(check_x(view, err));
+    LB_TRY(lb_norm_check(view, err));
     LB_TRY(lb_check_shape(view, 1, &view->in[0]->shape, "dy", err));
-    LB_TRY(check_channels(view, 2, 4, err));
+    LB_TRY(lb_norm_check_channels(view, 2, view->n_in, err));
+    LB_TRY(check_masked(view, 6, err));
     out[0] = (lb_type){view->in[0]->dtype, lb_shape_of(1, view->in[0]->shape.dim[1])};
     out[1] = out[0];
     return LB_OK;
@@ -69,48 +67,17 @@ static lb_code infer_grad_stats(const lb_view *view, lb_type *out, lb_error *err
 
 static lb_code infer_grad_input(const lb_view *view, lb_type *out, lb_error *err)
 {
-    LB_TRY(check_x(view, err));
+    LB_TRY(lb_norm_check(view, err));
     LB_TRY(lb_check_shape(view, 1, &view->in[0]->shape, "dy", err));
-    LB_TRY(check_channels(view, 2, 7, err));
+    LB_TRY(lb_norm_check_channels(view, 2, view->n_in, err));
+    LB_TRY(check_masked(view, 8, err));
     *out = *view->in[0];
     return LB_OK;
 }
 
-static lb_cost cost_of_x(const lb_view *view, const lb_type *out)
-{
-    (void)out;
-    return (lb_cost){.other = lb_per_sample(view->in[0])};
-}
-
-typedef struct extent {
-    int samples, channels;
-    int64_t inner; /* elements of one channel of one sample */
-    double n;      /* elements of a channel in the whole batch */
-} extent;
-
-static extent extent_of(const lb_ref_call *call)
-{
-    const lb_shape *const x = &call->in_type[0].shape;
-    extent e = {.samples = x->dim[0], .channels = x->dim[1], .inner = 1};
-
-    for (int i = 2; i < x->rank; i++)
-        e.inner *= x->dim[i];
-    e.n = (double)(call->batched_in[0] ? call->batch : e.samples) * (double)e.inner;
-    return e;
-}
-
-/* Mean and 1 / sqrt(var + epsilon) of a channel. */
-static void moments(double sum, double sumsq, double n, double epsilon, double *mean,
-                    double *inverse)
-{
-    *mean = sum / n;
-    const double var = sumsq / n - *mean * *mean;
-    *inverse = 1 / sqrt((var > 0 ? var : 0) + epsilon);
-}
-
 static void run_stats(const lb_ref_call *call)
 {
-    const extent e = extent_of(call);
+    const lb_norm_extent e = lb_norm_extent_of(call);
 
     for (int c = 0; c < e.channels; c++) {
         double sum = 0, sumsq = 0;
@@ -129,11 +96,11 @@ static void run_stats(const lb_ref_call *call)
 static void run_apply(const lb_ref_call *call)
 {
     const double epsilon = lb_attr_float(call->node, "epsilon", 1e-5);
-    const extent e = extent_of(call);
+    const lb_norm_extent e = lb_norm_extent_of(call);
 
     for (int c = 0; c < e.channels; c++) {
         double mean, inverse;
-        moments(call->in[1][c], call->in[2][c], e.n, epsilon, &mean, &inverse);
+        lb_norm_moments(call->in[1][c], call->in[2][c], e.n, epsilon, &mean, &inverse);
         for (int n = 0; n < e.samples; n++) {
             const int64_t at = ((int64_t)n * e.channels + c) * e.inner;
             for (int64_t i = at; i < at + e.inner; i++)
@@ -161,41 +128,69 @@ static void run_track(const lb_ref_call *call)
     }
 }
 
+/* What a gradient needs to know of one channel. */
+typedef struct channel {
+    double mean, inverse, scale, bias, limits[2];
+    bool masked;
+} channel;
+
+static channel channel_of(const lb_ref_call *call, const lb_norm_extent *e, int c,
+                          int scale, int bias)
+{
+    channel ch = {.scale = 1};
+
+    lb_norm_moments(call->in[2][c], call->in[3][c], e->n,
+                    lb_attr_float(call->node, "epsilon", 1e-5), &ch.mean, &ch.inverse);
+    ch.masked = lb_activation_of(call->node, ch.limits);
+    if (call->n_in > scale)
+        ch.scale = call->in[scale][c];
+    if (call->n_in > bias)
+        ch.bias = call->in[bias][c];
+    return ch;
+}
+
+/* dy, or 0 where the activation is flat. */
+static double passed(const channel *ch, double x, double dy)
+{
+    const double y = (x - ch->mean) * ch->inverse * ch->scale + ch->bias;
+
+    return !ch->masked || (y > ch->limits[0] && y < ch->limits[1]) ? dy : 0;
+}
+
 static void run_grad_stats(const lb_ref_call *call)
 {
-    const double epsilon = lb_attr_float(call->node, "epsilon", 1e-5);
-    const extent e = extent_of(call);
+    const lb_norm_extent e = lb_norm_extent_of(call);
 
     for (int c = 0; c < e.channels; c++) {
-        double mean, inverse, dscale = 0, dbias = 0;
-        moments(call->in[2][c], call->in[3][c], e.n, epsilon, &mean, &inverse);
+        const channel ch = channel_of(call, &e, c, 4, 5);
+        double dscale = 0, dbias = 0;
         for (int n = 0; n < e.samples; n++) {
             const int64_t at = ((int64_t)n * e.channels + c) * e.inner;
             for (int64_t i = at; i < at + e.inner; i++) {
-                dscale += call->in[1][i] * (call->in[0][i] - mean);
-                dbias += call->in[1][i];
+                const double dy = passed(&ch, call->in[0][i], call->in[1][i]);
+                dscale += dy * (call->in[0][i] - ch.mean);
+                dbias += dy;
             }
         }
-        call->out[0][c] = dscale * inverse;
+        call->out[0][c] = dscale * ch.inverse;
         call->out[1][c] = dbias;
     }
 }
 
 static void run_grad_input(const lb_ref_call *call)
 {
-    const double epsilon = lb_attr_float(call->node, "epsilon", 1e-5);
-    const extent e = extent_of(call);
+    const lb_norm_extent e = lb_norm_extent_of(call);
 
     for (int c = 0; c < e.channels; c++) {
-        double mean, inverse;
-        moments(call->in[2][c], call->in[3][c], e.n, epsilon, &mean, &inverse);
+        const channel ch = channel_of(call, &e, c, 4, 7);
         const double dscale = call->in[5][c] / e.n, dbias = call->in[6][c] / e.n;
-        const double factor = call->in[4][c] * inverse;
+        const double factor = ch.scale * ch.inverse;
         for (int n = 0; n < e.samples; n++) {
             const int64_t at = ((int64_t)n * e.channels + c) * e.inner;
             for (int64_t i = at; i < at + e.inner; i++) {
-                const double xhat = (call->in[0][i] - mean) * inverse;
-                call->out[0][i] = factor * (call->in[1][i] - dbias - xhat * dscale);
+                const double xhat = (call->in[0][i] - ch.mean) * ch.inverse;
+                const double dy = passed(&ch, call->in[0][i], call->in[1][i]);
+                call->out[0][i] = factor * (dy - dbias - xhat * dscale);
             }
         }
     }
@@ -227,7 +222,7 @@ const lb_op lb_op_BatchNormStats = {
     .max_in = 1,
     .n_out = 2,
     .infer = infer_stats,
-    .cost = cost_of_x,
+    .cost = lb_norm_cost,
     .run = run_stats,
 };
 
@@ -239,7 +234,7 @@ const lb_op lb_op_BatchNormApply = {
     .n_out = 1,
     .infer = infer_apply,
     .grad = grad_apply,
-    .cost = cost_of_x,
+    .cost = lb_norm_cost,
     .run = run_apply,
 };
 
@@ -259,10 +254,10 @@ const lb_op lb_op_BatchNormGradStats = {
     .help = "gradients of the scale and bias of BatchNormApply",
     .flags = LB_OP_FORWARD_ONLY,
     .min_in = 4,
-    .max_in = 4,
+    .max_in = 6,
     .n_out = 2,
     .infer = infer_grad_stats,
-    .cost = cost_of_x,
+    .cost = lb_norm_cost,
     .run = run_grad_stats,
 };
 
@@ -271,9 +266,9 @@ const lb_op lb_op_BatchNormGradInput = {
     .help = "gradient of the input of BatchNormApply",
     .flags = LB_OP_FORWARD_ONLY,
     .min_in = 7,
-    .max_in = 7,
+    .max_in = 8,
     .n_out = 1,
     .infer = infer_grad_input,
-    .cost = cost_of_x,
+    .cost = lb_norm_cost,
     .run = run_grad_input,
 };

@@ -2,6 +2,8 @@
 #include "ops/op_util.h"
 
 #include <assert.h>
+#include <math.h>
+#include <string.h>
 
 size_t lb_elements(const lb_type *type)
 {
@@ -256,4 +258,33 @@ lb_value lb_reduce_to(lb_builder *b, lb_value dy, lb_value like)
     if (lb_shape_equal(&from.shape, &to.shape))
         return dy;
     return lb_binary(b, &lb_op_ReduceTo, dy, like);
+}
+
+lb_code lb_check_activation(const lb_view *view, lb_error *err)
+{
+    const char *const activation = lb_attr_text(view->node, "activation", "");
+    const lb_attr *const params = lb_attr_find(view->node, "activation_params");
+
+    if (strcmp(activation, "") != 0 && strcmp(activation, "Relu") != 0 &&
+        strcmp(activation, "Clip") != 0)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "activation must be empty, Relu or Clip, not '%s'", activation);
+    if (strcmp(activation, "Clip") == 0 &&
+        (!params || params->kind != LB_ATTR_FLOATS || params->n != 2))
+        return lb_raise(err, LB_ERR_INPUT, "Clip needs activation_params: low, high");
+    return LB_OK;
+}
+
+bool lb_activation_of(const lb_node *node, double limits[2])
+{
+    const char *const activation = lb_attr_text(node, "activation", "");
+    const lb_attr *const params = lb_attr_find(node, "activation_params");
+
+    limits[0] = 0;
+    limits[1] = INFINITY;
+    if (strcmp(activation, "Clip") == 0 && params) {
+        limits[0] = params->floats[0];
+        limits[1] = params->floats[1];
+    }
+    return activation[0] != 0;
 }

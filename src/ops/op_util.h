@@ -33,6 +33,12 @@ lb_code lb_constant_ints(const lb_view *view, int input, const char *what, int m
 /* The value of an attribute or call input that holds one number. */
 double lb_scalar_of(const lb_ref_call *call, int input, double usual);
 
+/* The attribute activation of an operator that ends in one is "", Relu, or Clip with the
+ * limits in activation_params. */
+lb_code lb_check_activation(const lb_view *view, lb_error *err) LB_MUST_USE;
+/* The limits that its result is held between; false if there is no activation. */
+bool lb_activation_of(const lb_node *node, double limits[2]);
+
 /* ONNX's broadcasting. */
 lb_code lb_broadcast(const lb_shape *a, const lb_shape *b, lb_shape *out,
                      lb_error *err) LB_MUST_USE;

@@ -33,13 +33,18 @@ lb_code lb_order_apply(lb_graph *g, const lb_order *order, lb_error *err)
     return LB_OK;
 }
 
-void lb_take_over(lb_graph *g, lb_value v)
+void lb_take_over_output(lb_graph *g, int k, lb_value v)
 {
     lb_node *const node = &g->nodes[g->n_nodes - 1];
 
-    g->values[node->out[0].id].kind = LB_VALUE_NONE;
-    g->values[v.id].output = 0;
-    node->out[0] = v;
+    g->values[node->out[k].id].kind = LB_VALUE_NONE;
+    g->values[v.id].output = k;
+    node->out[k] = v;
+}
+
+void lb_take_over(lb_graph *g, lb_value v)
+{
+    lb_take_over_output(g, 0, v);
 }
 
 lb_use *lb_uses_of(const lb_graph *g)

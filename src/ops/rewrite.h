@@ -20,4 +20,8 @@ lb_code lb_train_norms(lb_graph *graph, lb_error *err) LB_MUST_USE;
  * before. */
 lb_code lb_compute_late(lb_graph *graph, lb_value loss, lb_error *err) LB_MUST_USE;
 
+/* A training graph with its gradients: batch norms take in the residual additions and the
+ * activations behind them, and their gradients those of both. */
+lb_code lb_fuse_norms(lb_graph *graph, lb_error *err) LB_MUST_USE;
+
 #endif

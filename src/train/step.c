@@ -116,6 +116,7 @@ static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup, lb_er
         LB_TRY(add_updates(lesson, &b, &setup->options->sgd, err));
     LB_TRY(lb_builder_finish(&b, err));
     LB_TRY(lb_remove_dead(lesson->graph, err));
+    LB_TRY(lb_fuse_norms(lesson->graph, err));
     LB_TRY(lb_compute_late(lesson->graph, lesson->loss, err));
     return lb_graph_check(lesson->graph, err);
 }

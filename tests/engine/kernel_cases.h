@@ -109,20 +109,35 @@ static inline void make_clip(maker *m, const char *op)
     add(m, op, in, n, NULL, 0);
 }
 
+/* An activation for a fused node, or none. */
+static inline int pick_activation(maker *m, lb_attr *attrs)
+{
+    static const double limits[3][2] = {{0, 6}, {-0.5, 0.5}, {0.25, 1}};
+    const char *const names[] = {"", "Relu", "Clip"};
+
+    attrs[0] = lb_at("activation", names[pick(m, 0, 2)]);
+    attrs[1] = (lb_attr){.name = "activation_params",
+                         .kind = LB_ATTR_FLOATS,
+                         .n = 2,
+                         .floats = limits[pick(m, 0, 2)]};
+    return 2;
+}
+
+/* masked: inputs and more that an activation asks for, or that may be left out. */
 static inline void make_norm(maker *m, const char *op)
 {
     static const struct {
         const char *op;
-        int maps, sums, floats;
-    } form[] = {{"BatchNormalization", 1, 0, 4},
-                {"BatchNormStats", 1, 0, 0},
-                {"BatchNormApply", 1, 2, 2},
-                {"BatchNormGradStats", 2, 2, 0},
-                {"BatchNormGradInput", 2, 2, 3}};
+        int maps, sums, floats, masked, more;
+    } form[] = {
+        {"BatchNormalization", 1, 0, 4, 0, 0}, {"BatchNormStats", 1, 0, 0, 0, 0},
+        {"BatchNormApply", 1, 2, 2, 0, 0},     {"FusedBatchNorm", 1, 2, 2, 0, 1},
+        {"BatchNormGradStats", 2, 2, 0, 2, 0}, {"BatchNormGradJoin", 2, 2, 0, 0, 2},
+        {"BatchNormGradInput", 2, 2, 3, 1, 0}};
     const lb_shape shape = map_shape(m), channels = lb_shape_of(1, shape.dim[1]);
-    const lb_attr epsilon = lb_af("epsilon", 1e-3);
+    lb_attr attrs[3] = {lb_af("epsilon", 1e-3)};
     lb_value in[LB_MAX_INPUTS];
-    int i = 0, n = 0;
+    int i = 0, n = 0, n_attrs = 1;
 
     while (strcmp(form[i].op, op) != 0)
         i++;
@@ -132,7 +147,14 @@ static inline void make_norm(maker *m, const char *op)
         in[n++] = fixed(m, LB_F64, channels);
     for (int k = 0; k < form[i].floats; k++)
         in[n++] = fixed(m, LB_F32, channels);
-    add(m, op, in, n, &epsilon, 1);
+    const bool fused = form[i].masked + form[i].more > 0 && pick(m, 0, 3);
+    if (fused)
+        n_attrs += pick_activation(m, attrs + 1);
+    for (int k = 0; fused && k < form[i].masked; k++)
+        in[n++] = fixed(m, LB_F32, channels);
+    for (int k = 0; k < form[i].more; k++)
+        in[n++] = pick(m, 0, 2) ? batched(m, LB_F32, shape) : (lb_value){0};
+    add(m, op, in, n, attrs, n_attrs);
 }
 
 /* The windows that networks use most: square, 3 or 1, no dilation. */
@@ -193,21 +215,14 @@ static inline void random_channels(maker *m, lb_window *w, int *c, int *f)
 static inline void make_fused(maker *m, const lb_value *conv_in, int n, lb_shape y,
                               const lb_attr *window, int n_window)
 {
-    static const double limits[3][2] = {{0, 6}, {-0.5, 0.5}, {0.25, 1}};
-    const char *const names[] = {"", "Relu", "Clip"};
     lb_value in[4] = {conv_in[0], conv_in[1], n > 2 ? conv_in[2] : (lb_value){0}, {0}};
     lb_attr attrs[LB_WINDOW_ATTRS + 2];
-    const int kind = pick(m, 0, 2);
 
     if (pick(m, 0, 1))
         in[3] = batched(m, LB_F32, y);
     for (int i = 0; i < n_window; i++)
         attrs[i] = window[i];
-    attrs[n_window] = lb_at("activation", names[kind]);
-    attrs[n_window + 1] = (lb_attr){.name = "activation_params",
-                                    .kind = LB_ATTR_FLOATS,
-                                    .n = 2,
-                                    .floats = limits[pick(m, 0, 2)]};
+    pick_activation(m, attrs + n_window);
     add(m, "FusedConv", in, 4, attrs, n_window + 2);
 }
 
@@ -486,7 +501,9 @@ static const struct {
     {"BatchNormalization", make_norm},
     {"BatchNormStats", make_norm},
     {"BatchNormApply", make_norm},
+    {"FusedBatchNorm", make_norm},
     {"BatchNormGradStats", make_norm},
+    {"BatchNormGradJoin", make_norm},
     {"BatchNormGradInput", make_norm},
     {"Conv", make_conv},
     {"FusedConv", make_conv},

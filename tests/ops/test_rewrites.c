@@ -180,6 +180,7 @@ static lb_code fold_and_fuse(lb_graph *g, lb_error *err)
     return lb_fuse_convolutions(g, err);
 }
 
+/* The gradient of each param becomes an output. */
 static lb_code differentiate(lb_graph *g, lb_error *err)
 {
     lb_value wrt[64], dx[64];
@@ -190,9 +191,52 @@ static lb_code differentiate(lb_graph *g, lb_error *err)
         if (g->values[i].kind == LB_VALUE_PARAM)
             wrt[n++] = (lb_value){i};
     lb_builder_init(&b, g);
-    const lb_value sum = lb_sum_all(&b, g->outputs[0]);
+    const lb_value square = lb_mul(&b, g->outputs[0], g->outputs[0]);
+    const lb_value sum = lb_sum_all(&b, square);
     lb_autodiff(&b, &lb_op_verbs, sum, wrt, n, dx);
+    for (int i = 0; i < n && b.error.code == LB_OK; i++)
+        if (dx[i].id)
+            lb_output(&b, dx[i]);
     return lb_builder_finish(&b, err);
+}
+
+static lb_code train_form(lb_graph *g, lb_error *err)
+{
+    LB_TRY(lb_train_norms(g, err));
+    LB_TRY(differentiate(g, err));
+    return lb_remove_dead(g, err);
+}
+
+static lb_code train_and_fuse(lb_graph *g, lb_error *err)
+{
+    LB_TRY(train_form(g, err));
+    return lb_fuse_norms(g, err);
+}
+
+/* The activations and additions go, forwards and backwards, and every gradient stays. */
+static void norms_take_in_what_is_around_them(void)
+{
+    lb_graph *const g = network();
+    lb_graph *fused = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(train_form(g, &err), &err);
+    CHECK(count(g, "Relu") == 2 && count(g, "ReluGrad") == 2);
+    CHECK(count(g, "Clip") == 2 && count(g, "ClipGrad") == 2);
+    CHECK(g->n_outputs > 20);
+    CHECK_OK(lb_graph_clone(g, &fused, &err), &err);
+    CHECK_OK(lb_fuse_norms(fused, &err), &err);
+    CHECK_OK(lb_graph_check(fused, &err), &err);
+    CHECK(count(fused, "Relu") == 0 && count(fused, "ReluGrad") == 0);
+    CHECK(count(fused, "Clip") == 0 && count(fused, "ClipGrad") == 0);
+    CHECK(count(fused, "Add") == 0);
+    CHECK(count(fused, "FusedBatchNorm") == 4);
+    CHECK(count(fused, "BatchNormGradJoin") == 4); /* n1, n3, n4 or n5, logits */
+    CHECK(count(fused, "BatchNormGradStats") + count(fused, "BatchNormGradJoin") ==
+          count(g, "BatchNormGradStats"));
+    check_same(g, fused);
+    lb_graph_free(fused);
+    lb_graph_free(g);
 }
 
 /* The n-th take of memory fails, for n = 0, 1, 2 ... until none does. */
@@ -222,6 +266,7 @@ static void rewrites_survive_want_of_memory(void)
 {
     want_of_memory_is_reported(fold_and_fuse);
     want_of_memory_is_reported(lb_train_norms);
+    want_of_memory_is_reported(train_and_fuse);
 }
 
 static void gradients_survive_want_of_memory(void)
@@ -233,6 +278,7 @@ int main(void)
 {
     RUN(norms_fold_and_convolutions_fuse);
     RUN(values_with_other_uses_stay);
+    RUN(norms_take_in_what_is_around_them);
     RUN(rewrites_survive_want_of_memory);
     RUN(gradients_survive_want_of_memory);
     return DONE();

@@ -1,8 +1,6 @@
 /* nat_conv.c: what native convolutions share. */
 #include "engine/native/nat_conv.h"
 
-#include <math.h>
-
 static bool window_of(const lb_ask *ask, lb_window *out)
 {
     lb_view view = {.node = ask->node, .n_in = ask->n_in, .n_out = ask->n_out};
@@ -59,14 +57,8 @@ bool lb_nat_conv_is(const lb_nat_conv *c, int k, int stride)
 
 bool lb_nat_after_of(const lb_ask *ask, const lb_nat_conv *c, lb_conv_after *out)
 {
-    const char *const activation = lb_attr_text(ask->node, "activation", "");
-    const lb_attr *const limits = lb_attr_find(ask->node, "activation_params");
-
-    *out = (lb_conv_after){.clips = activation[0] != 0, .low = 0, .high = INFINITY};
-    if (strcmp(activation, "Clip") == 0 && limits) {
-        out->low = (float)limits->floats[0];
-        out->high = (float)limits->floats[1];
-    }
+    *out = (lb_conv_after){0};
+    out->clips = lb_nat_clip_of(ask->node, &out->low, &out->high);
     return c->m % c->block == 0 || !out->clips || (out->low <= 0 && out->high >= 0);
 }
 

@@ -1,6 +1,8 @@
 /* nat_util.c: what the native kernels share. */
 #include "engine/native/nat_util.h"
 
+#include <math.h>
+
 lb_nat_blocks lb_nat_blocks_of(const lb_shape *shape, int block)
 {
     const bool flat = shape->rank == 3;
@@ -60,6 +62,20 @@ size_t lb_nat_alike(lb_ask *ask, int n)
         ask->want_in[k] = layout;
     ask->out_layout[0] = layout;
     return lb_nat_count(ask);
+}
+
+bool lb_nat_clip_of(const lb_node *node, float *low, float *high)
+{
+    const char *const activation = lb_attr_text(node, "activation", "");
+    const lb_attr *const limits = lb_attr_find(node, "activation_params");
+
+    *low = 0;
+    *high = INFINITY;
+    if (strcmp(activation, "Clip") == 0 && limits) {
+        *low = (float)limits->floats[0];
+        *high = (float)limits->floats[1];
+    }
+    return activation[0] != 0;
 }
 
 lb_code lb_nat_no_memory(lb_error *err)

@@ -61,6 +61,9 @@ size_t lb_nat_alike(lb_ask *ask, int n);
 /* The same number once layouts have been settled. */
 size_t lb_nat_count(const lb_ask *ask);
 
+/* The limits of the activation that a fused node ends in; false if it has none. */
+bool lb_nat_clip_of(const lb_node *node, float *low, float *high);
+
 lb_code lb_nat_no_memory(lb_error *err);
 
 #endif

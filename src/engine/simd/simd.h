@@ -120,4 +120,22 @@ LB_INLINE lb_vec lb_min(lb_vec a, lb_vec b)
 #endif
 }
 
+/* v in the lanes where low < t < high, else 0. */
+LB_INLINE lb_vec lb_inside(lb_vec t, lb_vec low, lb_vec high, lb_vec v)
+{
+#if defined(__AVX512F__)
+    const __mmask16 above = _mm512_cmp_ps_mask(t, low, _CMP_GT_OQ);
+    return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, t, high, _CMP_LT_OQ), v);
+#elif defined(__AVX2__) && defined(__FMA__)
+    const __m256 above = _mm256_cmp_ps(t, low, _CMP_GT_OQ);
+    const __m256 below = _mm256_cmp_ps(t, high, _CMP_LT_OQ);
+    return _mm256_and_ps(_mm256_and_ps(above, below), v);
+#else
+    lb_vec r = v;
+    for (int i = 0; i < LB_BLOCK; i++)
+        r[i] = t[i] > low[i] && t[i] < high[i] ? v[i] : 0;
+    return r;
+#endif
+}
+
 #endif

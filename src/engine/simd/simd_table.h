@@ -47,6 +47,28 @@ typedef struct lb_conv_after {
     float low, high;
 } lb_conv_after;
 
+/* Batch norm over one block of channels: n samples of `pixels` blocks each, `stride`
+ * floats from one sample to the next. */
+typedef struct lb_norm {
+    int n;
+    size_t pixels, stride;
+    bool clips; /* low and high follow */
+    float low, high;
+} lb_norm;
+
+/* Per channel of the block: t = (x - mean) * scale + shift (+ residual), clipped to y;
+ * and from g, dy where t or y is between the limits:
+ * dx = scale * (g - dshift - (x - mean) * dscale). */
+typedef struct lb_norm_factors {
+    float mean[16], scale[16], shift[16], dshift[16], dscale[16];
+} lb_norm_factors;
+
+/* Where a gradient comes from: g = dy (+ more), where y is between the limits. */
+typedef struct lb_norm_join {
+    const float *dy;
+    const float *more, *y; /* NULL: left out; y only with clips */
+} lb_norm_join;
+
 /* Each row of simd_kernels.def is a member. */
 typedef struct lb_simd {
     int block;
