@@ -252,8 +252,11 @@ static double step(work *w)
     return lb_lesson_run(&w->lesson, w->batch.label, sgd.lr);
 }
 
+/* From the initial weights, so that no window runs on a network that has learnt its one
+ * batch by heart (its gradients are too small for fast arithmetic). */
 static double seconds_of(work *w, int steps)
 {
+    reset(w);
     const double start = lb_train_clock();
 
     for (int i = 0; i < steps; i++)

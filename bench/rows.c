@@ -57,13 +57,41 @@ static const char *const *variants_of(const bench_options *options, const char *
                                           : kd_variants;
 }
 
+/* One round, then two more for those that are not far behind; the fastest comes first. */
+static bool run_heat(bench_entry *entries, int n)
+{
+    double best = 0;
+    int kept = 0;
+
+    if (!bench_race(entries, n, 1, false))
+        return false;
+    for (int i = 0; i < n; i++)
+        best = entries[i].rate[0] > best ? entries[i].rate[0] : best;
+    for (int i = 0; i < n; i++)
+        if (entries[i].rate[0] > 0.8 * best) {
+            const bench_entry e = entries[kept];
+            entries[kept++] = entries[i];
+            entries[i] = e;
+        }
+    if (!bench_race(entries, kept, HEAT_ROUNDS - 1, false))
+        return false;
+    for (int i = 1; i < kept; i++) {
+        const bench_entry e = entries[i];
+        if (bench_median(e.rate, e.n) > bench_median(entries[0].rate, entries[0].n)) {
+            entries[i] = entries[0];
+            entries[0] = e;
+        }
+    }
+    return true;
+}
+
 /* The fastest entry of a heat among all peers, or false if none runs. */
 static bool heat(bench_field *field, const char *work, int batch, bench_entry *best)
 {
     const double seconds = field->options->seconds / 2;
     bench_entry entries[BENCH_MAX_ENTRIES];
     char reply[BENCH_TEXT];
-    int n = 0, first = 0;
+    int n = 0;
 
     for (int p = 0; p < field->peers->n && (p == 0 || !field->options->quick); p++)
         for (const char *const *v = variants_of(field->options, work); *v; v++) {
@@ -74,17 +102,12 @@ static bool heat(bench_field *field, const char *work, int batch, bench_entry *b
             if (n + 1 < BENCH_MAX_ENTRIES && bench_entry_warm(&entries[n], seconds))
                 n++;
         }
-    if (n == 0 || !bench_race(entries, n, HEAT_ROUNDS, false))
+    if (n == 0 || !run_heat(entries, n))
         return false;
     for (int i = 1; i < n; i++)
-        if (bench_median(entries[i].rate, HEAT_ROUNDS) >
-            bench_median(entries[first].rate, HEAT_ROUNDS))
-            first = i;
-    for (int i = 0; i < n; i++)
-        if (i != first)
-            bench_child_ask(entries[i].child, reply, sizeof reply, "forget", work, batch,
-                            entries[i].variant, 0);
-    *best = entries[first];
+        bench_child_ask(entries[i].child, reply, sizeof reply, "forget", work, batch,
+                        entries[i].variant, 0);
+    *best = entries[0];
     return true;
 }
 
