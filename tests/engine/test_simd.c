@@ -337,6 +337,62 @@ static void depth_after(trial *t)
     compare_blocked(t, "depth after", &ys, y, c->y);
 }
 
+/* Panels of two blocks of filters; with steps of one and c the gradient's. */
+static float *pack_panels(trial *t, const lb_point *s, int filter_step, int channel_step)
+{
+    const int block = t->simd->block;
+    float *const u = take(t, t->simd->point_packed(s) * sizeof *u);
+    int at = 0;
+
+    for (int o = 0; o < s->oc; o += 2)
+        for (int k = 0; k < s->channels; k++)
+            for (int f = o * block; f < (o + 2 > s->oc ? s->oc : o + 2) * block;
+                 f++, at++)
+                if (f < s->filters)
+                    u[at] = (float)t->conv.kernel[f * filter_step + k * channel_step];
+    return u;
+}
+
+static void point_forwards(trial *t)
+{
+    conv *const c = &t->conv;
+    const lb_shape xs = x_shape(c), ys = y_shape(c);
+    lb_point s = {.n = c->n,
+                  .ic = blocks(t, c->c),
+                  .oc = blocks(t, c->m),
+                  .pixels = c->h * c->w,
+                  .channels = c->c,
+                  .filters = c->m};
+    const double *const bias = draw(t, (size_t)(s.oc * t->simd->block));
+    float *const packed = narrow(t, bias, (size_t)(s.oc * t->simd->block));
+    const lb_conv_after after = {.bias = packed,
+                                 .residual = blocked(t, &ys, c->dy),
+                                 .clips = true,
+                                 .low = -2,
+                                 .high = 3};
+    float *const y = room(t, lb_blocked_count(&ys, t->simd->block));
+    float *const dx = room(t, lb_blocked_count(&xs, t->simd->block));
+
+    for (int i = c->m; i < s.oc * t->simd->block; i++)
+        packed[i] = 0;
+    t->simd->point_forward(&s, blocked(t, &xs, c->x), pack_panels(t, &s, c->c, 1), &after,
+                           y);
+    for (size_t i = 0; i < y_count(c); i++) {
+        const size_t m = i / (size_t)(c->oh * c->ow) % (size_t)c->m;
+        c->y[i] = fmin(3, fmax(-2, c->y[i] + bias[m] + c->dy[i]));
+    }
+    compare_blocked(t, "point forward", &ys, y, c->y);
+    s = (lb_point){.n = c->n,
+                   .ic = blocks(t, c->m),
+                   .oc = blocks(t, c->c),
+                   .pixels = c->h * c->w,
+                   .channels = c->m,
+                   .filters = c->c};
+    t->simd->point_forward(&s, blocked(t, &ys, c->dy), pack_panels(t, &s, 1, c->c),
+                           &nothing_after, dx);
+    compare_blocked(t, "point input", &xs, dx, c->dx);
+}
+
 static void point(trial *t)
 {
     conv *const c = &t->conv;
@@ -366,6 +422,7 @@ static void point(trial *t)
         for (size_t i = 0; i < (size_t)c->c; i++)
             plain[m * (size_t)c->c + i] = dw[m * row + i];
     compare(t, "point weight", plain, c->dkernel, kernel_count(c));
+    point_forwards(t);
 }
 
 static void wino_gradients(trial *t, const float *x, const float *dy)

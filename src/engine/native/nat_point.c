@@ -1,10 +1,12 @@
-/* nat_point.c: 1x1 convolutions with stride 1: the gradient of the weights. */
+/* nat_point.c: 1x1 convolutions with stride 1, all three passes. */
 #include "engine/native/nat_conv.h"
 
 typedef struct state {
     lb_nat_conv conv;
     lb_point sizes;
+    lb_conv_after after;
     const lb_simd *simd;
+    bool backwards; /* the gradient of the input: a convolution of dy */
 } state;
 
 static bool describe(const lb_ask *ask, lb_nat_pass pass, state *s)
@@ -12,16 +14,55 @@ static bool describe(const lb_ask *ask, lb_nat_pass pass, state *s)
     lb_nat_conv *const c = &s->conv;
 
     if (!lb_nat_conv_of(ask, pass, c) || !lb_nat_conv_is(c, 1, 1) || c->oh != c->h ||
-        c->ow != c->w)
+        c->ow != c->w || c->window.pad_begin[0] != 0 || c->window.pad_begin[1] != 0)
         return false;
     s->simd = lb_simd_best();
+    s->backwards = pass == LB_NAT_INPUT;
     s->sizes = (lb_point){.n = c->n,
                           .ic = c->c_blocks,
                           .oc = c->m_blocks,
                           .pixels = c->h * c->w,
+                          .channels = c->c,
                           .filters = c->m};
-    return s->simd->block == c->block && c->window.pad_begin[0] == 0 &&
-           c->window.pad_begin[1] == 0;
+    if (s->backwards)
+        s->sizes = (lb_point){.n = c->n,
+                              .ic = c->m_blocks,
+                              .oc = c->c_blocks,
+                              .pixels = c->h * c->w,
+                              .channels = c->m,
+                              .filters = c->c};
+    return s->simd->block == c->block;
+}
+
+/* Quads of pixels that lie in one plane are what is fast. */
+static bool pays(const state *s)
+{
+    return s->sizes.pixels >= 4;
+}
+
+static bool accepts_forward(lb_ask *ask)
+{
+    state s;
+
+    if (!describe(ask, LB_NAT_FORWARD, &s) || !pays(&s) ||
+        !lb_nat_after_of(ask, &s.conv, &s.after))
+        return false;
+    ask->want_in[0] = ask->want_in[3] = ask->out_layout[0] = LB_BLOCKED;
+    ask->packed_bytes[1] = s.simd->point_packed(&s.sizes) * sizeof(float);
+    if (ask->has_in[2])
+        ask->packed_bytes[2] = lb_nat_bias_bytes(&s.conv);
+    return true;
+}
+
+static bool accepts_input(lb_ask *ask)
+{
+    state s;
+
+    if (!describe(ask, LB_NAT_INPUT, &s) || !pays(&s))
+        return false;
+    ask->want_in[0] = ask->out_layout[0] = LB_BLOCKED;
+    ask->packed_bytes[1] = s.simd->point_packed(&s.sizes) * sizeof(float);
+    return true;
 }
 
 static bool accepts_weight(lb_ask *ask)
@@ -31,22 +72,50 @@ static bool accepts_weight(lb_ask *ask)
     if (!describe(ask, LB_NAT_WEIGHT, &s))
         return false;
     ask->want_in[0] = ask->want_in[1] = LB_BLOCKED;
-    ask->share_bytes[0] = (size_t)(s.conv.c_blocks * s.conv.m_blocks) *
-                          (size_t)(s.conv.block * s.conv.block) * sizeof(float);
+    ask->share_bytes[0] = s.simd->point_packed(&s.sizes) * sizeof(float);
     return true;
 }
 
-static lb_code create_weight(const lb_ask *ask, lb_arena *arena, void **out,
-                             lb_error *err)
+static lb_code create(const lb_ask *ask, lb_nat_pass pass, lb_arena *arena, void **out,
+                      lb_error *err)
 {
     state *const s = LB_TAKE(arena, state);
 
     if (!s)
         return lb_nat_no_memory(err);
-    if (!describe(ask, LB_NAT_WEIGHT, s))
+    if (!describe(ask, pass, s))
         return lb_bug(err, "a convolution that was accepted is refused");
+    if (pass == LB_NAT_FORWARD)
+        (void)lb_nat_after_of(ask, &s->conv, &s->after);
     *out = s;
     return LB_OK;
+}
+
+static lb_code create_forward(const lb_ask *ask, lb_arena *arena, void **out,
+                              lb_error *err)
+{
+    return create(ask, LB_NAT_FORWARD, arena, out, err);
+}
+
+static lb_code create_input(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
+{
+    return create(ask, LB_NAT_INPUT, arena, out, err);
+}
+
+static lb_code create_weight(const lb_ask *ask, lb_arena *arena, void **out,
+                             lb_error *err)
+{
+    return create(ask, LB_NAT_WEIGHT, arena, out, err);
+}
+
+static void run_forward(const lb_call *call)
+{
+    const state *const s = call->state;
+    lb_conv_after after = s->after;
+
+    after.bias = call->in[2];
+    after.residual = call->in[3];
+    s->simd->point_forward(&s->sizes, call->in[0], call->in[1], &after, call->out[0]);
 }
 
 static void run_weight(const lb_call *call)
@@ -54,6 +123,37 @@ static void run_weight(const lb_call *call)
     const state *const s = call->state;
 
     s->simd->point_weight(&s->sizes, call->in[0], call->in[1], call->out[0]);
+}
+
+/* Panels of two blocks of filters; w is [m][c], filters are m, or c backwards. */
+static void pack_weights(const state *s, const float *w, float *u)
+{
+    const int block = s->conv.block, channels = s->sizes.channels;
+
+    memset(u, 0, s->simd->point_packed(&s->sizes) * sizeof *u);
+    for (int o = 0; o < s->sizes.oc; o += 2) {
+        const int wide = (o + 1 < s->sizes.oc ? 2 : 1) * block, first = o * block;
+        const int left = s->sizes.filters - first, n = left < wide ? left : wide;
+        if (s->backwards)
+            for (int k = 0; k < channels; k++)
+                memcpy(u + k * wide, w + (ptrdiff_t)k * s->conv.c + first,
+                       (size_t)n * sizeof *u);
+        else
+            for (int f = 0; f < n; f++)
+                for (int k = 0; k < channels; k++)
+                    u[k * wide + f] = w[(ptrdiff_t)(first + f) * channels + k];
+        u += (ptrdiff_t)channels * wide;
+    }
+}
+
+static void pack(void *state_, int input, const void *plain, void *packed)
+{
+    const state *const s = state_;
+
+    if (input == 2)
+        lb_nat_pack_bias(&s->conv, plain, packed);
+    else
+        pack_weights(s, plain, packed);
 }
 
 static void unpack(void *state_, int output, const void *sum, void *plain)
@@ -66,6 +166,27 @@ static void unpack(void *state_, int output, const void *sum, void *plain)
     for (int m = 0; m < c->m; m++, from += (ptrdiff_t)c->c_blocks * c->block, to += c->c)
         memcpy(to, from, (size_t)c->c * sizeof *to);
 }
+
+const lb_kernel lb_nat_point = {.table = "native",
+                                .op = "Conv",
+                                .accepts = accepts_forward,
+                                .create = create_forward,
+                                .run = run_forward,
+                                .pack = pack};
+
+const lb_kernel lb_nat_point_fused = {.table = "native",
+                                      .op = "FusedConv",
+                                      .accepts = accepts_forward,
+                                      .create = create_forward,
+                                      .run = run_forward,
+                                      .pack = pack};
+
+const lb_kernel lb_nat_point_input = {.table = "native",
+                                      .op = "ConvGradInput",
+                                      .accepts = accepts_input,
+                                      .create = create_input,
+                                      .run = run_forward,
+                                      .pack = pack};
 
 const lb_kernel lb_nat_point_weight = {.table = "native",
                                        .op = "ConvGradWeight",

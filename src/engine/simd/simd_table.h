@@ -33,10 +33,10 @@ typedef struct lb_depth {
 } lb_depth;
 
 /* A 1x1 convolution with stride 1: x [n, ic, pixels, block] -> y [n, oc, pixels, block];
- * filters: those of y that are not padding. */
+ * channels of x and filters of y: those that are not padding. */
 typedef struct lb_point {
     int n, ic, oc; /* samples; blocks of channels */
-    int pixels, filters;
+    int pixels, channels, filters;
 } lb_point;
 
 /* What follows the convolution, in this order; NULL: left out. */
