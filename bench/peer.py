@@ -4,6 +4,10 @@
 peer.py export PAIR DIR              writes what both sides read
 peer.py serve PAIR DIR [--threads N] answers on stdin and stdout, see bench/protocol.md
 peer.py versions                     what is installed here
+peer.py pixels TRAIN.tar TEST.tar DIR               tars of CLASS/NAME.jpg as .npy
+peer.py network PAIR teacher|student SEED FILE      an ONNX file with initial weights
+peer.py weights PAIR teacher|student ONNX FILE.pt   the weights of an ONNX file
+peer.py recipe PAIR TEACHER.pt STUDENT.pt DIR       trains as bench/recipe.sh does
 """
 import argparse
 import os
@@ -23,9 +27,9 @@ TEMPERATURE, SOFT = 4.0, 0.9
 RATE, MOMENTUM, DECAY = 0.05, 0.9, 5e-4
 
 
-def make_pair(name):
-    """Teacher and student with the weights of a fixed seed."""
-    torch.manual_seed(0)
+def make_pair(name, seed=0):
+    """Teacher and student with the weights of a seed."""
+    torch.manual_seed(seed)
     shape, teacher, student = PAIRS[name]
     teacher, student = teacher().eval(), student()
     for m in teacher.modules():
@@ -241,6 +245,110 @@ def serve(args):
             print('error', ' '.join(str(e).split())[:300], flush=True)
 
 
+def read_tar(path):
+    """Images [n,3,H,W] and labels, in the order of the archive; classes by name."""
+    import io
+    import tarfile
+    from PIL import Image
+    images, names = [], []
+    with tarfile.open(path) as tar:
+        for member in tar:
+            if member.isfile():
+                image = Image.open(io.BytesIO(tar.extractfile(member).read()))
+                images.append(np.asarray(image.convert('RGB')).transpose(2, 0, 1))
+                names.append(member.name.split('/')[-2])
+    classes = sorted(set(names))
+    return np.stack(images), np.array([classes.index(n) for n in names], np.int32)
+
+
+def pixels(train, test, folder):
+    os.makedirs(folder, exist_ok=True)
+    for part, path in (('train', train), ('test', test)):
+        x, y = read_tar(path)
+        np.save(os.path.join(folder, 'x_%s.npy' % part), x)
+        np.save(os.path.join(folder, 'y_%s.npy' % part), y)
+
+
+def load_onnx(net, path):
+    """Weights by name; limbeck keeps the names that PyTorch gave them."""
+    import onnx
+    from onnx import numpy_helper
+    graph = onnx.load(path).graph
+    found = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy())
+             for i in graph.initializer}
+    for node in graph.node:  # PyTorch writes equal weights once
+        if node.op_type == 'Identity' and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]].clone()
+    state = net.state_dict()
+    for name in state:
+        if not name.endswith('num_batches_tracked'):
+            state[name] = found[name].reshape(state[name].shape)
+    net.load_state_dict(state)
+    return net
+
+
+def read_part(folder, part):
+    x = np.load(os.path.join(folder, 'x_%s.npy' % part)).astype(np.float32) / 255
+    y = np.load(os.path.join(folder, 'y_%s.npy' % part)).astype(np.int64)
+    return torch.from_numpy(x), torch.from_numpy(y)
+
+
+def augment(x, by=4):
+    """Each image moved by up to `by` pixels each way, and mirrored or not."""
+    n, _, h, w = x.shape
+    rows = torch.arange(h)[None, :] + torch.randint(0, 2 * by + 1, (n, 1))
+    columns = torch.arange(w)[None, :] + torch.randint(0, 2 * by + 1, (n, 1))
+    mirrored = torch.rand(n, 1) < 0.5
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    padded = F.pad(x, (by, by, by, by)).permute(0, 2, 3, 1)
+    index = torch.arange(n)[:, None, None]
+    return padded[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def rate_at(step, steps, warm):
+    """Linear over the first epoch, then a cosine to 0."""
+    if step < warm:
+        return RATE * (step + 1) / warm
+    return RATE * 0.5 * (1 + np.cos(np.pi * (step - warm) / (steps - warm)))
+
+
+def recipe(args):
+    """Distillation with the teacher asked live; prints accuracy and seconds."""
+    torch.set_num_threads(args.threads)
+    _, teacher, student = make_pair(args.pair)
+    load(teacher, args.teacher)
+    load(student, args.student)
+    torch.manual_seed(args.seed)
+    x, y = read_part(args.folder, 'train')
+    student = student.train().to(memory_format=torch.channels_last)
+    sgd, batch = optimiser(student, set()), 64
+    per_epoch = len(x) // batch
+    start = time.perf_counter()
+    with torch.no_grad():
+        teacher = torch.jit.freeze(torch.jit.trace(teacher, x[:batch]))
+        teacher = torch.jit.optimize_for_inference(teacher)
+    for step in range(args.epochs * per_epoch):
+        if step % per_epoch == 0:
+            order = torch.randperm(len(x))
+        for group in sgd.param_groups:
+            group['lr'] = rate_at(step, args.epochs * per_epoch, per_epoch)
+        at = order[step % per_epoch * batch:][:batch]
+        view = augment(x[at])
+        with torch.no_grad():
+            says = teacher(view.contiguous())
+        view = view.contiguous(memory_format=torch.channels_last)
+        sgd.zero_grad(set_to_none=True)
+        kd_loss(student(view), y[at], says).backward()
+        sgd.step()
+    seconds = time.perf_counter() - start
+    x, y = read_part(args.folder, 'test')
+    student.eval()
+    with torch.no_grad():
+        right = sum(int((student(x[i:i + 250]).argmax(1) == y[i:i + 250]).sum())
+                    for i in range(0, len(x), 250))
+    print('%.4f %.1f' % (right / len(x), seconds))
+
+
 def versions():
     try:
         import onnxruntime
@@ -262,11 +370,42 @@ def main():
         if verb == 'serve':
             p.add_argument('--threads', type=int, default=2)
     verbs.add_parser('versions')
+    p = verbs.add_parser('pixels')
+    for name in ('train', 'test', 'folder'):
+        p.add_argument(name)
+    p = verbs.add_parser('network')
+    p.add_argument('pair', choices=sorted(PAIRS))
+    p.add_argument('which', choices=['teacher', 'student'])
+    p.add_argument('seed', type=int)
+    p.add_argument('file')
+    p = verbs.add_parser('weights')
+    p.add_argument('pair', choices=sorted(PAIRS))
+    p.add_argument('which', choices=['teacher', 'student'])
+    p.add_argument('onnx')
+    p.add_argument('file')
+    p = verbs.add_parser('recipe')
+    p.add_argument('pair', choices=sorted(PAIRS))
+    for name in ('teacher', 'student', 'folder'):
+        p.add_argument(name)
+    p.add_argument('--epochs', type=int, default=20)
+    p.add_argument('--seed', type=int, default=1)
+    p.add_argument('--threads', type=int, default=2)
     args = top.parse_args()
     if args.verb == 'export':
         export(args.pair, args.folder)
     elif args.verb == 'serve':
         serve(args)
+    elif args.verb == 'pixels':
+        pixels(args.train, args.test, args.folder)
+    elif args.verb == 'network':
+        shape, teacher, student = make_pair(args.pair, args.seed)
+        export_onnx(teacher if args.which == 'teacher' else student, shape, args.file)
+    elif args.verb == 'weights':
+        _, teacher, student = make_pair(args.pair)
+        net = teacher if args.which == 'teacher' else student
+        torch.save(load_onnx(net, args.onnx).state_dict(), args.file)
+    elif args.verb == 'recipe':
+        recipe(args)
     else:
         versions()
 
