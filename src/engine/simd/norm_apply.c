@@ -2,6 +2,8 @@
  * pass over a block of channels. */
 #include "engine/simd/simd_protos.h"
 
+enum { AHEAD = 1024 }; /* floats */
+
 LB_INLINE void apply(const lb_norm *s, const lb_norm_factors *f, const float *x,
                      const float *residual, float *y, bool adds, bool clips)
 {
@@ -13,6 +15,7 @@ LB_INLINE void apply(const lb_norm *s, const lb_norm_factors *f, const float *x,
         const size_t base = (size_t)n * s->stride, end = base + s->pixels * LB_BLOCK;
 #pragma GCC unroll 4
         for (size_t i = base; i < end; i += LB_BLOCK) {
+            lb_fetch(x + i, AHEAD);
             lb_vec v = lb_fma(lb_load(x + i) - mean, scale, shift);
             if (adds)
                 v = v + lb_load(residual + i);
@@ -48,6 +51,8 @@ LB_INLINE void grad(const lb_norm *s, const lb_norm_factors *f, const float *x,
         const size_t base = (size_t)n * s->stride, end = base + s->pixels * LB_BLOCK;
 #pragma GCC unroll 4
         for (size_t i = base; i < end; i += LB_BLOCK) {
+            lb_fetch(x + i, AHEAD);
+            lb_fetch(dy + i, AHEAD);
             const lb_vec v = lb_load(x + i) - mean;
             lb_vec g = lb_load(dy + i);
             if (clips)
