@@ -67,6 +67,41 @@ LB_INLINE lb_vec lb_splat(float x)
 #endif
 }
 
+/* Four floats, as often as they fit; and one of them, as often as it fits. Splats made so
+ * spare the load ports. */
+LB_INLINE lb_vec lb_quad(const float *p)
+{
+#if defined(__AVX512F__)
+    return _mm512_broadcast_f32x4(_mm_loadu_ps(p));
+#elif defined(__AVX2__) && defined(__FMA__)
+    return _mm256_broadcast_ps((const __m128 *)(const void *)p);
+#else
+    return (lb_vec){p[0], p[1], p[2], p[3], p[0], p[1], p[2], p[3]};
+#endif
+}
+
+LB_INLINE lb_vec lb_quad_third(lb_vec quad)
+{
+#if defined(__AVX512F__)
+    return _mm512_permute_ps(quad, 0xAA);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return _mm256_permute_ps(quad, 0xAA);
+#else
+    return lb_splat(quad[2]);
+#endif
+}
+
+LB_INLINE lb_vec lb_quad_fourth(lb_vec quad)
+{
+#if defined(__AVX512F__)
+    return _mm512_permute_ps(quad, 0xFF);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return _mm256_permute_ps(quad, 0xFF);
+#else
+    return lb_splat(quad[3]);
+#endif
+}
+
 /* a * b + c */
 LB_INLINE lb_vec lb_fma(lb_vec a, lb_vec b, lb_vec c)
 {

@@ -11,32 +11,58 @@ enum {
     LB_WINO_SUMS = LB_BLOCK == 16 ? 8 : 4     /* channels that are summed at once */
 };
 
-/* m [rows][wide blocks] = v [rows][k] * u [k][wide blocks]; rows lie v_row and m_row
- * floats apart. */
-LB_INLINE void lb_wino_multiply(int rows, int wide, const float *v, size_t v_row,
-                                const float *u, size_t k, float *m, size_t m_row)
+/* m [rows][two blocks] = v [rows][k] * u [k][two blocks]; rows lie v_row and m_row floats
+ * apart. */
+LB_INLINE void lb_wino_multiply(int rows, const float *v, size_t v_row, const float *u,
+                                size_t k, float *m, size_t m_row)
 {
     lb_vec sum[16][2];
 
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++)
         sum[r][0] = sum[r][1] = lb_zero();
-    for (size_t i = 0; i < k; i++, u += wide * LB_BLOCK) {
-        const lb_vec a = lb_load(u), b = wide > 1 ? lb_load(u + LB_BLOCK) : a;
+    for (size_t i = 0; i < k; i++, u += 2 * LB_BLOCK) {
+        const lb_vec a = lb_load(u), b = lb_load(u + LB_BLOCK);
 #pragma GCC unroll 16
         for (int r = 0; r < rows; r++) {
             const lb_vec x = lb_splat(v[(size_t)r * v_row + i]);
             sum[r][0] = lb_fma(x, a, sum[r][0]);
-            if (wide > 1)
-                sum[r][1] = lb_fma(x, b, sum[r][1]);
+            sum[r][1] = lb_fma(x, b, sum[r][1]);
         }
     }
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
         lb_store(m + (size_t)r * m_row, sum[r][0]);
-        if (wide > 1)
-            lb_store(m + (size_t)r * m_row + LB_BLOCK, sum[r][1]);
+        lb_store(m + (size_t)r * m_row + LB_BLOCK, sum[r][1]);
     }
+}
+
+/* The same for one block of filters, where splats would keep the load ports busier than
+ * the multipliers: half of them come from registers. k is a multiple of 4. */
+LB_INLINE void lb_wino_multiply_narrow(int rows, const float *v, size_t v_row,
+                                       const float *u, size_t k, float *m, size_t m_row)
+{
+    lb_vec sum[16];
+
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+        sum[r] = lb_zero();
+    for (size_t i = 0; i < k; i += 4, u += 4 * LB_BLOCK) {
+        const lb_vec u0 = lb_load(u), u1 = lb_load(u + LB_BLOCK);
+        const lb_vec u2 = lb_load(u + 2 * LB_BLOCK), u3 = lb_load(u + 3 * LB_BLOCK);
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            const float *const p = v + (size_t)r * v_row + i;
+            const lb_vec quad = lb_quad(p);
+            sum[r] = lb_fma(lb_splat(p[0]), u0, sum[r]);
+            sum[r] = lb_fma(lb_splat(p[1]), u1, sum[r]);
+            sum[r] = lb_fma(lb_quad_third(quad), u2, sum[r]);
+            sum[r] = lb_fma(lb_quad_fourth(quad), u3, sum[r]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++)
+        lb_store(m + (size_t)r * m_row, sum[r]);
 }
 
 typedef struct lb_wino_product {
@@ -49,9 +75,14 @@ typedef struct lb_wino_product {
 LB_INLINE int lb_wino_multiply_by(int rows, int wide, const lb_wino_product *p, int from,
                                   const float *u)
 {
-    for (; from + rows <= p->rows; from += rows)
-        lb_wino_multiply(rows, wide, p->v + (size_t)from * p->v_row, p->v_row, u, p->k,
-                         p->m + (size_t)from * p->m_row, p->m_row);
+    for (; from + rows <= p->rows; from += rows) {
+        const float *const v = p->v + (size_t)from * p->v_row;
+        float *const m = p->m + (size_t)from * p->m_row;
+        if (wide > 1)
+            lb_wino_multiply(rows, v, p->v_row, u, p->k, m, p->m_row);
+        else
+            lb_wino_multiply_narrow(rows, v, p->v_row, u, p->k, m, p->m_row);
+    }
     return from;
 }
 
