@@ -57,16 +57,8 @@ static void add_all(const lb_wino *s, bool first, const float *v, const float *d
     for (int point = 0; point < LB_HALVE_ALL; point++) {
         const size_t rows =
             (size_t)(lb_halve_rows(point, LB_HALVE_FORWARD) * s->ic) * LB_BLOCK;
-        for (size_t o = 0; o < m; o += 2 * LB_BLOCK)
-            for (size_t i = 0; i < rows; i += LB_WINO_SUMS) {
-                const float *const vs = v + (size_t)point * v_pitch + i;
-                const float *const ds = d + (size_t)point * d_pitch + o;
-                float *const to = sum + i * m + o;
-                if (o + LB_BLOCK < m)
-                    lb_wino_add_products(2, first, vs, rows, ds, m, count, to);
-                else
-                    lb_wino_add_products(1, first, vs, rows, ds, m, count, to);
-            }
+        lb_wino_add(first, v + (size_t)point * v_pitch, rows, d + (size_t)point * d_pitch,
+                    m, count, sum);
         sum += rows * m;
     }
 }

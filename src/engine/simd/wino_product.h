@@ -132,34 +132,73 @@ static inline size_t lb_wino_panel(int rows, int blocks, int i, int o)
     return (before + (size_t)i * (size_t)wide + (size_t)(o - panel)) * LB_BLOCK;
 }
 
-/* sum [LB_WINO_SUMS][wide blocks] += v [count][LB_WINO_SUMS]^T * d [count][wide blocks]
- */
-LB_INLINE void lb_wino_add_products(int wide, bool first, const float *v, size_t v_row,
-                                    const float *d, size_t d_row, int count, float *sum)
+/* sum [LB_WINO_SUMS][two blocks] = v [count][LB_WINO_SUMS]^T * d [count][two blocks],
+ * added to what is there unless it is the first. */
+LB_INLINE void lb_wino_add_two(bool first, const float *v, size_t v_row, const float *d,
+                               size_t d_row, int count, float *sum)
 {
     lb_vec a[LB_WINO_SUMS][2];
 
 #pragma GCC unroll 8
     for (int r = 0; r < LB_WINO_SUMS; r++) {
         a[r][0] = first ? lb_zero() : lb_load(sum + (size_t)r * d_row);
-        if (wide > 1)
-            a[r][1] = first ? lb_zero() : lb_load(sum + (size_t)r * d_row + LB_BLOCK);
+        a[r][1] = first ? lb_zero() : lb_load(sum + (size_t)r * d_row + LB_BLOCK);
     }
     for (int t = 0; t < count; t++, v += v_row, d += d_row) {
-        const lb_vec d0 = lb_load(d), d1 = wide > 1 ? lb_load(d + LB_BLOCK) : d0;
+        const lb_vec d0 = lb_load(d), d1 = lb_load(d + LB_BLOCK);
 #pragma GCC unroll 8
         for (int r = 0; r < LB_WINO_SUMS; r++) {
             const lb_vec x = lb_splat(v[r]);
             a[r][0] = lb_fma(x, d0, a[r][0]);
-            if (wide > 1)
-                a[r][1] = lb_fma(x, d1, a[r][1]);
+            a[r][1] = lb_fma(x, d1, a[r][1]);
         }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < LB_WINO_SUMS; r++) {
         lb_store(sum + (size_t)r * d_row, a[r][0]);
-        if (wide > 1)
-            lb_store(sum + (size_t)r * d_row + LB_BLOCK, a[r][1]);
+        lb_store(sum + (size_t)r * d_row + LB_BLOCK, a[r][1]);
+    }
+}
+
+/* The same for a block of channels by one of filters. */
+LB_INLINE void lb_wino_add_one(bool first, const float *v, size_t v_row, const float *d,
+                               size_t d_row, int count, float *sum)
+{
+    lb_vec a[LB_BLOCK];
+
+#pragma GCC unroll 16
+    for (int r = 0; r < LB_BLOCK; r++)
+        a[r] = first ? lb_zero() : lb_load(sum + (size_t)r * d_row);
+    for (int t = 0; t < count; t++, v += v_row, d += d_row) {
+        const lb_vec y = lb_load(d);
+#pragma GCC unroll 16
+        for (int r = 0; r < LB_BLOCK; r += 4) {
+            const lb_vec quad = lb_quad(v + r);
+            a[r] = lb_fma(lb_splat(v[r]), y, a[r]);
+            a[r + 1] = lb_fma(lb_splat(v[r + 1]), y, a[r + 1]);
+            a[r + 2] = lb_fma(lb_quad_third(quad), y, a[r + 2]);
+            a[r + 3] = lb_fma(lb_quad_fourth(quad), y, a[r + 3]);
+        }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < LB_BLOCK; r++)
+        lb_store(sum + (size_t)r * d_row, a[r]);
+}
+
+/* sum [rows][columns] = v [count][rows]^T * d [count][columns], added to what is there
+ * unless it is the first; rows and columns are whole blocks. */
+static inline void lb_wino_add(bool first, const float *v, size_t rows, const float *d,
+                               size_t columns, int count, float *sum)
+{
+    for (size_t o = 0; o < columns; o += 2 * LB_BLOCK) {
+        if (o + LB_BLOCK < columns)
+            for (size_t i = 0; i < rows; i += LB_WINO_SUMS)
+                lb_wino_add_two(first, v + i, rows, d + o, columns, count,
+                                sum + i * columns + o);
+        else
+            for (size_t i = 0; i < rows; i += LB_BLOCK)
+                lb_wino_add_one(first, v + i, rows, d + o, columns, count,
+                                sum + i * columns + o);
     }
 }
 

@@ -81,16 +81,9 @@ static void add_all(const lb_wino *s, const lb_wino_kind *kinds, bool first,
     for (int point = 0; point < LB_WINO_ALL; point++) {
         int from, end;
         lb_wino_range(kinds, point, &from, &end);
-        const float *const vp = v + (size_t)point * v_pitch + (size_t)from * c;
-        const float *const dp = d + (size_t)point * d_pitch + (size_t)from * m;
-        for (size_t o = 0; o < m; o += 2 * LB_BLOCK)
-            for (size_t i = 0; i < c; i += LB_WINO_SUMS) {
-                float *const to = sum + ((size_t)point * c + i) * m + o;
-                if (o + LB_BLOCK < m)
-                    lb_wino_add_products(2, first, vp + i, c, dp + o, m, end - from, to);
-                else
-                    lb_wino_add_products(1, first, vp + i, c, dp + o, m, end - from, to);
-            }
+        lb_wino_add(first, v + (size_t)point * v_pitch + (size_t)from * c, c,
+                    d + (size_t)point * d_pitch + (size_t)from * m, m, end - from,
+                    sum + (size_t)point * c * m);
     }
 }
 
