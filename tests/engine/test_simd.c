@@ -578,6 +578,46 @@ static void halve(trial *t)
     halve_weight(t, x, dy);
 }
 
+/* All ways that a, b and y may lie. */
+static void dense(trial *t)
+{
+    const int m = pick(t, 1, 21), k = pick(t, 1, 70), n = pick(t, 1, 50);
+    const bool turned = pick(t, 0, 1), has_bias = pick(t, 0, 1);
+    const size_t pitch = (size_t)(pick(t, 0, 1) ? n : (n + 15) / 16 * 16);
+    const lb_dense s = {.m = m,
+                        .k = k,
+                        .n = n,
+                        .row = turned ? 1 : (size_t)k,
+                        .column = turned ? (size_t)m : 1,
+                        .pitch = pitch,
+                        .alpha = pick(t, 0, 1) ? 1 : 0.5f};
+    const size_t n_a = (size_t)(m * k), n_b = (size_t)k * pitch, n_y = (size_t)(m * n);
+    const double *const a = draw(t, n_a), *const b = draw(t, n_b);
+    const double *const bias = draw(t, (size_t)n);
+    double *const want = take(t, n_y * sizeof *want);
+    float *const fa = take(t, n_a * sizeof *fa), *const fb = take(t, n_b * sizeof *fb);
+    float *const fbias = take(t, (size_t)n * sizeof *fbias), *const y = room(t, n_y);
+
+    t->conv = (conv){.n = m, .c = k, .m = n}; /* for what a failure prints */
+    for (size_t i = 0; i < n_a; i++)
+        fa[i] = (float)a[i];
+    for (size_t i = 0; i < n_b; i++)
+        fb[i] = (float)b[i];
+    for (int j = 0; j < n; j++)
+        fbias[j] = (float)bias[j];
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            double sum = 0;
+            for (int l = 0; l < k; l++)
+                sum += a[(size_t)i * s.row + (size_t)l * s.column] *
+                       b[(size_t)l * pitch + (size_t)j];
+            want[i * n + j] = (double)s.alpha * sum + (has_bias ? bias[j] : 0);
+        }
+    t->simd->dense(&s, fa, fb, has_bias ? fbias : NULL, y);
+    check_marks(y, n_y);
+    compare(t, "dense", y, want, n_y);
+}
+
 /* Every set, many sizes. */
 static void try_all(void (*one)(trial *t), uint64_t which)
 {
@@ -605,6 +645,11 @@ static void pointwise_agrees(void)
     try_all(point, 3);
 }
 
+static void products_agree(void)
+{
+    try_all(dense, 6);
+}
+
 static void winograd_agrees(void)
 {
     try_all(wino, 4);
@@ -625,6 +670,7 @@ int main(void)
     RUN(blocks_are_as_promised);
     RUN(depthwise_agrees);
     RUN(pointwise_agrees);
+    RUN(products_agree);
     RUN(winograd_agrees);
     return DONE();
 }

@@ -39,6 +39,14 @@ typedef struct lb_point {
     int pixels, channels, filters;
 } lb_point;
 
+/* y [m, n] = alpha * a * b + bias, all plain: row i and column k of a at
+ * a[i * row + k * column]; b [k, n] with rows `pitch` floats apart; bias [n] or NULL. */
+typedef struct lb_dense {
+    int m, k, n;
+    size_t row, column, pitch;
+    float alpha;
+} lb_dense;
+
 /* What follows the convolution, in this order; NULL: left out. */
 typedef struct lb_conv_after {
     const float *bias;     /* [oc * block] */
