@@ -15,9 +15,9 @@ lb_code lb_fuse_convolutions(lb_graph *graph, lb_error *err) LB_MUST_USE;
  * and epsilon as in the node). Value numbers of all other values stay. */
 lb_code lb_train_norms(lb_graph *graph, lb_error *err) LB_MUST_USE;
 
-/* The nodes behind the one that computes the loss, which are the backward pass, get copies
- * of norms, and of a Relu or Clip behind one, marked as late, instead of values from
- * before. */
+/* The nodes behind the one that computes the loss, which are the backward pass, get
+ * copies of norms, and of a Relu or Clip behind one, marked as late, instead of values
+ * from before. */
 lb_code lb_compute_late(lb_graph *graph, lb_value loss, lb_error *err) LB_MUST_USE;
 
 /* A training graph with its gradients: batch norms take in the residual additions and the

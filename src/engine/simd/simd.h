@@ -23,6 +23,8 @@ typedef __m512 lb_vec;
 enum { LB_BLOCK = 8 };
 typedef __m256 lb_vec;
 #else
+/* vectors are passed between inlined functions only: no calling convention is at stake */
+#pragma GCC diagnostic ignored "-Wpsabi"
 #define LB_SIMD(name) lb_##name##_base
 enum { LB_BLOCK = 8 };
 typedef float lb_vec __attribute__((vector_size(8 * sizeof(float))));
