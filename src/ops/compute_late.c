@@ -7,8 +7,6 @@
 
 #include "ops/op_util.h"
 
-#include <string.h>
-
 typedef struct pass {
     lb_graph *graph;
     lb_builder builder;
@@ -26,11 +24,11 @@ static const lb_node *maker_of(const lb_graph *g, lb_value v)
 
 static bool is_norm(const lb_node *node)
 {
-    const bool fused = node && strcmp(node->op->name, "FusedBatchNorm") == 0;
-
+    if (!node)
+        return false;
     /* a residual would have to be computed anew, too */
-    return node && (node->op == &lb_op_BatchNormApply ||
-                    (fused && (node->n_in < 6 || node->in[5].id == 0)));
+    return node->op == &lb_op_BatchNormApply ||
+           (node->op == &lb_op_FusedBatchNorm && (node->n_in < 6 || node->in[5].id == 0));
 }
 
 /* A norm's result, also behind an activation. */
