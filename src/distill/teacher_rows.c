@@ -63,7 +63,7 @@ static void find_top(const float *row, int classes, int k, uint16_t *at, float *
     int n = 0;
 
     for (int c = 0; c < classes; c++) {
-        if (n == k && !(row[c] > values[k - 1]))
+        if (n > 0 && n == k && !(row[c] > values[n - 1]))
             continue;
         int place = n < k ? n++ : k - 1;
         for (; place > 0 && row[c] > values[place - 1]; place--) {
@@ -78,10 +78,9 @@ static void find_top(const float *row, int classes, int k, uint16_t *at, float *
 /* Takes the top classes' logits out of *row for as long as it looks at the others. */
 static double remainder_of(const float *row, int classes, int k, const uint16_t *at)
 {
-    uint8_t taken[(LB_ROW_CLASSES + 7) / 8];
+    uint8_t taken[(LB_ROW_CLASSES + 7) / 8] = {0};
     double most = -INFINITY, sum = 0;
 
-    memset(taken, 0, ((size_t)classes + 7) / 8);
     for (int i = 0; i < k; i++)
         taken[at[i] / 8] |= (uint8_t)(1 << at[i] % 8);
     for (int c = 0; c < classes; c++)
@@ -97,8 +96,8 @@ static double remainder_of(const float *row, int classes, int k, const uint16_t 
 
 bool lb_row_pack(const lb_row_form *form, const float *row, void *packed)
 {
-    uint16_t at[LB_ROW_TOP];
-    float values[LB_ROW_TOP];
+    uint16_t at[LB_ROW_TOP] = {0};
+    float values[LB_ROW_TOP] = {0};
     char *to = packed;
 
     if (form->top == 0)

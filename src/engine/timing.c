@@ -85,11 +85,11 @@ static lb_code describe(const lb_plan *plan, int i, lb_arena *arena, lb_timing_r
              : lb_arena_copy_text(
                    arena, plan->graph->values[plan->buffers[step->in[0]].value].name);
     row->op = lb_arena_copy_text(arena, node ? node->op->name : "");
-    const char *const way =
-        step->kind == LB_STEP_NODE ? lb_native_way(step->kernel) : NULL;
-    row->kernel = step->kind != LB_STEP_NODE ? lb_arena_copy_text(arena, kernel)
-                  : way ? lb_arena_text(arena, "%s %s (%s)", kernel, node->op->name, way)
-                        : lb_arena_text(arena, "%s %s", kernel, node->op->name);
+    const bool runs_node = node && step->kind == LB_STEP_NODE;
+    const char *const way = runs_node ? lb_native_way(step->kernel) : NULL;
+    row->kernel = !runs_node ? lb_arena_copy_text(arena, kernel)
+                  : way      ? lb_arena_text(arena, "%s %s (%s)", kernel, row->op, way)
+                             : lb_arena_text(arena, "%s %s", kernel, row->op);
     if (!row->name || !row->op || !row->kernel)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the timing of a plan");
     return LB_OK;

@@ -39,13 +39,14 @@ static uint32_t hash_of(const char *name)
 lb_value lb_graph_find(const lb_graph *graph, const char *name)
 {
     const uint32_t mask = (uint32_t)graph->n_slots - 1;
+    const int *const slots = graph->slots;
 
-    if (graph->n_slots == 0)
+    if (!slots)
         return (lb_value){0};
-    for (uint32_t i = hash_of(name) & mask; graph->slots[i]; i = (i + 1) & mask)
-        if (graph->values[graph->slots[i]].kind != LB_VALUE_NONE &&
-            strcmp(graph->values[graph->slots[i]].name, name) == 0)
-            return (lb_value){graph->slots[i]};
+    for (uint32_t i = hash_of(name) & mask; slots[i]; i = (i + 1) & mask)
+        if (graph->values[slots[i]].kind != LB_VALUE_NONE &&
+            strcmp(graph->values[slots[i]].name, name) == 0)
+            return (lb_value){slots[i]};
     return (lb_value){0};
 }
 

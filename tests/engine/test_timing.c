@@ -86,7 +86,8 @@ static const lb_timing_row *find(const lb_timing *t, const char *name, const cha
         if (strcmp(t->row[i].name, name) == 0 && strcmp(t->row[i].op, op) == 0 &&
             strncmp(t->row[i].kernel, "reference ", 10) == 0)
             return &t->row[i];
-    CHECK(!"there is such a row");
+    const bool there_is_such_a_row = false;
+    CHECK(there_is_such_a_row);
     printf("# no row '%s' %s\n", name, op);
     return NULL;
 }

@@ -149,7 +149,7 @@ static size_t place(const state *s, int c, int k)
 {
     const int block = s->conv.block;
 
-    return (size_t)((c / block * TAPS + k) * block + c % block);
+    return (size_t)(c / block * TAPS + k) * (size_t)block + (size_t)(c % block);
 }
 
 static void pack(void *state_, int input, const void *plain, void *packed)

@@ -63,45 +63,50 @@ static void add_all(const lb_wino *s, bool first, const float *v, const float *d
     }
 }
 
+/* The weights of a phase, of one block: from its points on, `from` floats on, to rows and
+ * columns 0 and 2 of the nine, or to 1. */
+LB_INLINE void transform_block(const float *const points[25], size_t from, int phase,
+                               size_t n, float *dw)
+{
+    const bool row_odd = phase & 2, column_odd = phase & 1;
+    lb_vec w[2][5];
+
+#pragma GCC unroll 5
+    for (int j = 0; j < 5; j++) {
+        lb_vec v[5], o[2] = {lb_zero(), lb_zero()};
+#pragma GCC unroll 5
+        for (int i = 0; i < 5; i++)
+            v[i] = lb_halve_has(phase, i * 5 + j, LB_HALVE_FORWARD)
+                       ? lb_load(points[i * 5 + j] + from)
+                       : lb_zero();
+        lb_halve_weight_out(v, row_odd, o);
+        w[0][j] = o[0];
+        w[1][j] = o[1];
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+        float *const to = dw + (size_t)(row_odd ? 3 : 6 * i) * n + from;
+        lb_vec o[2];
+        if (i > 0 && row_odd)
+            continue;
+        lb_halve_weight_out(w[i], column_odd, o);
+        lb_store(column_odd ? to + n : to, o[0]);
+        if (!column_odd)
+            lb_store(to + 2 * n, o[1]);
+    }
+}
+
 /* One phase: its weights of all channels and filters. n: floats of [ic][oc]. */
 LB_INLINE void transform_back(const lb_wino *s, const float *sum, int phase, size_t n,
                               float *dw)
 {
-    const bool row_odd = phase & 2, column_odd = phase & 1;
-    const float *from[25];
+    const float *points[25];
 
     for (int p = 0; p < LB_HALVE_ALL; p++)
-        from[p] =
+        points[p] =
             sum + sum_at(s, p) + (size_t)lb_halve_place(phase, p, LB_HALVE_FORWARD) * n;
-    for (size_t k = 0; k < n; k += LB_BLOCK) {
-        lb_vec w[2][5];
-#pragma GCC unroll 5
-        for (int j = 0; j < 5; j++) {
-            lb_vec v[5], o[2] = {lb_zero(), lb_zero()};
-#pragma GCC unroll 5
-            for (int i = 0; i < 5; i++)
-                v[i] = lb_halve_has(phase, i * 5 + j, LB_HALVE_FORWARD)
-                           ? lb_load(from[i * 5 + j] + k)
-                           : lb_zero();
-            lb_halve_weight_out(v, row_odd, o);
-            w[0][j] = o[0];
-            w[1][j] = o[1];
-        }
-#pragma GCC unroll 2
-        for (int i = 0; i < 2; i++) {
-            lb_vec o[2];
-            if (i > 0 && row_odd)
-                continue;
-            lb_halve_weight_out(w[i], column_odd, o);
-#pragma GCC unroll 2
-            for (int j = 0; j < 2; j++) {
-                if (j > 0 && column_odd)
-                    continue;
-                const int row = row_odd ? 1 : 2 * i, column = column_odd ? 1 : 2 * j;
-                lb_store(dw + (size_t)(row * 3 + column) * n + k, o[j]);
-            }
-        }
-    }
+    for (size_t k = 0; k < n; k += LB_BLOCK)
+        transform_block(points, k, phase, n, dw);
 }
 
 void LB_SIMD(halve_weight)(const lb_wino *s, const float *x, const float *dy, float *dw,

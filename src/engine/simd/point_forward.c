@@ -39,6 +39,30 @@ LB_INLINE lb_vec bias_of(const panel *p, int o)
                           : lb_zero();
 }
 
+/* Adds what one block of channels gives; returns where the next one's weights begin. */
+LB_INLINE const float *add_block(int quads, int rows, int wide, const panel *p,
+                                 const tile *t, int b, const float *u,
+                                 lb_vec sum[MOST][QUAD][2])
+{
+    const int left = p->sizes->channels - b * LB_BLOCK;
+    const size_t first = (size_t)b * p->plane;
+    const size_t end = first + (size_t)(left < LB_BLOCK ? left : LB_BLOCK);
+
+    for (size_t i = first; i < end; i++, u += wide * LB_BLOCK) {
+        const lb_vec u0 = lb_load(u), u1 = wide > 1 ? lb_load(u + LB_BLOCK) : u0;
+#pragma GCC unroll 4
+        for (int q = 0; q < quads; q++)
+#pragma GCC unroll 4
+            for (int r = 0; r < rows; r++) {
+                const lb_vec x = lb_splat(t->x[q][i + (size_t)r * LB_BLOCK]);
+                sum[q][r][0] = lb_fma(x, u0, sum[q][r][0]);
+                if (wide > 1)
+                    sum[q][r][1] = lb_fma(x, u1, sum[q][r][1]);
+            }
+    }
+    return u;
+}
+
 LB_INLINE void multiply(int quads, int rows, int wide, const panel *p, const tile *t)
 {
     lb_vec sum[MOST][QUAD][2];
@@ -51,23 +75,8 @@ LB_INLINE void multiply(int quads, int rows, int wide, const panel *p, const til
 #pragma GCC unroll 2
             for (int o = 0; o < wide; o++)
                 sum[q][r][o] = bias_of(p, o);
-    for (int b = 0; b < p->sizes->ic; b++) {
-        const int left = p->sizes->channels - b * LB_BLOCK;
-        size_t i = (size_t)b * p->plane;
-        const size_t end = i + (size_t)(left < LB_BLOCK ? left : LB_BLOCK);
-        for (; i < end; i++, u += wide * LB_BLOCK) {
-            const lb_vec u0 = lb_load(u), u1 = wide > 1 ? lb_load(u + LB_BLOCK) : u0;
-#pragma GCC unroll 4
-            for (int q = 0; q < quads; q++)
-#pragma GCC unroll 4
-                for (int r = 0; r < rows; r++) {
-                    const lb_vec x = lb_splat(t->x[q][i + (size_t)r * LB_BLOCK]);
-                    sum[q][r][0] = lb_fma(x, u0, sum[q][r][0]);
-                    if (wide > 1)
-                        sum[q][r][1] = lb_fma(x, u1, sum[q][r][1]);
-                }
-        }
-    }
+    for (int b = 0; b < p->sizes->ic; b++)
+        u = add_block(quads, rows, wide, p, t, b, u, sum);
     const lb_after after = lb_after_of(p->after, p->block);
 #pragma GCC unroll 4
     for (int q = 0; q < quads; q++)
