@@ -64,7 +64,7 @@ static void fill_slot(lb_graph *graph, int id)
  * for that: the table is made anew at a quarter full. */
 bool lb_graph_index(lb_graph *graph, int id)
 {
-    if (graph->n_values * 4 > graph->n_slots) {
+    if (!graph->slots || graph->n_values * 4 > graph->n_slots) {
         int wanted = graph->n_slots ? graph->n_slots : 64;
         while (wanted < graph->n_values * 4)
             wanted *= 4;
