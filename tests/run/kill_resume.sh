@@ -1,7 +1,7 @@
 #!/bin/sh
 # kill_resume.sh LIMBECK: kills a run with SIGKILL at ten random moments; resumed, it must end
 # in the same bytes as the run that nobody killed. Prints TAP.
-limbeck=$1
+limbeck=$(realpath "$1") # the folder changes below
 data=${LB_FASHION:-/usr/share/datasets/fashion-mnist}
 if [ ! -d "$data" ]; then
     echo "1..1"
