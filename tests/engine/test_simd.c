@@ -425,6 +425,43 @@ static void point(trial *t)
     point_forwards(t);
 }
 
+static lb_wino wino_sizes(const trial *t)
+{
+    const conv *const c = &t->conv;
+
+    return (lb_wino){.n = c->n,
+                     .ic = blocks(t, c->c),
+                     .oc = blocks(t, c->m),
+                     .h = c->h,
+                     .w = c->w,
+                     .oh = c->oh,
+                     .ow = c->ow,
+                     .pad_h = c->pad_h,
+                     .pad_w = c->pad_w};
+}
+
+/* dw [9][channels][filters] in blocks against the plain one. */
+static void compare_taps(trial *t, const char *what, const lb_wino *s, const float *dw)
+{
+    const conv *const c = &t->conv;
+    const size_t row = (size_t)(s->oc * t->simd->block);
+    const size_t tap = row * (size_t)(s->ic * t->simd->block);
+    float *const plain = take(t, kernel_count(c) * sizeof *plain);
+    size_t at = 0;
+
+    check_marks(dw, 9 * tap);
+    for (size_t m = 0; m < (size_t)c->m; m++)
+        for (size_t i = 0; i < (size_t)c->c; i++)
+            for (size_t k = 0; k < 9; k++)
+                plain[at++] = dw[k * tap + i * row + m];
+    compare(t, what, plain, c->dkernel, kernel_count(c));
+}
+
+static float *room_for_taps(trial *t, const lb_wino *s)
+{
+    return room(t, (size_t)(9 * s->ic * s->oc * t->simd->block * t->simd->block));
+}
+
 static void wino_gradients(trial *t, const float *x, const float *dy)
 {
     const conv *const c = &t->conv;
@@ -446,28 +483,11 @@ static void wino_gradients(trial *t, const float *x, const float *dy)
     t->simd->wino_pack_back(&s, c->m, c->c, kernel, u);
     t->simd->wino_forward(&s, dy, u, &nothing_after, dx, scratch);
     compare_blocked(t, "wino input", &xs, dx, c->dx);
-    s = (lb_wino){.n = c->n,
-                  .ic = blocks(t, c->c),
-                  .oc = blocks(t, c->m),
-                  .h = c->h,
-                  .w = c->w,
-                  .oh = c->oh,
-                  .ow = c->ow,
-                  .pad_h = c->pad_h,
-                  .pad_w = c->pad_w};
+    s = wino_sizes(t);
     float *const more = take(t, t->simd->wino_plan(&s, LB_WINO_WEIGHT));
-    const size_t row = (size_t)(s.oc * t->simd->block);
-    const size_t tap = row * (size_t)(s.ic * t->simd->block);
-    float *const dw = room(t, 9 * tap);
-    float *const plain = take(t, kernel_count(c) * sizeof *plain);
+    float *const dw = room_for_taps(t, &s);
     t->simd->wino_weight(&s, x, dy, dw, more);
-    check_marks(dw, 9 * tap);
-    size_t at = 0;
-    for (size_t m = 0; m < (size_t)c->m; m++)
-        for (size_t i = 0; i < (size_t)c->c; i++)
-            for (size_t k = 0; k < 9; k++)
-                plain[at++] = dw[k * tap + i * row + m];
-    compare(t, "wino weight", plain, c->dkernel, kernel_count(c));
+    compare_taps(t, "wino weight", &s, dw);
 }
 
 static void wino(trial *t)
@@ -487,15 +507,7 @@ static void wino(trial *t)
     run_plain(t);
     const lb_shape xs = x_shape(c), ys = y_shape(c);
     const float *const x = blocked(t, &xs, c->x), *const dy = blocked(t, &ys, c->dy);
-    lb_wino s = {.n = c->n,
-                 .ic = blocks(t, c->c),
-                 .oc = blocks(t, c->m),
-                 .h = c->h,
-                 .w = c->w,
-                 .oh = c->oh,
-                 .ow = c->ow,
-                 .pad_h = c->pad_h,
-                 .pad_w = c->pad_w};
+    lb_wino s = wino_sizes(t);
     float *const scratch = take(t, t->simd->wino_plan(&s, LB_WINO_FORWARD));
     float *const u = take(t, t->simd->wino_packed(&s) * sizeof *u);
     float *const y = room(t, lb_blocked_count(&ys, t->simd->block));
@@ -504,41 +516,6 @@ static void wino(trial *t)
     t->simd->wino_forward(&s, x, u, &nothing_after, y, scratch);
     compare_blocked(t, "wino forward", &ys, y, c->y);
     wino_gradients(t, x, dy);
-}
-
-static lb_wino halve_sizes(const trial *t)
-{
-    const conv *const c = &t->conv;
-
-    return (lb_wino){.n = c->n,
-                     .ic = blocks(t, c->c),
-                     .oc = blocks(t, c->m),
-                     .h = c->h,
-                     .w = c->w,
-                     .oh = c->oh,
-                     .ow = c->ow,
-                     .pad_h = c->pad_h,
-                     .pad_w = c->pad_w};
-}
-
-static void halve_weight(trial *t, const float *x, const float *dy)
-{
-    const conv *const c = &t->conv;
-    lb_wino s = halve_sizes(t);
-    float *const scratch = take(t, t->simd->halve_plan(&s, LB_WINO_WEIGHT));
-    const size_t row = (size_t)(s.oc * t->simd->block);
-    const size_t tap = row * (size_t)(s.ic * t->simd->block);
-    float *const dw = room(t, 9 * tap);
-    float *const plain = take(t, kernel_count(c) * sizeof *plain);
-    size_t at = 0;
-
-    t->simd->halve_weight(&s, x, dy, dw, scratch);
-    check_marks(dw, 9 * tap);
-    for (size_t m = 0; m < (size_t)c->m; m++)
-        for (size_t i = 0; i < (size_t)c->c; i++)
-            for (size_t k = 0; k < 9; k++)
-                plain[at++] = dw[k * tap + i * row + m];
-    compare(t, "halve weight", plain, c->dkernel, kernel_count(c));
 }
 
 /* Stride 2: all three passes, without padding and with one. */
@@ -561,7 +538,7 @@ static void halve(trial *t)
     const lb_shape xs = x_shape(c), ys = y_shape(c);
     const float *const x = blocked(t, &xs, c->x), *const dy = blocked(t, &ys, c->dy);
     const float *const kernel = narrow(t, c->kernel, kernel_count(c));
-    lb_wino s = halve_sizes(t);
+    lb_wino s = wino_sizes(t);
     float *const scratch = take(t, t->simd->halve_plan(&s, LB_WINO_FORWARD));
     float *const u = take(t, t->simd->halve_packed(&s) * sizeof *u);
     float *const y = room(t, lb_blocked_count(&ys, t->simd->block));
@@ -569,13 +546,17 @@ static void halve(trial *t)
     t->simd->halve_pack(&s, c->m, c->c, kernel, u);
     t->simd->halve_forward(&s, x, u, &nothing_after, y, scratch);
     compare_blocked(t, "halve forward", &ys, y, c->y);
-    s = halve_sizes(t);
+    s = wino_sizes(t);
     float *const more = take(t, t->simd->halve_plan(&s, LB_WINO_BACK));
     float *const dx = room(t, lb_blocked_count(&xs, t->simd->block));
     t->simd->halve_pack_back(&s, c->m, c->c, kernel, u);
     t->simd->halve_back(&s, dy, u, dx, more);
     compare_blocked(t, "halve input", &xs, dx, c->dx);
-    halve_weight(t, x, dy);
+    s = wino_sizes(t);
+    float *const most = take(t, t->simd->halve_plan(&s, LB_WINO_WEIGHT));
+    float *const dw = room_for_taps(t, &s);
+    t->simd->halve_weight(&s, x, dy, dw, most);
+    compare_taps(t, "halve weight", &s, dw);
 }
 
 /* All ways that a, b and y may lie. */

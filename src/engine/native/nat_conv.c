@@ -1,22 +1,36 @@
 /* nat_conv.c: what native convolutions share. */
 #include "engine/native/nat_conv.h"
 
-static bool window_of(const lb_ask *ask, lb_window *out)
-{
-    lb_view view = {.node = ask->node, .n_in = ask->n_in, .n_out = ask->n_out};
-    lb_window window;
-    lb_error err;
+#include "engine/ask.h"
+#include "ops/ops.h"
 
-    for (int k = 0; k < ask->n_in; k++)
-        view.in[k] = ask->has_in[k] ? &ask->in[k] : NULL;
-    if (lb_window_of(&view, &window, &err) != LB_OK)
-        return false;
-    *out = lb_window_2d(&window);
-    return true;
+#include <math.h>
+
+static lb_nat_pass pass_of(const lb_node *node)
+{
+    return node->op == &lb_op_ConvGradInput    ? LB_NAT_INPUT
+           : node->op == &lb_op_ConvGradWeight ? LB_NAT_WEIGHT
+                                               : LB_NAT_FORWARD;
 }
 
-bool lb_nat_conv_of(const lb_ask *ask, lb_nat_pass pass, lb_nat_conv *out)
+/* False if the filters that only fill a block would not stay zero. */
+static bool find_after(const lb_ask *ask, lb_nat_conv *c)
 {
+    const char *const activation = lb_attr_text(ask->node, "activation", "");
+    const lb_attr *const limits = lb_attr_find(ask->node, "activation_params");
+
+    c->after = (lb_conv_after){.clips = activation[0] != 0, .low = 0, .high = INFINITY};
+    if (strcmp(activation, "Clip") == 0 && limits) {
+        c->after.low = (float)limits->floats[0];
+        c->after.high = (float)limits->floats[1];
+    }
+    return c->m % c->block == 0 || !c->after.clips ||
+           (c->after.low <= 0 && c->after.high >= 0);
+}
+
+bool lb_nat_conv_of(const lb_ask *ask, lb_nat_conv *out)
+{
+    const lb_nat_pass pass = pass_of(ask->node);
     const lb_shape *const x =
         pass == LB_NAT_INPUT ? &ask->out[0].shape : &ask->in[0].shape;
     const lb_shape *const y = pass == LB_NAT_FORWARD ? &ask->out[0].shape
@@ -29,7 +43,8 @@ bool lb_nat_conv_of(const lb_ask *ask, lb_nat_pass pass, lb_nat_conv *out)
         return false;
     const lb_nat_blocks bx = lb_nat_blocks_of(x, ask->block);
     const lb_nat_blocks by = lb_nat_blocks_of(y, ask->block);
-    *out = (lb_nat_conv){.n = bx.n,
+    *out = (lb_nat_conv){.pass = pass,
+                         .n = bx.n,
                          .c = bx.channels,
                          .h = bx.h,
                          .w = bx.w,
@@ -38,11 +53,44 @@ bool lb_nat_conv_of(const lb_ask *ask, lb_nat_pass pass, lb_nat_conv *out)
                          .ow = by.w,
                          .block = ask->block,
                          .c_blocks = bx.blocks,
-                         .m_blocks = by.blocks};
-    if (!window_of(ask, &out->window))
+                         .m_blocks = by.blocks,
+                         .simd = lb_simd_best()};
+    if (out->simd->block != ask->block || !lb_ask_window(ask, &out->window) ||
+        (pass == LB_NAT_FORWARD && !find_after(ask, out)))
         return false;
     out->group = out->window.group;
     return true;
+}
+
+static size_t bias_bytes(const lb_nat_conv *c)
+{
+    return (size_t)c->m_blocks * (size_t)c->block * sizeof(float);
+}
+
+void lb_nat_conv_accept(lb_ask *ask, const lb_nat_conv *c, size_t bytes)
+{
+    ask->want_in[0] = LB_BLOCKED;
+    if (c->pass == LB_NAT_WEIGHT) {
+        ask->want_in[1] = LB_BLOCKED;
+        ask->share_bytes[0] = bytes;
+        return;
+    }
+    ask->out_layout[0] = LB_BLOCKED;
+    ask->packed_bytes[1] = bytes;
+    if (c->pass == LB_NAT_INPUT)
+        return;
+    ask->want_in[3] = LB_BLOCKED;
+    if (ask->has_in[2])
+        ask->packed_bytes[2] = bias_bytes(c);
+}
+
+lb_conv_after lb_nat_after_in(const lb_nat_conv *c, const lb_call *call)
+{
+    lb_conv_after after = c->after;
+
+    after.bias = call->in[2];
+    after.residual = call->in[3];
+    return after;
 }
 
 bool lb_nat_conv_is(const lb_nat_conv *c, int k, int stride)
@@ -55,21 +103,9 @@ bool lb_nat_conv_is(const lb_nat_conv *c, int k, int stride)
     return c->group == 1;
 }
 
-bool lb_nat_after_of(const lb_ask *ask, const lb_nat_conv *c, lb_conv_after *out)
-{
-    *out = (lb_conv_after){0};
-    out->clips = lb_nat_clip_of(ask->node, &out->low, &out->high);
-    return c->m % c->block == 0 || !out->clips || (out->low <= 0 && out->high >= 0);
-}
-
-size_t lb_nat_bias_bytes(const lb_nat_conv *c)
-{
-    return (size_t)c->m_blocks * (size_t)c->block * sizeof(float);
-}
-
 void lb_nat_pack_bias(const lb_nat_conv *c, const float *plain, float *packed)
 {
-    memset(packed, 0, lb_nat_bias_bytes(c));
+    memset(packed, 0, bias_bytes(c));
     memcpy(packed, plain, (size_t)c->m * sizeof *plain);
 }
 

@@ -8,8 +8,8 @@
  * one fixed distance away. Taps are taken TAPS at a time: their sums for one block of
  * filters stay in registers along a row of dy. Shares have the form
  * [filter block][tap][filter]. */
+#include "engine/ask.h"
 #include "engine/native/nat_util.h"
-#include "ops/window.h"
 
 enum { TAPS = 9, MOST_CHANNELS = 2 };
 
@@ -25,15 +25,10 @@ typedef struct state {
 static bool describe(const lb_ask *ask, state *s)
 {
     const lb_shape *const x = &ask->in[0].shape;
-    lb_view view = {.node = ask->node, .n_in = 2, .n_out = 1};
-    lb_window given;
-    lb_error err;
+    lb_window w;
 
-    view.in[0] = &ask->in[0];
-    view.in[1] = &ask->in[1];
-    if (lb_window_of(&view, &given, &err) != LB_OK || given.group != 1)
+    if (!lb_ask_window(ask, &w) || w.group != 1)
         return false;
-    const lb_window w = lb_window_2d(&given);
     *s = (state){.y = lb_nat_blocks_of(&ask->in[1].shape, ask->block),
                  .c = x->dim[1],
                  .h = x->rank == 3 ? 1 : x->dim[2],

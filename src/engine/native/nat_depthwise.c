@@ -6,23 +6,20 @@ enum { TAPS = 9 };
 typedef struct state {
     lb_nat_conv conv;
     lb_depth sizes;
-    lb_conv_after after;
-    const lb_simd *simd;
     bool turned; /* the gradient of the input with stride 1: a convolution of dy */
 } state;
 
-static bool describe(const lb_ask *ask, lb_nat_pass pass, state *s)
+static bool describe(const lb_ask *ask, state *s)
 {
     lb_nat_conv *const c = &s->conv;
 
-    if (!lb_nat_conv_of(ask, pass, c) || c->group != c->c || c->group != c->m)
+    if (!lb_nat_conv_of(ask, c) || c->group != c->c || c->group != c->m)
         return false;
     const lb_window *const w = &c->window;
     for (int i = 0; i < 2; i++)
         if (w->kernel[i] != 3 || w->dilation[i] != 1 || w->stride[i] > 2)
             return false;
-    s->simd = lb_simd_best();
-    s->turned = pass == LB_NAT_INPUT && w->stride[0] == 1;
+    s->turned = c->pass == LB_NAT_INPUT && w->stride[0] == 1;
     s->sizes = (lb_depth){.n = c->n,
                           .c = c->c_blocks,
                           .h = c->h,
@@ -42,7 +39,7 @@ static bool describe(const lb_ask *ask, lb_nat_pass pass, state *s)
                               .stride = 1,
                               .pad_h = 2 - w->pad_begin[0],
                               .pad_w = 2 - w->pad_begin[1]};
-    return w->stride[0] == w->stride[1] && s->simd->block == c->block;
+    return w->stride[0] == w->stride[1];
 }
 
 static size_t weight_bytes(const state *s)
@@ -50,81 +47,35 @@ static size_t weight_bytes(const state *s)
     return (size_t)s->conv.c_blocks * TAPS * (size_t)s->conv.block * sizeof(float);
 }
 
-static bool accepts_forward(lb_ask *ask)
+static bool accepts(lb_ask *ask)
 {
     state s;
 
-    if (!describe(ask, LB_NAT_FORWARD, &s) || !lb_nat_after_of(ask, &s.conv, &s.after))
+    if (!describe(ask, &s))
         return false;
-    ask->want_in[0] = ask->want_in[3] = ask->out_layout[0] = LB_BLOCKED;
-    ask->packed_bytes[1] = weight_bytes(&s);
-    if (ask->has_in[2])
-        ask->packed_bytes[2] = lb_nat_bias_bytes(&s.conv);
+    lb_nat_conv_accept(ask, &s.conv, weight_bytes(&s));
     return true;
 }
 
-static bool accepts_input(lb_ask *ask)
-{
-    state s;
-
-    if (!describe(ask, LB_NAT_INPUT, &s))
-        return false;
-    ask->want_in[0] = ask->out_layout[0] = LB_BLOCKED;
-    ask->packed_bytes[1] = weight_bytes(&s);
-    return true;
-}
-
-static bool accepts_weight(lb_ask *ask)
-{
-    state s;
-
-    if (!describe(ask, LB_NAT_WEIGHT, &s))
-        return false;
-    ask->want_in[0] = ask->want_in[1] = LB_BLOCKED;
-    ask->share_bytes[0] = weight_bytes(&s);
-    return true;
-}
-
-static lb_code create(const lb_ask *ask, lb_nat_pass pass, lb_arena *arena, void **out,
-                      lb_error *err)
+static lb_code create(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
 {
     state *const s = LB_TAKE(arena, state);
 
     if (!s)
         return lb_nat_no_memory(err);
-    if (!describe(ask, pass, s))
+    if (!describe(ask, s))
         return lb_bug(err, "a convolution that was accepted is refused");
-    if (pass == LB_NAT_FORWARD)
-        (void)lb_nat_after_of(ask, &s->conv, &s->after);
     *out = s;
     return LB_OK;
-}
-
-static lb_code create_forward(const lb_ask *ask, lb_arena *arena, void **out,
-                              lb_error *err)
-{
-    return create(ask, LB_NAT_FORWARD, arena, out, err);
-}
-
-static lb_code create_input(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
-{
-    return create(ask, LB_NAT_INPUT, arena, out, err);
-}
-
-static lb_code create_weight(const lb_ask *ask, lb_arena *arena, void **out,
-                             lb_error *err)
-{
-    return create(ask, LB_NAT_WEIGHT, arena, out, err);
 }
 
 static void run_forward(const lb_call *call)
 {
     const state *const s = call->state;
-    lb_conv_after after = s->after;
+    const lb_conv_after after = lb_nat_after_in(&s->conv, call);
 
-    after.bias = call->in[2];
-    after.residual = call->in[3];
-    s->simd->depth_forward(&s->sizes, call->in[0], call->in[1], &after, call->out[0]);
+    s->conv.simd->depth_forward(&s->sizes, call->in[0], call->in[1], &after,
+                                call->out[0]);
 }
 
 static void run_input(const lb_call *call)
@@ -134,14 +85,14 @@ static void run_input(const lb_call *call)
     if (s->turned)
         run_forward(call);
     else
-        s->simd->depth_back(&s->sizes, call->in[0], call->in[1], call->out[0]);
+        s->conv.simd->depth_back(&s->sizes, call->in[0], call->in[1], call->out[0]);
 }
 
 static void run_weight(const lb_call *call)
 {
     const state *const s = call->state;
 
-    s->simd->depth_weight(&s->sizes, call->in[0], call->in[1], call->out[0]);
+    s->conv.simd->depth_weight(&s->sizes, call->in[0], call->in[1], call->out[0]);
 }
 
 /* Where tap k of channel c lies in a packed window. */
@@ -182,28 +133,28 @@ static void unpack(void *state_, int output, const void *sum, void *plain)
 
 const lb_kernel lb_nat_depthwise = {.table = "native",
                                     .op = "Conv",
-                                    .accepts = accepts_forward,
-                                    .create = create_forward,
+                                    .accepts = accepts,
+                                    .create = create,
                                     .run = run_forward,
                                     .pack = pack};
 
 const lb_kernel lb_nat_depthwise_fused = {.table = "native",
                                           .op = "FusedConv",
-                                          .accepts = accepts_forward,
-                                          .create = create_forward,
+                                          .accepts = accepts,
+                                          .create = create,
                                           .run = run_forward,
                                           .pack = pack};
 
 const lb_kernel lb_nat_depthwise_input = {.table = "native",
                                           .op = "ConvGradInput",
-                                          .accepts = accepts_input,
-                                          .create = create_input,
+                                          .accepts = accepts,
+                                          .create = create,
                                           .run = run_input,
                                           .pack = pack};
 
 const lb_kernel lb_nat_depthwise_weight = {.table = "native",
                                            .op = "ConvGradWeight",
-                                           .accepts = accepts_weight,
-                                           .create = create_weight,
+                                           .accepts = accepts,
+                                           .create = create,
                                            .run = run_weight,
                                            .unpack = unpack};

@@ -4,125 +4,68 @@
 typedef struct state {
     lb_nat_conv conv;
     lb_point sizes;
-    lb_conv_after after;
-    const lb_simd *simd;
-    bool backwards; /* the gradient of the input: a convolution of dy */
 } state;
 
-static bool describe(const lb_ask *ask, lb_nat_pass pass, state *s)
+static bool describe(const lb_ask *ask, state *s)
 {
     lb_nat_conv *const c = &s->conv;
 
-    if (!lb_nat_conv_of(ask, pass, c) || !lb_nat_conv_is(c, 1, 1) || c->oh != c->h ||
+    if (!lb_nat_conv_of(ask, c) || !lb_nat_conv_is(c, 1, 1) || c->oh != c->h ||
         c->ow != c->w || c->window.pad_begin[0] != 0 || c->window.pad_begin[1] != 0)
         return false;
-    s->simd = lb_simd_best();
-    s->backwards = pass == LB_NAT_INPUT;
     s->sizes = (lb_point){.n = c->n,
                           .ic = c->c_blocks,
                           .oc = c->m_blocks,
                           .pixels = c->h * c->w,
                           .channels = c->c,
                           .filters = c->m};
-    if (s->backwards)
+    if (s->conv.pass == LB_NAT_INPUT)
         s->sizes = (lb_point){.n = c->n,
                               .ic = c->m_blocks,
                               .oc = c->c_blocks,
                               .pixels = c->h * c->w,
                               .channels = c->m,
                               .filters = c->c};
-    return s->simd->block == c->block;
+    /* quads of pixels that lie in one plane are what is fast */
+    return c->pass == LB_NAT_WEIGHT || s->sizes.pixels >= 4;
 }
 
-/* Quads of pixels that lie in one plane are what is fast. */
-static bool pays(const state *s)
-{
-    return s->sizes.pixels >= 4;
-}
-
-static bool accepts_forward(lb_ask *ask)
+static bool accepts(lb_ask *ask)
 {
     state s;
 
-    if (!describe(ask, LB_NAT_FORWARD, &s) || !pays(&s) ||
-        !lb_nat_after_of(ask, &s.conv, &s.after))
+    if (!describe(ask, &s))
         return false;
-    ask->want_in[0] = ask->want_in[3] = ask->out_layout[0] = LB_BLOCKED;
-    ask->packed_bytes[1] = s.simd->point_packed(&s.sizes) * sizeof(float);
-    if (ask->has_in[2])
-        ask->packed_bytes[2] = lb_nat_bias_bytes(&s.conv);
+    lb_nat_conv_accept(ask, &s.conv, s.conv.simd->point_packed(&s.sizes) * sizeof(float));
     return true;
 }
 
-static bool accepts_input(lb_ask *ask)
-{
-    state s;
-
-    if (!describe(ask, LB_NAT_INPUT, &s) || !pays(&s))
-        return false;
-    ask->want_in[0] = ask->out_layout[0] = LB_BLOCKED;
-    ask->packed_bytes[1] = s.simd->point_packed(&s.sizes) * sizeof(float);
-    return true;
-}
-
-static bool accepts_weight(lb_ask *ask)
-{
-    state s;
-
-    if (!describe(ask, LB_NAT_WEIGHT, &s))
-        return false;
-    ask->want_in[0] = ask->want_in[1] = LB_BLOCKED;
-    ask->share_bytes[0] = s.simd->point_packed(&s.sizes) * sizeof(float);
-    return true;
-}
-
-static lb_code create(const lb_ask *ask, lb_nat_pass pass, lb_arena *arena, void **out,
-                      lb_error *err)
+static lb_code create(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
 {
     state *const s = LB_TAKE(arena, state);
 
     if (!s)
         return lb_nat_no_memory(err);
-    if (!describe(ask, pass, s))
+    if (!describe(ask, s))
         return lb_bug(err, "a convolution that was accepted is refused");
-    if (pass == LB_NAT_FORWARD)
-        (void)lb_nat_after_of(ask, &s->conv, &s->after);
     *out = s;
     return LB_OK;
-}
-
-static lb_code create_forward(const lb_ask *ask, lb_arena *arena, void **out,
-                              lb_error *err)
-{
-    return create(ask, LB_NAT_FORWARD, arena, out, err);
-}
-
-static lb_code create_input(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
-{
-    return create(ask, LB_NAT_INPUT, arena, out, err);
-}
-
-static lb_code create_weight(const lb_ask *ask, lb_arena *arena, void **out,
-                             lb_error *err)
-{
-    return create(ask, LB_NAT_WEIGHT, arena, out, err);
 }
 
 static void run_forward(const lb_call *call)
 {
     const state *const s = call->state;
-    lb_conv_after after = s->after;
+    const lb_conv_after after = lb_nat_after_in(&s->conv, call);
 
-    after.bias = call->in[2];
-    after.residual = call->in[3];
-    s->simd->point_forward(&s->sizes, call->in[0], call->in[1], &after, call->out[0]);
+    s->conv.simd->point_forward(&s->sizes, call->in[0], call->in[1], &after,
+                                call->out[0]);
 }
 
 static void run_weight(const lb_call *call)
 {
     const state *const s = call->state;
 
-    s->simd->point_weight(&s->sizes, call->in[0], call->in[1], call->out[0]);
+    s->conv.simd->point_weight(&s->sizes, call->in[0], call->in[1], call->out[0]);
 }
 
 /* Panels of two blocks of filters; w is [m][c], filters are m, or c backwards. */
@@ -130,11 +73,11 @@ static void pack_weights(const state *s, const float *w, float *u)
 {
     const int block = s->conv.block, channels = s->sizes.channels;
 
-    memset(u, 0, s->simd->point_packed(&s->sizes) * sizeof *u);
+    memset(u, 0, s->conv.simd->point_packed(&s->sizes) * sizeof *u);
     for (int o = 0; o < s->sizes.oc; o += 2) {
         const int wide = (o + 1 < s->sizes.oc ? 2 : 1) * block, first = o * block;
         const int left = s->sizes.filters - first, n = left < wide ? left : wide;
-        if (s->backwards)
+        if (s->conv.pass == LB_NAT_INPUT)
             for (int k = 0; k < channels; k++)
                 memcpy(u + k * wide, w + (ptrdiff_t)k * s->conv.c + first,
                        (size_t)n * sizeof *u);
@@ -169,28 +112,28 @@ static void unpack(void *state_, int output, const void *sum, void *plain)
 
 const lb_kernel lb_nat_point = {.table = "native",
                                 .op = "Conv",
-                                .accepts = accepts_forward,
-                                .create = create_forward,
+                                .accepts = accepts,
+                                .create = create,
                                 .run = run_forward,
                                 .pack = pack};
 
 const lb_kernel lb_nat_point_fused = {.table = "native",
                                       .op = "FusedConv",
-                                      .accepts = accepts_forward,
-                                      .create = create_forward,
+                                      .accepts = accepts,
+                                      .create = create,
                                       .run = run_forward,
                                       .pack = pack};
 
 const lb_kernel lb_nat_point_input = {.table = "native",
                                       .op = "ConvGradInput",
-                                      .accepts = accepts_input,
-                                      .create = create_input,
+                                      .accepts = accepts,
+                                      .create = create,
                                       .run = run_forward,
                                       .pack = pack};
 
 const lb_kernel lb_nat_point_weight = {.table = "native",
                                        .op = "ConvGradWeight",
-                                       .accepts = accepts_weight,
-                                       .create = create_weight,
+                                       .accepts = accepts,
+                                       .create = create,
                                        .run = run_weight,
                                        .unpack = unpack};

@@ -4,9 +4,6 @@
 typedef struct state {
     lb_nat_conv conv;
     lb_wino sizes;
-    lb_conv_after after;
-    const lb_simd *simd;
-    lb_wino_pass pass;
     bool halves; /* stride 2 */
 } state;
 
@@ -47,119 +44,73 @@ static lb_wino turned(const lb_wino *s)
                      .pad_w = 2 - s->pad_w};
 }
 
-static bool describe(const lb_ask *ask, lb_nat_pass pass, state *s)
+static bool describe(const lb_ask *ask, state *s)
 {
     lb_nat_conv *const c = &s->conv;
 
-    if (ask->conv_direct || !lb_nat_conv_of(ask, pass, c))
+    if (ask->conv_direct || !lb_nat_conv_of(ask, c))
         return false;
-    s->simd = lb_simd_best();
     s->halves = lb_nat_conv_is(c, 3, 2);
-    s->pass = pass == LB_NAT_INPUT    ? LB_WINO_BACK
-              : pass == LB_NAT_WEIGHT ? LB_WINO_WEIGHT
-                                      : LB_WINO_FORWARD;
     s->sizes = sizes_of(c);
     if ((!s->halves && !lb_nat_conv_is(c, 3, 1)) || s->sizes.pad_h > 2 ||
-        s->sizes.pad_w > 2 || s->simd->block != c->block)
+        s->sizes.pad_w > 2)
         return false;
-    if (s->pass == LB_WINO_BACK && s->halves &&
+    if (s->conv.pass == LB_NAT_INPUT && s->halves &&
         (s->sizes.pad_h != s->sizes.pad_w || s->sizes.pad_h > 1))
         return false;
-    if (s->pass == LB_WINO_BACK && !s->halves)
+    if (s->conv.pass == LB_NAT_INPUT && !s->halves)
         s->sizes = turned(&s->sizes);
     return pays(c, s->sizes.oh, s->sizes.ow, s->halves);
 }
 
 static size_t plan(state *s)
 {
-    return (s->halves ? s->simd->halve_plan : s->simd->wino_plan)(&s->sizes, s->pass);
+    static const lb_wino_pass pass[] = {[LB_NAT_FORWARD] = LB_WINO_FORWARD,
+                                        [LB_NAT_INPUT] = LB_WINO_BACK,
+                                        [LB_NAT_WEIGHT] = LB_WINO_WEIGHT};
+
+    return (s->halves ? s->conv.simd->halve_plan
+                      : s->conv.simd->wino_plan)(&s->sizes, pass[s->conv.pass]);
 }
 
 static size_t packed_bytes(const state *s)
 {
-    return sizeof(float) * (s->halves ? s->simd->halve_packed(&s->sizes)
-                                      : s->simd->wino_packed(&s->sizes));
+    return sizeof(float) * (s->halves ? s->conv.simd->halve_packed(&s->sizes)
+                                      : s->conv.simd->wino_packed(&s->sizes));
 }
 
-static bool accepts_forward(lb_ask *ask)
+static bool accepts(lb_ask *ask)
 {
     state s;
 
-    if (!describe(ask, LB_NAT_FORWARD, &s) || !lb_nat_after_of(ask, &s.conv, &s.after))
+    if (!describe(ask, &s))
         return false;
-    ask->want_in[0] = ask->want_in[3] = ask->out_layout[0] = LB_BLOCKED;
     ask->scratch_bytes = plan(&s);
-    ask->packed_bytes[1] = packed_bytes(&s);
-    if (ask->has_in[2])
-        ask->packed_bytes[2] = lb_nat_bias_bytes(&s.conv);
+    lb_nat_conv_accept(ask, &s.conv,
+                       s.conv.pass == LB_NAT_WEIGHT ? lb_nat_taps_bytes(&s.conv)
+                                                    : packed_bytes(&s));
     return true;
 }
 
-static bool accepts_input(lb_ask *ask)
-{
-    state s;
-
-    if (!describe(ask, LB_NAT_INPUT, &s))
-        return false;
-    ask->want_in[0] = ask->out_layout[0] = LB_BLOCKED;
-    ask->scratch_bytes = plan(&s);
-    ask->packed_bytes[1] = packed_bytes(&s);
-    return true;
-}
-
-static bool accepts_weight(lb_ask *ask)
-{
-    state s;
-
-    if (!describe(ask, LB_NAT_WEIGHT, &s))
-        return false;
-    ask->want_in[0] = ask->want_in[1] = LB_BLOCKED;
-    ask->scratch_bytes = plan(&s);
-    ask->share_bytes[0] = lb_nat_taps_bytes(&s.conv);
-    return true;
-}
-
-static lb_code create(const lb_ask *ask, lb_nat_pass pass, lb_arena *arena, void **out,
-                      lb_error *err)
+static lb_code create(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
 {
     state *const s = LB_TAKE(arena, state);
 
     if (!s)
         return lb_nat_no_memory(err);
-    if (!describe(ask, pass, s))
+    if (!describe(ask, s))
         return lb_bug(err, "a convolution that was accepted is refused");
     (void)plan(s);
-    if (pass == LB_NAT_FORWARD)
-        (void)lb_nat_after_of(ask, &s->conv, &s->after);
     *out = s;
     return LB_OK;
-}
-
-static lb_code create_forward(const lb_ask *ask, lb_arena *arena, void **out,
-                              lb_error *err)
-{
-    return create(ask, LB_NAT_FORWARD, arena, out, err);
-}
-
-static lb_code create_input(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
-{
-    return create(ask, LB_NAT_INPUT, arena, out, err);
-}
-
-static lb_code create_weight(const lb_ask *ask, lb_arena *arena, void **out,
-                             lb_error *err)
-{
-    return create(ask, LB_NAT_WEIGHT, arena, out, err);
 }
 
 static void run_forward(const lb_call *call)
 {
     const state *const s = call->state;
-    lb_conv_after after = s->after;
+    const lb_conv_after after = lb_nat_after_in(&s->conv, call);
 
-    after.bias = call->in[2];
-    after.residual = call->in[3];
-    (s->halves ? s->simd->halve_forward : s->simd->wino_forward)(
+    (s->halves ? s->conv.simd->halve_forward : s->conv.simd->wino_forward)(
         &s->sizes, call->in[0], call->in[1], &after, call->out[0], call->scratch);
 }
 
@@ -169,18 +120,18 @@ static void run_input(const lb_call *call)
     const lb_conv_after nothing = {0};
 
     if (s->halves)
-        s->simd->halve_back(&s->sizes, call->in[0], call->in[1], call->out[0],
-                            call->scratch);
+        s->conv.simd->halve_back(&s->sizes, call->in[0], call->in[1], call->out[0],
+                                 call->scratch);
     else
-        s->simd->wino_forward(&s->sizes, call->in[0], call->in[1], &nothing, call->out[0],
-                              call->scratch);
+        s->conv.simd->wino_forward(&s->sizes, call->in[0], call->in[1], &nothing,
+                                   call->out[0], call->scratch);
 }
 
 static void run_weight(const lb_call *call)
 {
     const state *const s = call->state;
 
-    (s->halves ? s->simd->halve_weight : s->simd->wino_weight)(
+    (s->halves ? s->conv.simd->halve_weight : s->conv.simd->wino_weight)(
         &s->sizes, call->in[0], call->in[1], call->out[0], call->scratch);
 }
 
@@ -191,12 +142,12 @@ static void pack(void *state_, int input, const void *plain, void *packed)
 
     if (input == 2)
         lb_nat_pack_bias(c, plain, packed);
-    else if (s->pass == LB_WINO_BACK)
-        (s->halves ? s->simd->halve_pack_back
-                   : s->simd->wino_pack_back)(&s->sizes, c->m, c->c, plain, packed);
+    else if (s->conv.pass == LB_NAT_INPUT)
+        (s->halves ? s->conv.simd->halve_pack_back
+                   : s->conv.simd->wino_pack_back)(&s->sizes, c->m, c->c, plain, packed);
     else
-        (s->halves ? s->simd->halve_pack : s->simd->wino_pack)(&s->sizes, c->m, c->c,
-                                                               plain, packed);
+        (s->halves ? s->conv.simd->halve_pack
+                   : s->conv.simd->wino_pack)(&s->sizes, c->m, c->c, plain, packed);
 }
 
 static void unpack(void *state_, int output, const void *sum, void *plain)
@@ -209,28 +160,28 @@ static void unpack(void *state_, int output, const void *sum, void *plain)
 
 const lb_kernel lb_nat_wino = {.table = "native",
                                .op = "Conv",
-                               .accepts = accepts_forward,
-                               .create = create_forward,
+                               .accepts = accepts,
+                               .create = create,
                                .run = run_forward,
                                .pack = pack};
 
 const lb_kernel lb_nat_wino_fused = {.table = "native",
                                      .op = "FusedConv",
-                                     .accepts = accepts_forward,
-                                     .create = create_forward,
+                                     .accepts = accepts,
+                                     .create = create,
                                      .run = run_forward,
                                      .pack = pack};
 
 const lb_kernel lb_nat_wino_input = {.table = "native",
                                      .op = "ConvGradInput",
-                                     .accepts = accepts_input,
-                                     .create = create_input,
+                                     .accepts = accepts,
+                                     .create = create,
                                      .run = run_input,
                                      .pack = pack};
 
 const lb_kernel lb_nat_wino_weight = {.table = "native",
                                       .op = "ConvGradWeight",
-                                      .accepts = accepts_weight,
-                                      .create = create_weight,
+                                      .accepts = accepts,
+                                      .create = create,
                                       .run = run_weight,
                                       .unpack = unpack};

@@ -1,6 +1,8 @@
 /* dnnl_conv.c: convolutions in oneDNN's words, for the three passes. */
 #include "engine/onednn/dnnl_conv.h"
 
+#include "engine/ask.h"
+
 static int rounded(int n, int block)
 {
     return (n + block - 1) / block * block;
@@ -25,20 +27,6 @@ static bool groups_fit(const lb_dnnl_conv *c)
 {
     return c->group == 1 || is_depthwise(c) ||
            (c->c / c->group % c->block == 0 && c->m / c->group % c->block == 0);
-}
-
-static bool window_of(const lb_ask *ask, lb_window *out)
-{
-    lb_view view = {.node = ask->node, .n_in = ask->n_in, .n_out = ask->n_out};
-    lb_window window;
-    lb_error err;
-
-    for (int k = 0; k < ask->n_in; k++)
-        view.in[k] = ask->has_in[k] ? &ask->in[k] : NULL;
-    if (lb_window_of(&view, &window, &err) != LB_OK)
-        return false;
-    *out = lb_window_2d(&window);
-    return true;
 }
 
 static bool floats(const lb_ask *ask)
@@ -70,7 +58,7 @@ bool lb_dnnl_conv_of(const lb_ask *ask, lb_dnnl_pass pass, lb_dnnl_conv *out)
                           .oh = flat ? 1 : y->dim[2],
                           .ow = flat ? y->dim[2] : y->dim[3],
                           .has_bias = pass == LB_DNNL_FORWARD && ask->has_in[2]};
-    if (!window_of(ask, &out->window))
+    if (!lb_ask_window(ask, &out->window))
         return false;
     out->group = out->window.group;
     out->plain_x = pass != LB_DNNL_INPUT && out->group == 1 && out->c < 4;

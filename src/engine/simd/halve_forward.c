@@ -1,7 +1,7 @@
 /* halve_forward.c: a 3x3 convolution of stride 2 by Winograd. */
 #include "engine/simd/halve.h"
-#include "engine/simd/wino_after.h"
 #include "engine/simd/wino_product.h"
+#include "engine/simd/wino_store.h"
 
 enum {
     CACHE = 384 << 10, /* bytes that a chunk may fill */
@@ -77,7 +77,7 @@ static void scatter(const lb_wino *s, const lb_conv_after *after, const float *m
     const size_t pitch = lb_halve_pitch(s->chunk, s->oc);
 
     for (int b = 0; b < s->oc; b++) {
-        const lb_wino_after f = lb_wino_after_of(after, b);
+        const lb_after f = lb_after_of(after, b);
         for (int t = 0; t < count; t++) {
             const lb_halve_tile tile = lb_halve_tile_of(s, first + t);
             const size_t at = ((size_t)tile.sample * (size_t)s->oc + (size_t)b) * plane;

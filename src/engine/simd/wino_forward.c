@@ -1,8 +1,8 @@
 /* wino_forward.c: Winograd's 3x3 convolution, and the gradient of its input, which is one
  * too: tiles are transformed, multiplied as 36 matrices, and transformed back. */
 #include "engine/simd/wino.h"
-#include "engine/simd/wino_after.h"
 #include "engine/simd/wino_product.h"
+#include "engine/simd/wino_store.h"
 
 enum {
     CACHE = 384 << 10, /* bytes that a chunk may fill, both ways */
@@ -98,7 +98,7 @@ LB_INLINE void scatter_kind(const lb_wino *s, const lb_wino_part *p,
 {
     const size_t plane = (size_t)s->oh * (size_t)s->ow * LB_BLOCK;
     const size_t pitch = lb_wino_pitch(s->chunk, s->oc);
-    const lb_wino_after f = lb_wino_after_of(after, b);
+    const lb_after f = lb_after_of(after, b);
     lb_wino_visit t = lb_wino_start(s, p, k);
 
     for (; t.number < k[1].first; lb_wino_step(s, k, rows, columns, &t)) {
