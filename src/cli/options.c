@@ -17,7 +17,7 @@ const lb_option lb_common_options[] = {
      .help = "native, onednn or reference kernels; usually the fastest"},
     {.name = "conv",
      .value = "direct",
-     .help = "no Winograd: a little slower, a little more exact"},
+     .help = "no Winograd: slower, a little more exact"},
     {.name = "debug", .help = "say where an error was raised"},
     {.name = "help", .letter = 'h', .help = "this text"},
     {0},
