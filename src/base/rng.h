@@ -19,6 +19,7 @@ typedef enum lb_rng_use {
     LB_RNG_VIEW,     /* augmentation: a = view, b = sample */
     LB_RNG_SPLIT,    /* validation split */
     LB_RNG_TEST,
+    LB_RNG_HELPER, /* what losses train beside the student: a = number of its name */
 } lb_rng_use;
 
 lb_rng lb_rng_make(uint64_t seed, lb_rng_use use, uint64_t a, uint64_t b);

@@ -132,6 +132,12 @@ static lb_code check_arrays(const job *j, lb_error *err)
 {
     const unsigned needs = j->loss->needs;
 
+    if (needs & LB_NEEDS_HELPER)
+        return lb_raise(
+            err, LB_ERR_INPUT,
+            "loss '%s' trains a helper beside the student; it needs a recipe, "
+            "and `limbeck distill`",
+            j->loss->name);
     if (j->n_student == 0)
         return lb_raise(err, LB_ERR_INPUT, "--student is missing");
     if ((needs & (LB_NEEDS_TEACHER | LB_NEEDS_HINTS)) && j->n_teacher != j->n_student)
@@ -197,6 +203,7 @@ static lb_code build(job *j, lb_error *err)
         .hints = j->pair,
         .n_hints = hints ? j->n_student : 0,
         .labels = j->label_value,
+        .batch = j->n,
         .knobs = j->knobs,
     };
     j->value = j->loss->build(&b, &in);

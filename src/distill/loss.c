@@ -1,6 +1,7 @@
 /* loss.c: the table of losses, and the sum of a recipe's terms. */
 #include "distill/loss.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define LB_LOSS(name) extern const lb_loss lb_loss_##name;
@@ -46,6 +47,9 @@ lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_los
 
     for (int i = 0; i < n; i++) {
         lb_loss_in own = *in;
+        char scope[64];
+        snprintf(scope, sizeof scope, "%s%d", terms[i].loss->name, i + 1);
+        own.scope = scope;
         own.knobs = terms[i].knobs;
         value[i] = (lb_value){0};
         if (!is_fed(b, terms[i].loss, &own))

@@ -14,6 +14,7 @@ typedef enum lb_loss_needs {
     LB_NEEDS_TEACHER = 1 << 0, /* the teacher's logits */
     LB_NEEDS_HINTS = 1 << 1,   /* at least one pair of layers */
     LB_NEEDS_LABELS = 1 << 2,
+    LB_NEEDS_HELPER = 1 << 3, /* parameters of its own (lb_loss_param): a recipe's run */
 } lb_loss_needs;
 
 /* A value of the student and the value of the teacher that it learns from. The teacher's
@@ -30,8 +31,32 @@ typedef struct lb_loss_in {
     const lb_pair *hints; /* in the recipe's order */
     int n_hints;
     lb_value labels;     /* [N] int32, -1: no label; {0} if the loss needs none */
+    int batch;           /* samples of the whole batch, the N of every run */
     const double *knobs; /* one for each row of lb_loss.knobs */
+    uint64_t seed;       /* of the run, for lb_loss_param */
+    const char *scope;   /* tells the recipe's terms apart in names, as in "hint2" */
 } lb_loss_in;
+
+/* How a parameter begins. The fans of a weight [M,K,...] are K and M times what follows.
+ */
+typedef enum lb_init_kind {
+    LB_INIT_CONSTANT,
+    LB_INIT_HE,     /* normal, variance 2 / fan in (He et al., 2015) */
+    LB_INIT_GLOROT, /* uniform, variance 2 / (fan in + fan out) (Glorot, Bengio, 2010) */
+} lb_init_kind;
+
+typedef struct lb_init {
+    lb_init_kind kind;
+    double value;  /* of LB_INIT_CONSTANT */
+    bool no_decay; /* spared by weight decay: biases, norms */
+} lb_init;
+
+/* A parameter that is trained beside the student: it has a gradient, an update and a
+ * place in the checkpoint, and is in no export, for it is never part of the student's
+ * graph. Of the student's float type. It begins as a function of the run's seed and of
+ * its name, which must differ from the others of the term ("query/weight"). */
+lb_value lb_loss_param(lb_builder *b, const lb_loss_in *in, const char *name,
+                       const lb_shape *shape, lb_init init);
 
 /* A number that a recipe may set, as in `temperature: 4`. */
 typedef struct lb_knob {

@@ -158,6 +158,7 @@ static void walk(walker *w, const lb_checkpoint *c, uint64_t total)
         refuse(w, "it is cut short");
     pass_key(w, c->key);
     pass_same(w, lesson->n_terms, "it has other losses");
+    pass_same(w, lesson->n_helpers, "it has other losses");
     pass_same(w, lesson->n_params, "it has another student");
     pass_same(w, lesson->n_velocities, "it has another student");
     pass_ledger(w, c->ledger, c->epochs, c->batches);

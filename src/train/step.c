@@ -52,7 +52,8 @@ static void add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup *s
     const lb_shape per_sample = lb_shape_of(1, (int)LB_BATCH), scalar = {0};
     const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, lesson->classes);
     const unsigned needs = needs_of(setup);
-    lb_loss_in in = {.logits.student = lesson->logits};
+    lb_loss_in in = {
+        .logits.student = lesson->logits, .batch = lesson->batch, .seed = setup->seed};
 
     if (needs & LB_NEEDS_LABELS)
         lesson->labels = lb_input(b, "labels", LB_I32, &per_sample);
@@ -103,8 +104,32 @@ static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_sgd_option
     return LB_OK;
 }
 
-static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup, lb_error *err)
+/* The student's params, then those that the losses added, in value order, and room for a
+ * copy of each. */
+static lb_code list_params(lb_lesson *lesson, int n_student_values, lb_arena *arena,
+                           lb_error *err)
 {
+    const lb_graph *const g = lesson->graph;
+
+    lesson->param = LB_TAKE_ARRAY(arena, g->n_values, lb_tensor *);
+    lesson->before = LB_TAKE_ARRAY(arena, g->n_values, lb_tensor *);
+    if (!lesson->param || !lesson->before)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the list of parameters");
+    for (int i = 1; i < g->n_values; i++) {
+        if (g->values[i].kind != LB_VALUE_PARAM)
+            continue;
+        lb_tensor **const copy = &lesson->before[lesson->n_params];
+        lesson->param[lesson->n_params++] = g->values[i].tensor;
+        lesson->n_helpers += i >= n_student_values;
+        LB_TRY(lb_tensor_copy(arena, g->values[i].tensor, copy, err));
+    }
+    return LB_OK;
+}
+
+static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup,
+                           lb_arena *arena, lb_error *err)
+{
+    const int n_student_values = lesson->graph->n_values;
     lb_builder b;
 
     LB_TRY(lb_train_norms(lesson->graph, err));
@@ -112,31 +137,14 @@ static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup, lb_er
     lb_builder_init(&b, lesson->graph);
     b.prefix = "train/";
     add_losses(lesson, &b, setup);
-    if (b.error.code == LB_OK)
-        LB_TRY(add_updates(lesson, &b, &setup->options->sgd, err));
+    LB_TRY(lb_builder_finish(&b, err));
+    LB_TRY(list_params(lesson, n_student_values, arena, err));
+    LB_TRY(add_updates(lesson, &b, &setup->options->sgd, err));
     LB_TRY(lb_builder_finish(&b, err));
     LB_TRY(lb_remove_dead(lesson->graph, err));
     LB_TRY(lb_fuse_norms(lesson->graph, err));
     LB_TRY(lb_compute_late(lesson->graph, lesson->loss, err));
     return lb_graph_check(lesson->graph, err);
-}
-
-/* The student's params in value order, and room for a copy of each. */
-static lb_code list_params(lb_lesson *lesson, const lb_graph *student, lb_arena *arena,
-                           lb_error *err)
-{
-    lesson->param = LB_TAKE_ARRAY(arena, student->n_values, lb_tensor *);
-    lesson->before = LB_TAKE_ARRAY(arena, student->n_values, lb_tensor *);
-    if (!lesson->param || !lesson->before)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for the list of parameters");
-    for (int i = 1; i < student->n_values; i++) {
-        if (student->values[i].kind != LB_VALUE_PARAM)
-            continue;
-        lb_tensor **const copy = &lesson->before[lesson->n_params];
-        lesson->param[lesson->n_params++] = student->values[i].tensor;
-        LB_TRY(lb_tensor_copy(arena, student->values[i].tensor, copy, err));
-    }
-    return LB_OK;
 }
 
 static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
@@ -149,11 +157,10 @@ static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
                                       reference ? LB_KERNELS_REFERENCE : setup->kernels};
 
     LB_TRY(check_student(student, lesson->classes, err));
-    LB_TRY(list_params(lesson, student, arena, err));
     LB_TRY(lb_graph_clone(student, &lesson->graph, err));
     lesson->input = lesson->graph->inputs[0];
     lesson->dtype = lb_info(lesson->graph, lesson->input)->type.dtype;
-    LB_TRY(build_graph(lesson, setup, err));
+    LB_TRY(build_graph(lesson, setup, arena, err));
     return lb_plan_compile(lesson->graph, setup->pool, &plan, &lesson->plan, err);
 }
 

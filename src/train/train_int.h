@@ -41,8 +41,9 @@ typedef struct lb_lesson {
     lb_value input, labels, teacher, rate; /* {0}: not used */
     lb_value logits, loss, term[LB_MAX_TERMS];
     int n_params, n_velocities;
-    lb_tensor **param;    /* of the student, trained or not, in value order */
-    lb_tensor **before;   /* as they were before the step that is under way */
+    int n_helpers;      /* of the params, the last ones: the losses' own, no student's */
+    lb_tensor **param;  /* of the student, trained or not, in value order */
+    lb_tensor **before; /* as they were before the step that is under way */
     lb_tensor **velocity; /* of the trained ones, in value order */
 } lb_lesson;
 
@@ -102,7 +103,7 @@ const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesso
                                        double rate, const lb_metrics *validation);
 
 /* checkpoint.c: everything in one file, replaced atomically. */
-enum { LB_CHECKPOINT_VERSION = 1 };
+enum { LB_CHECKPOINT_VERSION = 2 };
 typedef struct lb_checkpoint {
     const char *path, *key;
     const lb_lesson *lesson;
