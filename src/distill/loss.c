@@ -40,18 +40,39 @@ static bool is_fed(lb_builder *b, const lb_loss *loss, const lb_loss_in *in)
     return !missing;
 }
 
+/* The term's own pairs, of those from *next on, made comparable. */
+static void take_pairs(lb_builder *b, const lb_term *term, int *next, lb_loss_in *own,
+                       lb_pair pairs[LB_MAX_PAIRS])
+{
+    const lb_pair *const tapped = own->hints + *next;
+    const int n = term->taps.n;
+
+    if (n == 0)
+        return;
+    own->hints = pairs;
+    own->n_hints = n;
+    for (int i = 0; i < n; i++)
+        pairs[i] = tapped[i]; /* the adapters' weights take their type from these */
+    for (int i = 0; i < n; i++)
+        pairs[i] = lb_adapter_build(b, own, i + 1, &term->taps.tap[i].adapter, tapped[i]);
+    *next += n;
+}
+
 lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_loss_in *in,
                         lb_value *value)
 {
     lb_value sum = {0};
+    int next = 0;
 
     for (int i = 0; i < n; i++) {
+        lb_pair pairs[LB_MAX_PAIRS];
         lb_loss_in own = *in;
         char scope[64];
         snprintf(scope, sizeof scope, "%s%d", terms[i].loss->name, i + 1);
         own.scope = scope;
         own.knobs = terms[i].knobs;
         value[i] = (lb_value){0};
+        take_pairs(b, &terms[i], &next, &own, pairs);
         if (!is_fed(b, terms[i].loss, &own))
             return (lb_value){0};
         value[i] = terms[i].loss->build(b, &own);

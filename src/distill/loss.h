@@ -8,7 +8,7 @@
 #define LB_DISTILL_LOSS_H
 
 #include "base/key.h"
-#include "ops/build.h"
+#include "distill/taps.h"
 
 typedef enum lb_loss_needs {
     LB_NEEDS_TEACHER = 1 << 0, /* the teacher's logits */
@@ -19,23 +19,23 @@ typedef enum lb_loss_needs {
 
 /* A value of the student and the value of the teacher that it learns from. The teacher's
  * side is constant: no gradient flows into it. */
-typedef struct lb_pair {
+struct lb_pair {
     lb_value student, teacher;
-} lb_pair;
+};
 
 enum { LB_MAX_KNOBS = 8 };
 
 /* All that a loss may look at. Borrowed; it outlives the call. */
-typedef struct lb_loss_in {
+struct lb_loss_in {
     lb_pair logits;       /* [N,C]; teacher {0} without one */
-    const lb_pair *hints; /* in the recipe's order */
+    const lb_pair *hints; /* in the recipe's order, as lb_loss.match asks for them */
     int n_hints;
     lb_value labels;     /* [N] int32, -1: no label; {0} if the loss needs none */
     int batch;           /* samples of the whole batch, the N of every run */
     const double *knobs; /* one for each row of lb_loss.knobs */
     uint64_t seed;       /* of the run, for lb_loss_param */
     const char *scope;   /* tells the recipe's terms apart in names, as in "hint2" */
-} lb_loss_in;
+};
 
 /* How a parameter begins. The fans of a weight [M,K,...] are K and M times what follows.
  */
@@ -68,7 +68,9 @@ typedef struct lb_loss {
     const char *name; /* as recipes spell it */
     const char *help; /* one line, for `limbeck losses` */
     const char *source;
-    unsigned needs;       /* lb_loss_needs, checked before build() */
+    unsigned needs;    /* lb_loss_needs, checked before build() */
+    lb_match match;    /* of losses with hints: what both sides must have in common */
+    lb_auto automatic; /* of losses with hints: the layers they look at by themselves */
     const lb_knob *knobs; /* ends with a row without a name, or NULL */
     lb_value (*build)(lb_builder *b, const lb_loss_in *in); /* a scalar */
 } lb_loss;
@@ -80,14 +82,17 @@ const lb_loss *lb_loss_find(const char *name);
 extern const lb_loss *const lb_losses[];
 
 /* One line of a recipe's `distill` list. */
-typedef struct lb_term {
+struct lb_term {
     const lb_loss *loss;
     double weight;
     double knobs[LB_MAX_KNOBS];
-} lb_term;
+    lb_taps taps; /* of losses with hints */
+};
 enum { LB_MAX_TERMS = 16 };
 
-/* The weighted sum of the terms; each term's own value (unweighted) into value[i]. */
+/* The weighted sum of the terms; each term's own value (unweighted) into value[i].
+ * in->hints: the pairs of all terms that have taps, one after the other, as tapped; each
+ * such term sees its own, behind their adapters. Terms without taps see them all. */
 lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_loss_in *in,
                         lb_value *value);
 

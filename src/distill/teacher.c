@@ -5,6 +5,7 @@
  * in a cache (teacher_cache.c) and equal what the live network says, bit for bit. */
 #include "distill/teacher_int.h"
 
+#include "graph/builder.h"
 #include "ops/rewrite.h"
 
 #include <string.h>
@@ -75,6 +76,19 @@ static lb_code check_output(lb_teacher *t, lb_error *err)
     return LB_OK;
 }
 
+/* Before anything is folded or fused: the rewriters leave outputs alone. */
+static lb_code add_taps(lb_teacher *t, lb_error *err)
+{
+    lb_builder b;
+
+    lb_builder_init(&b, t->graph);
+    if (t->setup.taps_only)
+        t->graph->n_outputs = 0;
+    for (int i = 0; i < t->setup.n_taps; i++)
+        lb_output(&b, t->setup.taps[i]);
+    return lb_builder_finish(&b, err);
+}
+
 static lb_code make_plan(lb_teacher *t, lb_error *err)
 {
     const int batch = t->setup.batch;
@@ -86,11 +100,12 @@ static lb_code make_plan(lb_teacher *t, lb_error *err)
     LB_TRY(lb_graph_clone(t->setup.graph, &t->graph, err));
     LB_TRY(check_output(t, err));
     strip_softmax(t);
+    t->logits = t->graph->outputs[0];
+    LB_TRY(add_taps(t, err));
     LB_TRY(lb_fold_batch_norm(t->graph, err));
     LB_TRY(lb_fuse_convolutions(t->graph, err));
     LB_TRY(lb_remove_dead(t->graph, err));
     LB_TRY(check_input(t, err));
-    t->logits = t->graph->outputs[0];
     return lb_plan_compile(t->graph, t->setup.pool, &options, &t->plan, err);
 }
 
@@ -148,7 +163,7 @@ lb_code lb_teacher_open(const lb_teacher_setup *setup, lb_arena *arena, lb_teach
     if (code == LB_OK)
         code = take_scratch(t, arena, err);
     if (code == LB_OK && t->options.views > 0 && t->options.store != LB_CACHE_NONE &&
-        setup->cache_folder)
+        setup->cache_folder && setup->n_taps == 0)
         code = lb_teacher_open_cache(t, arena, err);
     if (code != LB_OK) {
         lb_teacher_close(t);
@@ -177,7 +192,7 @@ void lb_teacher_logits(lb_teacher *t, const lb_batch *batch, float *out)
 
     if (!t->rows)
         lb_teacher_ask(t, batch->pixels, batch->n, out);
-    if (!t->rows && exact)
+    if (!out || (!t->rows && exact))
         return;
     for (int i = 0; i < batch->n; i++) {
         const size_t row = (size_t)batch->view[i] * (size_t)t->setup.data->n[LB_TRAIN] +
@@ -187,6 +202,11 @@ void lb_teacher_logits(lb_teacher *t, const lb_batch *batch, float *out)
             (void)lb_row_pack(&t->form, to, t->row);
         lb_row_unpack(&t->form, t->rows ? t->rows + row * t->row_bytes : t->row, to);
     }
+}
+
+const float *lb_teacher_tap(const lb_teacher *t, int k, int i)
+{
+    return lb_plan_output(t->plan, t->setup.taps[k], i);
 }
 
 lb_plan *lb_teacher_live_plan(lb_teacher *t)

@@ -38,6 +38,10 @@ typedef struct lb_teacher lb_teacher;
 typedef struct lb_teacher_setup {
     const lb_teacher_options *options;
     const lb_graph *graph;
+    const lb_value *taps; /* values of the graph that are wanted, too: the teacher runs
+                             live, over the same views, and no cache is made or read */
+    int n_taps;
+    bool taps_only;         /* nobody wants logits: the network runs up to the last tap */
     lb_digest graph_digest; /* of the teacher's file */
     const lb_data *data;
     lb_pool *pool;
@@ -54,8 +58,12 @@ lb_code lb_teacher_open(const lb_teacher_setup *setup, lb_arena *arena, lb_teach
                         lb_error *err) LB_MUST_USE;
 void lb_teacher_close(lb_teacher *teacher);
 
-/* Logits for the batch, row i at out + i * classes. */
+/* Logits for the batch, row i at out + i * classes; with taps_only out is NULL. */
 void lb_teacher_logits(lb_teacher *teacher, const lb_batch *batch, float *out);
+
+/* What tap k of setup.taps gave for sample i of the batch that was asked last: plain and
+ * contiguous, of the tap's shape; borrowed until the next call. */
+const float *lb_teacher_tap(const lb_teacher *teacher, int k, int i);
 
 /* The plan that answers, to be measured; NULL if the answers come from the cache. */
 lb_plan *lb_teacher_live_plan(lb_teacher *teacher);

@@ -36,7 +36,7 @@ static void ask(const job *j, float *out)
 
     lb_pool_run(t->setup.pool, write_inputs, &copy);
     lb_plan_run(t->plan);
-    for (int i = 0; i < j->n; i++)
+    for (int i = 0; out && i < j->n; i++)
         memcpy(out + (size_t)i * (size_t)t->classes,
                lb_plan_output(t->plan, t->logits, i), (size_t)t->classes * sizeof *out);
 }

@@ -39,7 +39,7 @@ bool lb_row_pack(const lb_row_form *form, const float *row, void *packed);
 void lb_row_unpack(const lb_row_form *form, const void *packed, float *row);
 
 /* teacher_ask.c: asks the network itself: samples given as pixels [n, sample], n at most
- * the batch. */
+ * the batch. out: NULL if only the taps are wanted. */
 void lb_teacher_ask(lb_teacher *teacher, const float *pixels, int n, float *out);
 
 /* The same for training samples first, first + 1, ... of one view. */

@@ -52,6 +52,55 @@ lb_code lb_remove_dead(lb_graph *g, lb_error *err)
     return LB_OK;
 }
 
+/* Marks what the outputs depend on, updates left aside. */
+static void mark_taught(const lb_graph *g, bool *live)
+{
+    for (int i = 0; i < g->n_outputs; i++)
+        live[g->outputs[i].id] = true;
+    for (int i = g->n_nodes - 1; i >= 0; i--) {
+        const lb_node *const node = &g->nodes[i];
+        bool wanted = false;
+        for (int k = 0; k < node->n_out; k++)
+            wanted = wanted || live[node->out[k].id];
+        for (int k = 0; wanted && k < node->n_in; k++)
+            live[node->in[k].id] = true;
+    }
+}
+
+static bool is_untaught(const lb_graph *g, const lb_node *node, const bool *live)
+{
+    if (!(node->op->flags & LB_OP_UPDATE))
+        return false;
+    for (int k = 0; k < node->n_in; k++)
+        if (lb_info(g, node->in[k])->kind == LB_VALUE_NODE && live[node->in[k].id])
+            return false;
+    return true;
+}
+
+lb_code lb_remove_untaught(lb_graph *g, lb_error *err)
+{
+    bool *const live = lb_heap_take((size_t)g->n_values * sizeof *live);
+    int kept = 0;
+
+    if (!live)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for dead code removal");
+    mark_taught(g, live);
+    for (int i = 0; i < g->n_nodes; i++) {
+        const lb_node node = g->nodes[i];
+        const bool untaught = is_untaught(g, &node, live);
+        for (int k = 0; k < node.n_out; k++) {
+            g->values[node.out[k].id].node = untaught ? -1 : kept;
+            if (untaught)
+                g->values[node.out[k].id].kind = LB_VALUE_NONE;
+        }
+        if (!untaught)
+            g->nodes[kept++] = node;
+    }
+    g->n_nodes = kept;
+    lb_heap_give(live);
+    return lb_remove_dead(g, err);
+}
+
 int lb_count_uses(const lb_graph *g, lb_value v)
 {
     int n = 0;

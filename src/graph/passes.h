@@ -16,6 +16,11 @@ lb_code lb_fold_last(lb_graph *graph, size_t most, lb_error *err) LB_MUST_USE;
 /* Removes nodes and constants that no output depends on. Updates of parameters stay. */
 lb_code lb_remove_dead(lb_graph *graph, lb_error *err) LB_MUST_USE;
 
+/* Removes updates of parameters that are fed by nothing that an output depends on, and
+ * what is dead then: a network that is trained up to some layer tracks no statistics
+ * behind it. */
+lb_code lb_remove_untaught(lb_graph *graph, lb_error *err) LB_MUST_USE;
+
 /* How many node inputs and graph outputs use v. */
 int lb_count_uses(const lb_graph *graph, lb_value v);
 

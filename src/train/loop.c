@@ -46,8 +46,8 @@ static lb_code check_setup(const lb_train_setup *setup, lb_error *err)
                         "batch must be between 1 and the %d training samples, not %d", n,
                         o->batch);
     for (int i = 0; i < setup->n_terms; i++)
-        if ((setup->terms[i].loss->needs & LB_NEEDS_TEACHER) && !setup->teacher &&
-            !setup->teacher_graph)
+        if ((setup->terms[i].loss->needs & (LB_NEEDS_TEACHER | LB_NEEDS_HINTS)) &&
+            !setup->teacher && !setup->teacher_graph)
             return lb_raise(err, LB_ERR_INPUT,
                             "loss '%s' needs a teacher, and there is none",
                             setup->terms[i].loss->name);
@@ -161,8 +161,8 @@ static lb_code open_session(session *s, lb_error *err)
                         s->arena, err));
     LB_TRY(lb_lesson_open(setup, s->student, classes, s->arena, &s->lesson, err));
     LB_TRY(lb_ledger_init(&s->ledger, &s->lesson, setup->options->epochs, s->arena, err));
-    if (s->lesson.teacher.id && !setup->teacher)
-        LB_TRY(lb_oracle_open(setup, s->arena, &s->oracle, err));
+    if (lb_lesson_listens(&s->lesson) && !setup->teacher)
+        LB_TRY(lb_oracle_open(setup, &s->lesson, s->arena, &s->oracle, err));
     LB_TRY(open_tester(s, err));
     s->teacher_logits = LB_TAKE_ARRAY(s->arena, batch * (size_t)classes, float);
     s->path =
@@ -254,14 +254,18 @@ static void tell_step(const session *s, double loss)
 
 static void hear_teacher(session *s, const lb_batch *batch)
 {
-    if (!s->lesson.teacher.id)
+    const bool logits = s->lesson.teacher.id != 0;
+
+    if (!lb_lesson_listens(&s->lesson))
         return;
     if (s->oracle.plan) {
         lb_oracle_ask(&s->oracle, batch, &s->lesson);
         return;
     }
-    lb_teacher_logits(s->setup->teacher, batch, s->teacher_logits);
-    lb_lesson_hear(&s->lesson, s->teacher_logits);
+    lb_teacher_logits(s->setup->teacher, batch, logits ? s->teacher_logits : NULL);
+    if (logits)
+        lb_lesson_hear(&s->lesson, s->teacher_logits);
+    lb_lesson_see(&s->lesson, s->setup->teacher, s->setup->pool);
 }
 
 static lb_code one_step(session *s, double *loss, lb_error *err)

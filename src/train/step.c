@@ -46,8 +46,39 @@ static lb_code check_student(const lb_graph *student, int classes, lb_error *err
     return LB_OK;
 }
 
-/* Adds inputs and losses; the graph's outputs become the logits, the loss, the terms. */
-static void add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup)
+/* The inputs that the teacher's layers are handed over in; the pairs of all terms, one
+ * after the other. */
+static lb_code add_features(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup,
+                            lb_loss_in *in, lb_error *err)
+{
+    lb_arena *const arena = lesson->graph->arena;
+    const int n = lb_taps_of_teacher(setup->terms, setup->n_terms, NULL, 0);
+    lb_value *const of = LB_TAKE_ARRAY(arena, n + 1, lb_value);
+    lb_pair *const pair = LB_TAKE_ARRAY(arena, LB_MAX_TERMS * LB_MAX_PAIRS, lb_pair);
+
+    lesson->feature = LB_TAKE_ARRAY(arena, n + 1, lb_feature);
+    if (!of || !pair || !lesson->feature)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher's layers");
+    lesson->n_features = lb_taps_of_teacher(setup->terms, setup->n_terms, of, n);
+    in->hints = pair;
+    for (int i = 0; i < setup->n_terms; i++)
+        for (int k = 0; k < setup->terms[i].taps.n; k++) {
+            const lb_tap *const tap = &setup->terms[i].taps.tap[k];
+            const lb_shape one = lb_shape_bind(&tap->teacher_shape, 1);
+            lb_feature *const f = &lesson->feature[lb_taps_place(of, n, tap->teacher)];
+            if (!lb_shape_count(&one, &f->n))
+                return lb_bug(err, "a tap of no size");
+            if (f->input.id == 0)
+                f->input = lb_input(b, "layer", lesson->dtype, &tap->teacher_shape);
+            f->of = tap->teacher;
+            pair[in->n_hints++] = (lb_pair){tap->student, f->input};
+        }
+    return LB_OK;
+}
+
+/* Adds inputs and losses; the graph's outputs become the loss and the terms. */
+static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup,
+                          lb_error *err)
 {
     const lb_shape per_sample = lb_shape_of(1, (int)LB_BATCH), scalar = {0};
     const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, lesson->classes);
@@ -60,14 +91,27 @@ static void add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup *s
     if (needs & LB_NEEDS_TEACHER)
         lesson->teacher = lb_input(b, "teacher", lesson->dtype, &rows);
     lesson->rate = lb_input(b, "rate", lesson->dtype, &scalar);
+    LB_TRY(add_features(lesson, b, setup, &in, err));
     in.labels = lesson->labels;
     in.logits.teacher = lesson->teacher;
     lesson->loss = lb_terms_build(b, setup->terms, setup->n_terms, &in, lesson->term);
     b->graph->n_outputs = 0;
-    lb_output(b, lesson->logits);
     lb_output(b, lesson->loss);
     for (int i = 0; i < lesson->n_terms; i++)
         lb_output(b, lesson->term[i]);
+    return lb_builder_finish(b, err);
+}
+
+/* What no loss looks at is not run: a student that learns from layers alone ends at the
+ * last of them. The logits stay an output if they are computed anyway. */
+static lb_code drop_untaught(lb_lesson *lesson, lb_builder *b, lb_error *err)
+{
+    LB_TRY(lb_remove_untaught(lesson->graph, err));
+    if (lb_info(lesson->graph, lesson->logits)->kind == LB_VALUE_NODE)
+        lb_output(b, lesson->logits);
+    else
+        lesson->logits = (lb_value){0};
+    return lb_builder_finish(b, err);
 }
 
 static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_sgd_options *sgd,
@@ -136,9 +180,9 @@ static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup,
     lesson->logits = lb_logits_of(lesson->graph);
     lb_builder_init(&b, lesson->graph);
     b.prefix = "train/";
-    add_losses(lesson, &b, setup);
-    LB_TRY(lb_builder_finish(&b, err));
+    LB_TRY(add_losses(lesson, &b, setup, err));
     LB_TRY(list_params(lesson, n_student_values, arena, err));
+    LB_TRY(drop_untaught(lesson, &b, err));
     LB_TRY(add_updates(lesson, &b, &setup->options->sgd, err));
     LB_TRY(lb_builder_finish(&b, err));
     LB_TRY(lb_remove_dead(lesson->graph, err));
@@ -207,6 +251,42 @@ void lb_lesson_hear(lb_lesson *lesson, const float *rows)
     }
 }
 
+bool lb_lesson_listens(const lb_lesson *lesson)
+{
+    return lesson->teacher.id || lesson->n_features > 0;
+}
+
+typedef struct seeing {
+    lb_lesson *lesson;
+    const lb_teacher *teacher;
+    int n_threads;
+} seeing;
+
+static void see(void *arg, int thread)
+{
+    const seeing *const s = arg;
+    lb_lesson *const lesson = s->lesson;
+
+    for (int i = thread; i < lesson->batch; i += s->n_threads)
+        for (int k = 0; k < lesson->n_features; k++) {
+            const lb_feature *const f = &lesson->feature[k];
+            const float *const from = lb_teacher_tap(s->teacher, k, i);
+            void *const to = lb_plan_input(lesson->plan, f->input, i);
+            if (lesson->dtype == LB_F32)
+                memcpy(to, from, f->n * sizeof *from);
+            else
+                lb_widen(LB_F32, from, f->n, to);
+        }
+}
+
+void lb_lesson_see(lb_lesson *lesson, const lb_teacher *teacher, lb_pool *pool)
+{
+    seeing s = {lesson, teacher, lb_pool_threads(pool)};
+
+    if (lesson->n_features > 0)
+        lb_pool_run(pool, see, &s);
+}
+
 double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, double rate)
 {
     for (int i = 0; lesson->labels.id && i < lesson->batch; i++)
@@ -229,7 +309,7 @@ void lb_lesson_score(const lb_lesson *lesson, const int32_t *labels, int64_t *la
 {
     const lb_shape shape = lb_shape_of(1, lesson->classes);
 
-    for (int i = 0; i < lesson->batch; i++) {
+    for (int i = 0; lesson->logits.id && i < lesson->batch; i++) {
         /* read only */
         const lb_tensor row = {
             .dtype = lesson->dtype,

@@ -80,7 +80,7 @@ typedef struct lb_train_setup {
     lb_input_options input;        /* what the student wants */
     lb_teacher *teacher;           /* NULL without one, or for float64 */
     const lb_graph *teacher_graph; /* float64 asks this live, in float64; logits first;
-                                      borrowed */
+                                      the terms' taps are values of it; borrowed */
     lb_input_options teacher_input;
     int views; /* fixed views, as in the loader's options */
     const lb_data *data;

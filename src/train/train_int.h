@@ -32,14 +32,23 @@ void lb_feed_pixels(const lb_feed *feed, lb_plan *plan, lb_value input,
 void lb_feed_split(const lb_feed *feed, lb_plan *plan, lb_value input,
                    const lb_data *data, lb_split split, int first, int n_samples);
 
+/* A layer of the teacher that the losses look at. */
+typedef struct lb_feature {
+    lb_value of;    /* of the teacher's graph */
+    lb_value input; /* of the lesson's */
+    size_t n;       /* elements of a sample */
+} lb_feature;
+
 /* step.c: one training step, compiled. */
 typedef struct lb_lesson {
     lb_graph *graph; /* the student and all that trains it */
     lb_plan *plan;
     lb_dtype dtype;
     int batch, classes, n_terms;
-    lb_value input, labels, teacher, rate; /* {0}: not used */
-    lb_value logits, loss, term[LB_MAX_TERMS];
+    lb_value input, labels, teacher, rate;     /* {0}: not used */
+    lb_value logits, loss, term[LB_MAX_TERMS]; /* logits {0}: the losses do without */
+    int n_features;
+    lb_feature *feature; /* in the order of lb_taps_of_teacher */
     int n_params, n_velocities;
     int n_helpers;      /* of the params, the last ones: the losses' own, no student's */
     lb_tensor **param;  /* of the student, trained or not, in value order */
@@ -51,8 +60,12 @@ typedef struct lb_lesson {
 lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int classes,
                        lb_arena *arena, lb_lesson *out, lb_error *err) LB_MUST_USE;
 void lb_lesson_close(lb_lesson *lesson);
+/* Whether the losses look at the teacher at all. */
+bool lb_lesson_listens(const lb_lesson *lesson);
 /* What the teacher says of each sample: row i at rows + i * classes. */
 void lb_lesson_hear(lb_lesson *lesson, const float *rows);
+/* Takes over what the teacher's layers gave for the batch that it was asked last. */
+void lb_lesson_see(lb_lesson *lesson, const lb_teacher *teacher, lb_pool *pool);
 /* The input has been fed, and the teacher heard. labels: [batch]. Returns the loss. */
 double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, double rate);
 double lb_lesson_term(const lb_lesson *lesson, int i);
@@ -70,10 +83,11 @@ typedef struct lb_oracle {
     lb_graph *graph;
     lb_plan *plan;
     lb_feed feed;
-    lb_value in, out;
+    lb_value in, out; /* out {0}: only the taps are wanted */
 } lb_oracle;
-lb_code lb_oracle_open(const lb_train_setup *setup, lb_arena *arena, lb_oracle *out,
-                       lb_error *err) LB_MUST_USE;
+/* lesson: whom it is going to tell. */
+lb_code lb_oracle_open(const lb_train_setup *setup, const lb_lesson *lesson,
+                       lb_arena *arena, lb_oracle *out, lb_error *err) LB_MUST_USE;
 /* Tells the lesson what the teacher says of the batch. */
 void lb_oracle_ask(const lb_oracle *oracle, const lb_batch *batch,
                    const lb_lesson *lesson);

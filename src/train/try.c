@@ -89,11 +89,13 @@ static lb_code one_step(trial *t, lb_error *err)
     if (!batch)
         return lb_bug(err, "the loader has no batch to try");
     lb_feed_pixels(&t->feed, t->lesson.plan, t->lesson.input, batch->pixels, batch->n);
-    if (t->lesson.teacher.id) {
-        if (t->setup->teacher)
-            lb_teacher_logits(t->setup->teacher, batch, t->said);
-        lb_lesson_hear(&t->lesson, t->said);
+    if (t->setup->teacher && lb_lesson_listens(&t->lesson)) {
+        lb_teacher_logits(t->setup->teacher, batch,
+                          t->lesson.teacher.id ? t->said : NULL);
+        lb_lesson_see(&t->lesson, t->setup->teacher, t->setup->pool);
     }
+    if (t->lesson.teacher.id)
+        lb_lesson_hear(&t->lesson, t->said);
     lb_lesson_run(&t->lesson, batch->label, 0);
     return LB_OK;
 }
@@ -126,7 +128,7 @@ static lb_code profile(trial *t, double seconds, lb_arena *arena, lb_train_profi
     LB_TRY(open_loader(t, arena, err));
     LB_TRY(run_steps(t, seconds / 2, p, err));
     LB_TRY(lb_plan_time(t->lesson.plan, seconds / 4, arena, &p->student, err));
-    if (teacher && t->lesson.teacher.id)
+    if (teacher && lb_lesson_listens(&t->lesson))
         return lb_plan_time(teacher, seconds / 4, arena, &p->teacher, err);
     return LB_OK;
 }

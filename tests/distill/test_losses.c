@@ -37,7 +37,10 @@ static bench open_bench(const lb_term *terms, int n_terms, int b, int c)
     t.student = lb_input(&builder, "student", LB_F64, &rows);
     t.teacher = lb_input(&builder, "teacher", LB_F64, &rows);
     t.labels = lb_input(&builder, "labels", LB_I32, &per_sample);
-    const lb_loss_in in = {.logits = {t.student, t.teacher}, .labels = t.labels};
+    /* rows are layers, too */
+    const lb_pair pair = {t.student, t.teacher};
+    const lb_loss_in in = {
+        .logits = pair, .hints = &pair, .n_hints = 1, .labels = t.labels, .batch = b};
     t.loss = lb_terms_build(&builder, terms, n_terms, &in, value);
     lb_autodiff(&builder, &lb_op_verbs, t.loss, &t.student, 1, &t.grad);
     lb_output(&builder, t.loss);
@@ -96,6 +99,7 @@ static void golden_values_hold(void)
         {"kd", 4, 1.4244581958, -0.20688407, 0.40296836},
         {"kd", 20, 1.9295432870, -0.17426867, 0.44280501},
         {"kd", 1e4, 1.9792529435, 0, 0},
+        {"hint", 0, 6.5772359825, -0.20220742, 1.14692946},
     };
     const int32_t y[] = {1, 3, 0, 2};
     double zs[20], zt[20], grad[20];

@@ -1,0 +1,273 @@
+/* taps.c: finds the layers that a recipe's terms name. */
+#include "distill/taps.h"
+
+#include "base/key.h"
+#include "distill/loss.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct finder {
+    const lb_term *term;
+    lb_findings *findings;
+} finder;
+
+/* One network, and the values that the term names in it. */
+typedef struct side {
+    const char *who;
+    const lb_graph *graph;
+    lb_value found[LB_MAX_PAIRS];
+    int n;
+    bool wrong; /* it has a finding already */
+} side;
+
+bool lb_is_tap(const lb_graph *g, lb_value v)
+{
+    const lb_value_info *const info = lb_info(g, v);
+
+    return info->kind == LB_VALUE_NODE && lb_dtype_is_float(info->type.dtype) &&
+           lb_type_batched(&info->type) && info->type.shape.rank >= 2 &&
+           info->type.shape.rank <= 4;
+}
+
+static void complain(const finder *f, side *s, const char *format, ...) LB_PRINTF(3, 4);
+static void complain(const finder *f, side *s, const char *format, ...)
+{
+    char text[700];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    lb_findings_add(f->findings, f->term->taps.line, f->term->taps.column,
+                    "loss '%s': %s", f->term->loss->name, text);
+    if (s)
+        s->wrong = true;
+}
+
+static void add(const finder *f, side *s, lb_value v, const char *word)
+{
+    if (s->n == LB_MAX_PAIRS && !s->wrong)
+        complain(f, s, "'%.60s' and what is before it are more than %d layers of the %s",
+                 word, LB_MAX_PAIRS, s->who);
+    if (s->n < LB_MAX_PAIRS)
+        s->found[s->n++] = v;
+}
+
+/* `*` stands for any characters, also none. On a mismatch the last star takes one more.
+ */
+static bool fits(const char *pattern, const char *name)
+{
+    const char *star = NULL, *again = NULL;
+
+    while (*name) {
+        if (*pattern == '*') {
+            star = ++pattern;
+            again = name;
+        } else if (*pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star) {
+            pattern = star;
+            name = ++again;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return !*pattern;
+}
+
+static void find_pattern(const finder *f, side *s, const char *pattern)
+{
+    const lb_graph *const g = s->graph;
+    bool any = false;
+
+    for (int i = 0; i < g->n_nodes; i++) {
+        const lb_value v = g->nodes[i].out[0];
+        if (!lb_is_tap(g, v) ||
+            (!fits(pattern, g->nodes[i].name) && !fits(pattern, lb_info(g, v)->name)))
+            continue;
+        any = true;
+        add(f, s, v, pattern);
+    }
+    if (!any)
+        complain(f, s,
+                 "no layer of the %s is called '%.60s'; `limbeck inspect` lists them",
+                 s->who, pattern);
+}
+
+/* The names of nodes and of what they compute. */
+static const char *nearest_to(const finder *f, const lb_graph *g, const char *word)
+{
+    const char **const names =
+        LB_TAKE_ARRAY(f->findings->arena, 2 * (size_t)g->n_nodes + 1, const char *);
+    int n = 0;
+
+    for (int i = 0; names && i < g->n_nodes; i++) {
+        names[n++] = g->nodes[i].name;
+        names[n++] = lb_info(g, g->nodes[i].out[0])->name;
+    }
+    return names ? lb_nearest(word, names, n) : NULL;
+}
+
+static lb_value find_name(const lb_graph *g, const char *word)
+{
+    for (int i = 0; i < g->n_nodes; i++)
+        if (strcmp(g->nodes[i].name, word) == 0)
+            return g->nodes[i].out[0];
+    return lb_graph_find(g, word);
+}
+
+static void find_word(const finder *f, side *s, const char *word)
+{
+    const lb_value v = find_name(s->graph, word);
+    const lb_value_info *const info = lb_info(s->graph, v);
+    char shape[LB_SHAPE_TEXT];
+
+    if (strchr(word, '*')) {
+        find_pattern(f, s, word);
+    } else if (v.id == 0 || info->kind == LB_VALUE_NONE) {
+        const char *const near = nearest_to(f, s->graph, word);
+        if (near)
+            complain(f, s, "the %s has no layer '%.60s'; did you mean '%.100s'?", s->who,
+                     word, near);
+        else
+            complain(f, s, "the %s has no layer '%.60s'; `limbeck inspect` lists them",
+                     s->who, word);
+    } else if (info->kind != LB_VALUE_NODE) {
+        complain(f, s, "'%.60s' is no layer of the %s, but its %s", word, s->who,
+                 info->kind == LB_VALUE_INPUT ? "input" : "parameter");
+    } else if (!lb_is_tap(s->graph, v)) {
+        complain(f, s,
+                 "'%.60s' of the %s is %s %s; a layer to learn from is a batch of float "
+                 "rows [N,D] or maps [N,C,H,W]",
+                 word, s->who, lb_dtype_name(info->type.dtype),
+                 lb_shape_text(&info->type.shape, shape));
+    } else {
+        add(f, s, v, word);
+    }
+}
+
+static void find_words(const finder *f, side *s, const char *const *words, int n)
+{
+    for (int i = 0; i < n; i++)
+        find_word(f, s, words[i]);
+}
+
+/* The pairs that the two lists name; 0 after a finding. */
+static int pair_names(const finder *f, side *s, side *t, lb_tap *out)
+{
+    const lb_taps *const taps = &f->term->taps;
+
+    find_words(f, t, taps->teacher, taps->n_teacher);
+    find_words(f, s, taps->student, taps->n_student);
+    if (s->wrong || t->wrong)
+        return 0;
+    if (s->n != t->n) {
+        complain(f, s,
+                 "it names %d layer%s of the teacher and %d of the student; they are "
+                 "paired one to one, in order",
+                 t->n, t->n == 1 ? "" : "s", s->n);
+        return 0;
+    }
+    for (int i = 0; i < s->n; i++)
+        out[i] = (lb_tap){.student = s->found[i], .teacher = t->found[i]};
+    return s->n;
+}
+
+static void fit_pair(const finder *f, const side *s, const side *t, lb_tap *tap)
+{
+    const lb_value_info *const a = lb_info(s->graph, tap->student);
+    const lb_value_info *const b = lb_info(t->graph, tap->teacher);
+    lb_error err = {0};
+
+    tap->student_shape = a->type.shape;
+    tap->teacher_shape = b->type.shape;
+    if (lb_adapter_plan(f->term->loss->match, f->term->taps.adapter, &a->type.shape,
+                        &b->type.shape, &tap->adapter, &err) != LB_OK)
+        complain(f, NULL, "'%.60s' of the student and '%.60s' of the teacher: %.400s",
+                 a->name, b->name, err.text);
+}
+
+static void find_term(lb_term *term, const lb_graph *student, const lb_graph *teacher,
+                      lb_findings *findings)
+{
+    const finder f = {term, findings};
+    side s = {.who = "student", .graph = student},
+         t = {.who = "teacher", .graph = teacher};
+    lb_tap *const tap = LB_TAKE_ARRAY(findings->arena, LB_MAX_PAIRS, lb_tap);
+    const bool named = term->taps.n_student > 0 || term->taps.n_teacher > 0;
+    const char *why = NULL;
+    int n = 0;
+
+    if (!tap) {
+        findings->failed = true;
+        return;
+    }
+    if (named)
+        n = pair_names(&f, &s, &t, tap);
+    else
+        n = lb_taps_pair(term->loss->automatic, student, teacher, findings->arena, tap,
+                         &why);
+    if (why)
+        complain(&f, NULL, "auto: %s; name the layers: teacher: [...], student: [...]",
+                 why);
+    for (int i = 0; i < n; i++)
+        fit_pair(&f, &s, &t, &tap[i]);
+    term->taps.tap = tap;
+    term->taps.n = n;
+}
+
+void lb_taps_find(lb_term *terms, int n, const lb_graph *student, const lb_graph *teacher,
+                  lb_findings *findings)
+{
+    for (int i = 0; i < n; i++)
+        if (terms[i].loss->needs & LB_NEEDS_HINTS)
+            find_term(&terms[i], student, teacher, findings);
+}
+
+bool lb_taps_wanted(const lb_term *terms, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (terms[i].loss->needs & LB_NEEDS_HINTS)
+            return true;
+    return false;
+}
+
+int lb_taps_place(const lb_value *list, int n, lb_value v)
+{
+    for (int i = 0; i < n; i++)
+        if (list[i].id == v.id)
+            return i;
+    return -1;
+}
+
+/* Whether an earlier pair looks at the same value. */
+static bool came_before(const lb_term *terms, int term, int pair)
+{
+    const lb_value v = terms[term].taps.tap[pair].teacher;
+
+    for (int i = 0; i <= term; i++)
+        for (int k = 0; k < (i < term ? terms[i].taps.n : pair); k++)
+            if (terms[i].taps.tap[k].teacher.id == v.id)
+                return true;
+    return false;
+}
+
+int lb_taps_of_teacher(const lb_term *terms, int n, lb_value *out, int most)
+{
+    int count = 0;
+
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < terms[i].taps.n; k++) {
+            if (came_before(terms, i, k))
+                continue;
+            if (out && count < most)
+                out[count] = terms[i].taps.tap[k].teacher;
+            count++;
+        }
+    return count;
+}

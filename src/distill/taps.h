@@ -1,0 +1,66 @@
+/* taps.h: which layers of the student learn from which layers of the teacher.
+ *
+ * A recipe names them by node or value, as `limbeck inspect` prints them; `*` stands for
+ * any characters. A tap is at the output of its node. The two sides are paired in order;
+ * `auto` pairs what the networks have at each spatial size. */
+#ifndef LB_DISTILL_TAPS_H
+#define LB_DISTILL_TAPS_H
+
+#include "base/findings.h"
+#include "distill/adapter.h"
+
+enum { LB_MAX_PAIRS = 32 }; /* of one term */
+
+typedef struct lb_term lb_term;
+
+/* What `auto` means to a loss. */
+typedef enum lb_auto {
+    LB_AUTO_STAGES, /* the last map of every spatial size that both networks have */
+    LB_AUTO_LAST,   /* the last map of each network */
+    LB_AUTO_ROWS,   /* what the last dense layer (or convolution) of each is given */
+} lb_auto;
+
+/* A pair that was found. */
+typedef struct lb_tap {
+    lb_value student, teacher; /* each of its own graph; clones have the same numbers */
+    lb_shape student_shape, teacher_shape; /* batched, as in the graphs */
+    lb_adapter adapter;
+} lb_tap;
+
+typedef struct lb_taps {
+    /* as the recipe has it, borrowed; no names: auto */
+    const char *const *student, *const *teacher;
+    int n_student, n_teacher;
+    int adapter;      /* lb_adapter_kind */
+    int line, column; /* of the term in the recipe; 0: not known */
+    /* by lb_taps_find, in the findings' arena */
+    const lb_tap *tap;
+    int n;
+} lb_taps;
+
+/* Finds the pairs of every term whose loss compares layers, and sizes their adapters.
+ * student: as it is trained, norms not folded. teacher: as imported. Every mistake
+ * becomes a finding that names the term's loss, with the term's place. */
+void lb_taps_find(lb_term *terms, int n, const lb_graph *student, const lb_graph *teacher,
+                  lb_findings *findings);
+
+/* Whether some term compares layers. */
+bool lb_taps_wanted(const lb_term *terms, int n);
+
+/* The values of the teacher that the terms' pairs look at, each once, in the order in
+ * which they first come: what the teacher hands to the lesson. Returns how many; out has
+ * room for `most`, and may be NULL to count only. */
+int lb_taps_of_teacher(const lb_term *terms, int n, lb_value *out, int most);
+
+/* Its place in that list; -1 if it is not in it. */
+int lb_taps_place(const lb_value *list, int n, lb_value v);
+
+/* taps_auto.c: pairs for the loss; NULL if none, `why` then says so ("the teacher has no
+ * feature map"). Returns how many, at most LB_MAX_PAIRS. */
+int lb_taps_pair(lb_auto how, const lb_graph *student, const lb_graph *teacher,
+                 lb_arena *arena, lb_tap *out, const char **why);
+
+/* A value that can be tapped: computed for each sample, float, rank 2 to 4. */
+bool lb_is_tap(const lb_graph *graph, lb_value v);
+
+#endif
