@@ -1,12 +1,26 @@
 /* taps.c: finds the layers that a recipe's terms name. */
 #include "distill/taps.h"
 
-#include "base/key.h"
 #include "distill/loss.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+/* in the order of lb_adapter_kind */
+static const char *const kinds[] = {"auto", "none", "conv1x1", "conv3x3", "linear", NULL};
+
+const lb_key lb_taps_keys[] = {
+    {.name = "adapter",
+     .type = LB_KEY_CHOICE,
+     .offset = offsetof(lb_taps, adapter),
+     .usual = "auto",
+     .choices = kinds,
+     .help = "what makes layers of other shapes comparable: a trained layer on the "
+             "student's side; auto: what the shapes need"},
+    {0},
+};
 
 typedef struct finder {
     const lb_term *term;

@@ -7,6 +7,7 @@
 #define LB_DISTILL_TAPS_H
 
 #include "base/findings.h"
+#include "base/key.h"
 #include "distill/adapter.h"
 
 enum { LB_MAX_PAIRS = 32 }; /* of one term */
@@ -37,6 +38,7 @@ typedef struct lb_taps {
     const lb_tap *tap;
     int n;
 } lb_taps;
+extern const lb_key lb_taps_keys[]; /* adapter */
 
 /* Finds the pairs of every term whose loss compares layers, and sizes their adapters.
  * student: as it is trained, norms not folded. teacher: as imported. Every mistake

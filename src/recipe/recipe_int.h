@@ -17,6 +17,9 @@ lb_key lb_knob_key(const lb_loss *loss, int i);
 /* How many knobs a loss has. */
 int lb_knob_count(const lb_loss *loss);
 
+/* recipe_taps.c: the layers of a term, `teacher` and `student`. */
+void lb_read_taps(lb_reader *r, const lb_tree *item, lb_term *term);
+
 typedef struct lb_export_name {
     const char *name;
     lb_export bit;

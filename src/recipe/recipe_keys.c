@@ -136,6 +136,14 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
                         void *arg)
 {
     const lb_key loss = {.name = "loss", .help = "its name; `limbeck losses` lists them"};
+    const lb_key teacher = {.name = "teacher",
+                            .usual = "auto",
+                            .help = "layers of the teacher that a loss looks at: names, "
+                                    "patterns with *, or auto"};
+    const lb_key student = {.name = "student",
+                            .usual = "auto",
+                            .help =
+                                "the student's layers that learn from them, in order"};
     const lb_key export = {.name = "export",
                            .usual = "[onnx, c, report]",
                            .help = "what the run leaves behind"};
@@ -155,6 +163,9 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell_all(row, arg, "device.", lb_device_keys);
     tell(row, arg, "distill.", &loss);
     tell(row, arg, "distill.", &lb_weight_key);
+    tell(row, arg, "distill.", &teacher);
+    tell(row, arg, "distill.", &student);
+    tell_all(row, arg, "distill.", lb_taps_keys);
     tell_all(row, arg, "train.", lb_train_keys);
     tell_all(row, arg, "train.optimizer.sgd.", lb_sgd_keys);
     tell_all(row, arg, "train.schedule.cosine.", lb_cosine_keys);

@@ -55,15 +55,10 @@ static const lb_loss *find_loss(lb_reader *r, const lb_tree *item)
 static void check_needs(lb_reader *r, const lb_tree *at, const lb_loss *loss,
                         const lb_recipe *recipe)
 {
-    if ((loss->needs & LB_NEEDS_TEACHER) && !recipe->has_teacher)
+    if ((loss->needs & (LB_NEEDS_TEACHER | LB_NEEDS_HINTS)) && !recipe->has_teacher)
         lb_tree_complain(&r->findings, at,
                          "loss '%s' needs a teacher, and the recipe has "
                          "none; add 'teacher', or use 'ce'",
-                         loss->name);
-    if (loss->needs & LB_NEEDS_HINTS)
-        lb_tree_complain(&r->findings, at,
-                         "loss '%s' compares layers, which is not "
-                         "supported yet in this version",
                          loss->name);
     if ((loss->needs & LB_NEEDS_LABELS) && recipe->data.labels <= 0)
         lb_tree_complain(&r->findings, at,
@@ -73,9 +68,9 @@ static void check_needs(lb_reader *r, const lb_tree *at, const lb_loss *loss,
 
 static void read_term(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
 {
-    static const char *const forms[] = {"loss", NULL};
-    static const char *const later[] = {
-        "teacher", "student", "epochs", "form", "label_smoothing", "standardise", NULL};
+    static const char *const forms[] = {"loss", "teacher", "student", "adapter", NULL};
+    static const char *const later[] = {"epochs", "form", "label_smoothing",
+                                        "standardise", NULL};
     lb_key keys[LB_MAX_KNOBS + 2];
     lb_term term = {0};
 
@@ -94,8 +89,10 @@ static void read_term(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
      */
     for (int i = 1; keys[i].name; i++)
         keys[i].usual = "";
-    const lb_section sections[] = {{keys, &term}};
-    lb_read_map(r, item, item, term.loss->name, SECTIONS(sections), forms, later);
+    const lb_section sections[] = {{keys, &term}, {lb_taps_keys, &term.taps}};
+    const int n_sections = term.loss->needs & LB_NEEDS_HINTS ? 2 : 1;
+    lb_read_map(r, item, item, term.loss->name, sections, n_sections, forms, later);
+    lb_read_taps(r, item, &term);
     check_needs(r, lb_tree_find(item, "loss"), term.loss, recipe);
     if (recipe->n_terms < LB_MAX_TERMS)
         recipe->term[recipe->n_terms++] = term;

@@ -190,6 +190,26 @@ static void print_student(printer *p, const lb_student_options *student)
     print_keys(p, lb_input_keys, &student->input);
 }
 
+static void print_layers(printer *p, const char *side, const char *const *words, int n)
+{
+    print_name(p, side);
+    if (n == 0)
+        lb_text_add(&p->text, "auto");
+    for (int i = 0; i < n; i++) {
+        lb_text_add(&p->text, i ? ", " : "[");
+        print_word(p, words[i]);
+    }
+    if (n > 0)
+        lb_text_add_char(&p->text, ']');
+}
+
+static void print_taps(printer *p, const lb_taps *taps)
+{
+    print_layers(p, "teacher", taps->teacher, taps->n_teacher);
+    print_layers(p, "student", taps->student, taps->n_student);
+    print_keys(p, lb_taps_keys, taps);
+}
+
 static void print_terms(printer *p, const lb_recipe *recipe)
 {
     lb_text_add(&p->text, "distill:\n");
@@ -205,6 +225,8 @@ static void print_terms(printer *p, const lb_recipe *recipe)
             const lb_key key = lb_knob_key(term->loss, k);
             print_key(p, &key, term);
         }
+        if (term->loss->needs & LB_NEEDS_HINTS)
+            print_taps(p, &term->taps);
         lb_text_add(&p->text, "}\n");
     }
 }

@@ -91,6 +91,8 @@ static const char *teacher_word(const lb_run *run)
 
     if (!run->recipe->has_teacher)
         return "none";
+    if (lb_run_looks_inside(run))
+        return "live";
     return teacher->views > 0 && teacher->store != LB_CACHE_NONE ? "cached" : "live";
 }
 

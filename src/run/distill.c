@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -64,7 +65,8 @@ lb_code lb_run_prepare(lb_run *run, lb_error *err)
     lb_run_phase(run, "data");
     LB_TRY(lb_run_open_data(run, err));
     LB_TRY(lb_run_open_teacher(run, err));
-    return lb_run_open_student(run, err);
+    LB_TRY(lb_run_open_student(run, err));
+    return lb_run_find_taps(run, err);
 }
 
 /* Everything that can be known before the first step. */
@@ -78,10 +80,13 @@ static lb_code prepare(lb_run *run, lb_error *err)
 static lb_code dry_run(lb_run *run, lb_run_result *out, lb_error *err)
 {
     const lb_train_setup setup = lb_run_train_setup(run);
-    double step_seconds = 0;
+    /* a teacher that is trained first has no layers yet */
+    const bool known = !lb_run_looks_inside(run) || run->teacher_file;
+    double step_seconds = NAN;
 
     lb_run_phase(run, "trying a step");
-    LB_TRY(lb_train_try(&setup, run->arena, &step_seconds, err));
+    if (known)
+        LB_TRY(lb_train_try(&setup, run->arena, &step_seconds, err));
     out->plan = lb_run_plan_text(run, step_seconds);
     out->json = lb_run_result_json(run);
     if (!out->plan || !out->json)

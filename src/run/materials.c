@@ -129,6 +129,14 @@ lb_code lb_run_test_teacher(lb_run *run, lb_error *err)
                     r->teacher.onnx, 100 * m.accuracy, 100 * chance);
 }
 
+static bool needs_logits(const lb_recipe *r)
+{
+    for (int i = 0; i < r->n_terms; i++)
+        if (r->term[i].loss->needs & LB_NEEDS_TEACHER)
+            return true;
+    return false;
+}
+
 lb_code lb_run_open_cache(lb_run *run, lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
@@ -136,22 +144,31 @@ lb_code lb_run_open_cache(lb_run *run, lb_error *err)
     /* training in float64 asks the teacher in float64: a cache would round */
     if (!run->teacher_graph || r->train.precision == LB_PRECISION_FLOAT64)
         return LB_OK;
-    const lb_teacher_setup setup = {.options = &r->teacher,
-                                    .graph = run->teacher_graph,
-                                    .graph_digest = run->teacher_digest,
-                                    .data = run->data,
-                                    .pool = run->pool,
-                                    .kernels = run->options->kernels,
-                                    .conv_direct = run->options->conv_direct,
-                                    .batch = r->train.batch,
-                                    .cache_folder =
-                                        lb_path_join(run->arena, run->parent, ".cache"),
-                                    .log = run->options->log,
-                                    .progress = run->options->cache_progress,
-                                    .progress_arg = run->options->watch.arg};
+    const lb_teacher_setup setup = {
+        .options = &r->teacher,
+        .graph = run->n_taps > 0 ? run->teacher_file : run->teacher_graph,
+        .taps = run->taps,
+        .n_taps = run->n_taps,
+        .taps_only = run->n_taps > 0 && !needs_logits(r),
+        .graph_digest = run->teacher_digest,
+        .data = run->data,
+        .pool = run->pool,
+        .kernels = run->options->kernels,
+        .conv_direct = run->options->conv_direct,
+        .batch = r->train.batch,
+        .cache_folder = lb_path_join(run->arena, run->parent, ".cache"),
+        .log = run->options->log,
+        .progress = run->options->cache_progress,
+        .progress_arg = run->options->watch.arg};
     if (!setup.cache_folder)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the cache's folder");
-    if (r->teacher.store != LB_CACHE_NONE && r->teacher.views > 0)
+    const bool cached = r->teacher.store != LB_CACHE_NONE && r->teacher.views > 0;
+    if (cached && run->n_taps > 0)
+        lb_log_tell(
+            &run->options->log, LB_LOG_INFO,
+            "the teacher is asked live: its cache holds answers, and a loss looks "
+            "at its layers");
+    else if (cached)
         lb_run_phase(run, "the teacher's answers");
     return lb_teacher_open(&setup, run->arena, &run->teacher, err);
 }

@@ -29,7 +29,12 @@ static void add_teacher(lb_text *t, const lb_run *run)
     lb_text_add(t, "teacher   %s: %zu parameters, %.3g million multiply-adds\n", o->onnx,
                 lb_graph_parameters(run->teacher_file),
                 1e-6 * lb_graph_macs(run->teacher_file));
-    if (o->views > 0)
+    if (o->views > 0 && lb_run_looks_inside(run))
+        lb_text_add(t,
+                    "          asked live over %d fixed views a sample: losses look at "
+                    "its layers\n",
+                    o->views);
+    else if (o->views > 0)
         lb_text_add(t, "          %s over %d fixed views a sample\n",
                     o->store == LB_CACHE_NONE   ? "asked live"
                     : o->store == LB_CACHE_FP16 ? "its answers are cached as fp16"
@@ -77,7 +82,8 @@ static double teacher_seconds(const lb_run *run, double step_seconds, double ste
 {
     const lb_recipe *const r = run->recipe;
     const double student = 3 * lb_graph_macs(run->student);
-    const bool cached = r->teacher.views > 0 && r->teacher.store != LB_CACHE_NONE;
+    const bool cached = r->teacher.views > 0 && r->teacher.store != LB_CACHE_NONE &&
+                        !lb_run_looks_inside(run);
 
     if (!run->teacher_file || student <= 0)
         return 0;
@@ -107,9 +113,14 @@ const char *lb_run_plan_text(const lb_run *run, double step_seconds)
             lb_text_add(&t, ", %s %g", r->term[i].loss->knobs[k].name,
                         r->term[i].knobs[k]);
         lb_text_add_char(&t, '\n');
+        lb_run_add_pairs(&t, run, &r->term[i], "            ");
     }
     lb_text_add(&t, "training  %d epochs of %d steps, %d samples a step\n",
                 r->train.epochs, batches, r->train.batch);
+    if (isnan(step_seconds)) {
+        lb_text_add(&t, "time      is known once the teacher is trained\n");
+        return t.failed ? NULL : t.chars;
+    }
     lb_text_add(&t, "time      about %.0f s for the student (%.3g ms a step)",
                 ceil(steps * step_seconds), 1e3 * step_seconds);
     if (run->teacher_file)

@@ -26,6 +26,8 @@ typedef struct lb_run {
     lb_graph *teacher_file;  /* as imported; NULL without one, or not trained yet */
     lb_graph *teacher_graph; /* inference form */
     lb_digest teacher_digest;
+    lb_value *taps; /* layers of teacher_file that the losses look at */
+    int n_taps;
     lb_teacher *teacher;
     lb_metrics teacher_test;
 
@@ -84,6 +86,15 @@ lb_code lb_run_open_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_test_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_open_cache(lb_run *run, lb_error *err) LB_MUST_USE;
 void lb_run_close(lb_run *run);
+
+/* layers.c: finds the layers that the losses look at; for every mistake a finding in the
+ * recipe. */
+lb_code lb_run_find_taps(lb_run *run, lb_error *err) LB_MUST_USE;
+/* Whether some loss looks into the teacher: it is asked live then. */
+bool lb_run_looks_inside(const lb_run *run);
+/* The term's pairs, a line each, behind `indent`; nothing if it has none. */
+void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_term *term,
+                      const char *indent);
 
 /* weigh.c: the student, and whether the device can hold it. */
 lb_code lb_run_open_student(lb_run *run, lb_error *err) LB_MUST_USE;

@@ -274,6 +274,14 @@ static void what_does_not_go_together_is_told(void)
         const char *text, *set, *words;
     } cases[] = {
         {least, "distill=[{loss: kd}]", "loss 'kd' needs a teacher"},
+        {least, "distill=[{loss: hint}]", "loss 'hint' needs a teacher"},
+        {full, "distill=[{loss: kd, student: x}]",
+         "loss 'kd' compares no layers; it takes no 'student'"},
+        {full, "distill=[{loss: hint, teacher: a}]",
+         "loss 'hint' names layers of the teacher alone; name those of the student, too"},
+        {full, "distill=[{loss: hint, teacher: [], student: a}]",
+         "'teacher' must be a layer, a list of 1 to 32 layers, or auto"},
+        {full, "distill=[{loss: hint, adapter: conv}]", "did you mean 'conv1x1'?"},
         {least, "data.labels=none", "loss 'ce' needs labels"},
         {least, "student.width=fit", "width: fit needs a 'device' to fit"},
         {least, "student={width: 1}", "the student needs 'model' or 'onnx'"},

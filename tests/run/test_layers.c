@@ -1,0 +1,243 @@
+/* test_layers.c: whole runs that learn from layers: what a dry run says of them,
+ * mistakes, the same bytes after an interruption and from the resolved recipe, and no
+ * trace of an adapter in what a run leaves behind. */
+#include "onnx/onnx.h"
+
+#include "small_runs.h"
+
+static const char hint_yaml[] =
+    "name: hinted\n"
+    "data: {source: npy, path: ., validation: 40, augment: [{shift: 1}]}\n"
+    "teacher: {onnx: runs/teacher/student.onnx, cache: {views: 2}}\n"
+    "student: {model: ds-cnn, width: 0.125, depth: 1}\n"
+    "distill:\n"
+    "  - {loss: hint, teacher: [stem, b*1], student: [block1/pw_norm, block1], weight: "
+    "0.5}\n"
+    "  - {loss: kd, weight: 0.5}\n"
+    "  - {loss: ce, weight: 0.1}\n"
+    "train: {epochs: 2, batch: 20}\n"
+    "export: [onnx, c, report]\n";
+static const char plain[] = "distill=[{loss: ce}]";
+
+static void train_the_teacher(void)
+{
+    outcome o = run("teacher.yaml", NULL, false, NULL);
+
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+}
+
+static const char *file_text(lb_arena *arena, const char *path)
+{
+    const lb_bytes bytes = contents(arena, path);
+
+    return lb_arena_copy_chars(arena, (const char *)bytes.data, bytes.size);
+}
+
+static outcome dry(const char *recipe, const char *set)
+{
+    const lb_run_options options = {.recipe = recipe,
+                                    .sets = &set,
+                                    .n_sets = set ? 1 : 0,
+                                    .dry_run = true,
+                                    .threads = 2};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    return o;
+}
+
+static void a_dry_run_prints_pairs_and_shapes(void)
+{
+    outcome o = dry("hint.yaml", NULL);
+
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.plan, "block1/pw_norm [N,8,4,4] from stem [N,16,4,4]: "
+                              "1x1 convolution to 16 channels, 144 parameters\n");
+    CHECK_TEXT(o.result.plan, "block1 [N,8,4,4] from block1 [N,16,4,4]: ");
+    CHECK_TEXT(o.result.plan, "asked live over 2 fixed views a sample");
+    lb_arena_free(o.arena);
+    o = dry("hint.yaml", "distill=[{loss: hint}]"); /* auto */
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.plan, "block1 [N,8,4,4] from block1 [N,16,4,4]: ");
+    lb_arena_free(o.arena);
+    /* before the teacher is there */
+    o = dry("hint.yaml", "teacher={recipe: later.yaml}");
+    CHECK(o.code == LB_ERR_INPUT); /* no such recipe */
+    lb_arena_free(o.arena);
+    lb_arena *const arena = lb_arena_new(0);
+    char *const text = lb_arena_text(arena, "%s", teacher_yaml);
+    memcpy(text + strlen("name: "), "teachEr", strlen("teachEr"));
+    put("later.yaml", text, strlen(text));
+    lb_arena_free(arena);
+    o = dry("hint.yaml", "teacher={recipe: later.yaml}");
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.plan, "is known once the teacher is trained");
+    lb_arena_free(o.arena);
+}
+
+static void mistakes_have_their_place(void)
+{
+    static const struct {
+        const char *set, *words;
+    } cases[] = {
+        {"distill.0.teacher=[stem, blok1]",
+         "hint.yaml:6:5: loss 'hint': the teacher has no layer 'blok1'; did you mean "
+         "'block1'?\n1 mistake in 'hint.yaml'; nothing was run"},
+        {"distill.0.student=block1",
+         "it names 2 layers of the teacher and 1 of the student"},
+        {"distill.0.adapter=none",
+         "'block1' of the student and 'block1' of the teacher: without an adapter the "
+         "shapes must be equal: the student's is [N,8,4,4], the teacher's [N,16,4,4]"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        outcome o = dry("hint.yaml", cases[i].set);
+        CHECK(o.code == LB_ERR_INPUT);
+        CHECK_TEXT(o.err.text, cases[i].words);
+        lb_arena_free(o.arena);
+    }
+}
+
+/* Parameters by name and shape. */
+static void check_same_network(const char *a, const char *b)
+{
+    lb_graph *x = NULL, *y = NULL;
+    lb_error err = {0};
+    int n = 0;
+
+    CHECK_OK(lb_onnx_load(a, &x, NULL, &err), &err);
+    CHECK_OK(lb_onnx_load(b, &y, NULL, &err), &err);
+    for (int i = 1; x && y && i < x->n_values; i++) {
+        const lb_value_info *const v = &x->values[i];
+        if (v->kind == LB_VALUE_NONE)
+            continue;
+        const lb_value w = lb_graph_find(y, v->name);
+        CHECK(w.id != 0 && lb_shape_equal(&v->type.shape, &lb_info(y, w)->type.shape));
+        CHECK(!strstr(v->name, "adapter") && !strstr(v->name, "hint"));
+        n++;
+    }
+    CHECK(n > 10 && x && y && x->n_nodes == y->n_nodes && x->n_values == y->n_values);
+    CHECK(x && y && lb_graph_parameters(x) == lb_graph_parameters(y));
+    lb_graph_free(x);
+    lb_graph_free(y);
+}
+
+static size_t size_of(const char *path)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const size_t n = contents(arena, path).size;
+
+    lb_arena_free(arena);
+    return n;
+}
+
+static void no_export_holds_an_adapter(void)
+{
+    outcome o = run("hint.yaml", NULL, false, NULL);
+
+    CHECK_OK(o.code, &o.err);
+    outcome p = run("hint.yaml", "plain", false, plain);
+    CHECK_OK(p.code, &p.err);
+    check_same_network("runs/hinted/student.onnx", "plain/student.onnx");
+    CHECK(size_of("runs/hinted/student.onnx") == size_of("plain/student.onnx"));
+    const char *const firmware = file_text(o.arena, "runs/hinted/firmware/hinted.c");
+    CHECK_TEXT(firmware, "block1");
+    CHECK(firmware && !strstr(firmware, "adapter") && !strstr(firmware, "hint2"));
+    /* the weights are kept as numbers of equal width, or the figures say it */
+    const char *const a = strstr(o.result.json, "\"parameters\"");
+    const char *const teacher = a ? strstr(a + 1, "\"student\"") : NULL;
+    const char *const b = strstr(p.result.json, "\"student\"");
+    const char *const mine = teacher ? strstr(teacher, "\"parameters\"") : NULL;
+    const char *const its = b ? strstr(b, "\"parameters\"") : NULL;
+    CHECK(mine && its && strncmp(mine, its, 20) == 0);
+    lb_arena_free(o.arena);
+    lb_arena_free(p.arena);
+}
+
+static void check_same_student(const char *a, const char *b)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const lb_bytes x = contents(arena, a), y = contents(arena, b);
+
+    CHECK(x.size > 0 && x.size == y.size && memcmp(x.data, y.data, x.size) == 0);
+    lb_arena_free(arena);
+}
+
+static void the_resolved_recipe_runs_again(void)
+{
+    outcome o = run("runs/hinted/recipe.yaml", "again", false, NULL);
+
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(
+        file_text(o.arena, "runs/hinted/recipe.yaml"),
+        "teacher: [stem, \"b*1\"], student: [block1/pw_norm, block1], adapter: auto");
+    check_same_student("runs/hinted/student.onnx", "again/student.onnx");
+    lb_arena_free(o.arena);
+}
+
+typedef struct stopper {
+    int64_t step, at;
+} stopper;
+
+static void count_step(void *arg, const lb_step_report *report)
+{
+    ((stopper *)arg)->step = report->step;
+}
+
+static bool stop_at(void *arg)
+{
+    const stopper *const s = arg;
+
+    return s->step >= s->at;
+}
+
+static void an_interruption_does_not_change_a_bit(void)
+{
+    for (int64_t at = 1; at < 12; at += 5) {
+        stopper s = {.at = at};
+        const lb_run_options options = {
+            .recipe = "hint.yaml",
+            .out = "cut",
+            .threads = 2,
+            .watch = {.arg = &s, .step = count_step, .stop = stop_at}};
+        lb_arena *const arena = lb_arena_new(0);
+        lb_run_result result;
+        lb_error err = {0};
+        CHECK(system("rm -rf cut") == 0);
+        CHECK(lb_run_distill(&options, arena, &result, &err) == LB_ERR_STOPPED);
+        lb_arena_free(arena);
+        outcome o = run("hint.yaml", "cut", true, NULL);
+        CHECK_OK(o.code, &o.err);
+        lb_arena_free(o.arena);
+        check_same_student("runs/hinted/student.onnx", "cut/student.onnx");
+    }
+}
+
+/* The teacher is not asked for logits then; the student's last layer stays as it was. */
+static void layers_alone_are_enough(void)
+{
+    for (int exact = 0; exact < 2; exact++) {
+        outcome o = run("hint.yaml", exact ? "alone64" : "alone", false,
+                        exact ? "train={epochs: 1, batch: 20, precision: float64}"
+                              : "distill=[{loss: hint}]");
+        CHECK_OK(o.code, &o.err);
+        lb_arena_free(o.arena);
+    }
+    check_same_network("alone/student.onnx", "plain/student.onnx");
+    check_same_network("alone64/student.onnx", "plain/student.onnx");
+}
+
+int main(void)
+{
+    begin();
+    put("hint.yaml", hint_yaml, strlen(hint_yaml));
+    RUN(train_the_teacher);
+    RUN(a_dry_run_prints_pairs_and_shapes);
+    RUN(mistakes_have_their_place);
+    RUN(no_export_holds_an_adapter);
+    RUN(the_resolved_recipe_runs_again);
+    RUN(an_interruption_does_not_change_a_bit);
+    RUN(layers_alone_are_enough);
+    return !end() || DONE();
+}
