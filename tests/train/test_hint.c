@@ -26,11 +26,16 @@ typedef struct lesson {
 
 typedef struct stopper {
     int steps, stop_at;
+    long takes; /* of memory, in the third step */
 } stopper;
 
 static void count_step(void *arg, const lb_step_report *report)
 {
-    ((stopper *)arg)->steps = (int)report->step;
+    stopper *const s = arg;
+
+    s->steps = (int)report->step;
+    if (s->steps == 2 || s->steps == 3)
+        s->takes = lb_arena_takes() - s->takes;
 }
 
 static bool stop_at(void *arg)
@@ -133,6 +138,7 @@ static lb_code learn(lesson *l, float *out)
     if (code != LB_OK && code != LB_ERR_STOPPED)
         printf("# %s\n", err.text);
     if (code == LB_OK) {
+        CHECK(l->resume || stop.takes == 0);
         CHECK(classroom_weights(&c, out, MOST) > 500);
         l->first_loss = r.epoch[0].term[0];
         l->last_loss = r.epoch[r.epochs_done - 1].term[0];
