@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "engine/plan.h"
 #include "models/model.h"
+#include "models/parts.h"
 
 #include "check.h"
 
@@ -170,6 +171,68 @@ static void auto_pairs_stage_ends(void)
                    "have the same spatial size; name the layers");
     lb_graph_free(small);
     lb_graph_free(t);
+}
+
+/* A block that widens before it halves, with a shortcut: its first layers have the size
+ * of the stage before, but not all goes through them. */
+static lb_graph *bottleneck(void)
+{
+    const lb_shape in = lb_shape_of(4, (int)LB_BATCH, 1, 8, 8);
+    const lb_window point = lb_square_window(1, 1), halving = lb_square_window(3, 2);
+    lb_graph *graph = NULL;
+    lb_error err = {0};
+    lb_builder b;
+
+    CHECK_OK(lb_graph_new(&graph, &err), &err);
+    lb_builder_init(&b, graph);
+    lb_maker m = {.b = &b, .seed = 5};
+    lb_value x = lb_input(&b, "input", LB_F32, &in);
+    x = lb_make_conv(&m, x, 8, &point, true, "stem/conv");
+    x = lb_relu(&b, x, "end");
+    lb_value y = lb_make_conv(&m, x, 32, &point, true, "wide/conv");
+    y = lb_relu(&b, y, "wide");
+    y = lb_make_conv(&m, y, 8, &halving, true, "half");
+    const lb_value shortcut = lb_make_conv(&m, x, 8, &halving, true, "shortcut");
+    y = lb_add(&b, y, shortcut);
+    y = lb_relu(&b, y, "last");
+    lb_output(&b, lb_make_head(&m, y, 4));
+    CHECK_OK(lb_builder_finish(&b, &err), &err);
+    return graph;
+}
+
+static void auto_stays_out_of_blocks(void)
+{
+    lb_graph *const g = bottleneck();
+    const lookup l = look(g, g, (lb_taps){.n_student = 0});
+
+    CHECK(l.findings.n == 0 && l.term.taps.n == 2);
+    if (l.term.taps.n == 2) {
+        CHECK(strcmp(name_of(g, l.term.taps.tap[0].student), "end") == 0);
+        CHECK(strcmp(name_of(g, l.term.taps.tap[1].teacher), "last") == 0);
+    }
+    lb_graph_free(g);
+}
+
+/* No pairs, but a word of why, or that there was no memory for it. */
+static void memory_may_run_out(void)
+{
+    lb_graph *const g = network("ds-cnn", 0.25, 2, 16);
+    const lb_taps named = {.student = NAMES("block*", "blok"),
+                           .n_student = 2,
+                           .teacher = NAMES("block1"),
+                           .n_teacher = 1};
+    int failures = 0;
+
+    for (long n = 0; n < 12; n++) {
+        lb_arena_fail_after(n);
+        const lookup a = look(g, g, (lb_taps){.n_student = 0}), c = look(g, g, named);
+        lb_arena_fail_after(-1);
+        failures += a.findings.failed || a.findings.n > 0;
+        CHECK(a.findings.failed || a.findings.n > 0 || a.term.taps.n > 0);
+        CHECK(c.findings.failed || c.findings.n > 0);
+    }
+    CHECK(failures > 0 && failures < 12);
+    lb_graph_free(g);
 }
 
 static void auto_finds_the_last_map_and_the_rows(void)
@@ -417,6 +480,8 @@ int main(void)
     RUN(mistakes_name_the_term);
     RUN(too_many_layers_are_refused);
     RUN(auto_pairs_stage_ends);
+    RUN(auto_stays_out_of_blocks);
+    RUN(memory_may_run_out);
     RUN(auto_finds_the_last_map_and_the_rows);
     RUN(each_layer_of_the_teacher_is_asked_once);
     RUN(adapters_are_sized_from_the_shapes);
