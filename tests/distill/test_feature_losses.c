@@ -1,0 +1,486 @@
+/* test_feature_losses.c: the losses over feature maps and embeddings, in float64: values
+ * that were computed independently of this code, PyTorch's values and gradients on other
+ * shapes (tests/golden/feature_losses.py), gradients against finite differences, the
+ * identities that tie forms together, dead and degenerate inputs, and refusals. */
+#include "distill/loss.h"
+
+#include "base/rng.h"
+#include "engine/plan.h"
+#include "tensor/npy.h"
+
+#include <stdlib.h>
+
+#include "check.h"
+
+enum { MOST_PAIRS = 4, MOST = 4096 };
+
+/* A side of up to four layers, as plain arrays. */
+typedef struct layer {
+    lb_shape shape; /* [B,...] */
+    double x[MOST];
+} layer;
+
+typedef struct bench {
+    lb_graph *graph;
+    lb_pool *pool;
+    lb_plan *plan;
+    lb_pair pair[MOST_PAIRS];
+    lb_value labels, loss, grad;
+    int batch, n;
+} bench;
+
+static lb_value add_layer(lb_builder *b, const char *name, const layer *l)
+{
+    lb_shape shape = l->shape;
+
+    shape.dim[0] = LB_BATCH;
+    return lb_input(b, name, LB_F64, &shape);
+}
+
+/* The loss over n pairs of layers, compiled with its gradient by the first student layer.
+ * err: what it refuses with, if anything; t.plan is NULL then. */
+static bench open_bench(const lb_term *term, const layer *s, const layer *t, int n,
+                        bool labelled, lb_error *err)
+{
+    const lb_shape per_sample = lb_shape_of(1, (int)LB_BATCH);
+    bench w = {.batch = s[0].shape.dim[0], .n = n};
+    lb_builder b;
+
+    CHECK_OK(lb_pool_new(2, &w.pool, err), err);
+    CHECK_OK(lb_graph_new(&w.graph, err), err);
+    lb_builder_init(&b, w.graph);
+    for (int i = 0; i < n; i++)
+        w.pair[i] = (lb_pair){add_layer(&b, "student", &s[i]), add_layer(&b, "t", &t[i])};
+    if (labelled)
+        w.labels = lb_input(&b, "labels", LB_I32, &per_sample);
+    const lb_loss_in in = {
+        .hints = w.pair, .n_hints = n, .batch = w.batch, .labels = w.labels};
+    lb_value value[1];
+    w.loss = lb_terms_build(&b, term, 1, &in, value);
+    lb_autodiff(&b, &lb_op_verbs, w.loss, &w.pair[0].student, 1, &w.grad);
+    lb_output(&b, w.loss);
+    lb_output(&b, w.grad);
+    if (lb_builder_finish(&b, err) != LB_OK)
+        return w;
+    CHECK_OK(lb_graph_check(w.graph, err), err);
+    const lb_plan_options options = {.batch = w.batch, .kernels = LB_KERNELS_REFERENCE};
+    CHECK_OK(lb_plan_compile(w.graph, w.pool, &options, &w.plan, err), err);
+    return w;
+}
+
+static void close_bench(bench *w)
+{
+    lb_plan_free(w->plan);
+    lb_graph_free(w->graph);
+    lb_pool_free(w->pool);
+}
+
+static int row_of(const layer *l)
+{
+    int size = 1;
+
+    for (int i = 1; i < l->shape.rank; i++)
+        size *= l->shape.dim[i];
+    return size;
+}
+
+static void put(const bench *w, lb_value v, const layer *l)
+{
+    const int row = row_of(l);
+
+    for (int i = 0; i < w->batch; i++)
+        memcpy(lb_plan_input(w->plan, v, i), l->x + i * row,
+               (size_t)row * sizeof(double));
+}
+
+static double run(const bench *w, const layer *s, const layer *t, const int32_t *labels,
+                  double *grad)
+{
+    const int row = row_of(&s[0]);
+
+    if (!w->plan)
+        return NAN;
+    for (int i = 0; i < w->n; i++) {
+        put(w, w->pair[i].student, &s[i]);
+        put(w, w->pair[i].teacher, &t[i]);
+    }
+    for (int i = 0; labels && i < w->batch; i++)
+        *(int32_t *)lb_plan_input(w->plan, w->labels, i) = labels[i];
+    lb_plan_run(w->plan);
+    for (int i = 0; grad && i < w->batch; i++)
+        memcpy(grad + i * row, lb_plan_output(w->plan, w->grad, i),
+               (size_t)row * sizeof(double));
+    return *(const double *)lb_plan_output(w->plan, w->loss, 0);
+}
+
+/* A term at its usual settings but for up to three "name" = value, ended by NULL. */
+typedef struct setting {
+    const char *name;
+    double value;
+} setting;
+
+static lb_term term_of(const char *loss, const setting *set)
+{
+    lb_term term = {.loss = lb_loss_find(loss), .weight = 1};
+
+    CHECK(term.loss != NULL);
+    for (int k = 0; term.loss && term.loss->knobs && term.loss->knobs[k].name; k++) {
+        term.knobs[k] = term.loss->knobs[k].usual;
+        for (int i = 0; set && i < 3 && set[i].name; i++)
+            if (strcmp(set[i].name, term.loss->knobs[k].name) == 0)
+                term.knobs[k] = set[i].value;
+    }
+    return term;
+}
+
+static double value_of(const lb_term *term, const layer *s, const layer *t, int n,
+                       double *grad)
+{
+    lb_error err = {0};
+    bench w = open_bench(term, s, t, n, false, &err);
+    const double value = run(&w, s, t, NULL, grad);
+
+    if (!w.plan)
+        printf("# %s\n", err.text);
+    close_bench(&w);
+    return value;
+}
+
+static double norm(const double *x, int n)
+{
+    double sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sqrt(sum);
+}
+
+static int count(const layer *l)
+{
+    return l->shape.dim[0] * row_of(l);
+}
+
+/* The inputs of the independent computation. */
+enum { FS, FT, FT3, GS, GT, ES, ET, ET6, KNOWN };
+
+static double known(int which, int b, int c, int h, int w)
+{
+    switch (which) {
+    case FS:
+        return sin(.3 + .5 * b + .9 * c + .37 * h + .61 * w + .11 * b * c);
+    case FT:
+    case FT3:
+        return cos(.2 + .4 * b + .7 * c + .45 * h + .53 * w + .13 * b * h);
+    case GS:
+        return sin(.8 + .3 * b + 1.1 * c + .7 * h + .4 * w);
+    case GT:
+        return cos(.5 + .6 * b + .9 * c + .2 * h + 1.0 * w);
+    case ES:
+        return sin(.4 + .9 * b + .6 * c);
+    default:
+        return cos(.1 + .7 * b + .5 * c);
+    }
+}
+
+static void fill_known(layer *l, int which)
+{
+    static const int channels[] = {3, 5, 3, 2, 2, 6, 8, 6};
+    const int c_n = channels[which], p = which <= FT3 ? 4 : which <= GT ? 2 : 1;
+    int at = 0;
+
+    l->shape = p > 1 ? lb_shape_of(4, 4, c_n, p, p) : lb_shape_of(2, 4, c_n);
+    for (int b = 0; b < 4; b++)
+        for (int c = 0; c < c_n; c++)
+            for (int h = 0; h < p; h++)
+                for (int w = 0; w < p; w++)
+                    l->x[at++] = known(which, b, c, h, w);
+}
+
+static void golden_values_hold(void)
+{
+    static const struct {
+        const char *loss;
+        setting set[3];
+        int student, teacher;
+        double value, first, norm;
+    } cases[] = {
+        {"hint", {{0}}, FS, FT3, 0.7303076977, -0.00713069, 0.12334806},
+        {"hcl", {{0}}, FS, FT3, 0.6461194776, -0.00309911, 0.11055697},
+        {"fsp", {{0}}, FS, FT3, 0.1374829535, 0.00273645, 0.03178630},
+    };
+    static layer in[KNOWN], s[2], t[2];
+    static double grad[MOST];
+
+    for (int i = 0; i < KNOWN; i++)
+        fill_known(&in[i], i);
+    s[1] = in[GS];
+    t[1] = in[GT];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const lb_term term = term_of(cases[i].loss, cases[i].set);
+        const int n = strcmp(cases[i].loss, "fsp") == 0 ? 2 : 1;
+        s[0] = in[cases[i].student];
+        t[0] = in[cases[i].teacher];
+        printf("# %s\n", cases[i].loss);
+        CHECK_NEAR(value_of(&term, s, t, n, grad), cases[i].value, 5.1e-11);
+        CHECK_NEAR(grad[0], cases[i].first, 5.1e-9);
+        CHECK_NEAR(norm(grad, count(&s[0])), cases[i].norm, 5.1e-9);
+    }
+}
+
+static void fill(layer *l, lb_shape shape, uint64_t seed, double size)
+{
+    lb_rng rng = lb_rng_make(seed, LB_RNG_TEST, 0, 0);
+
+    l->shape = shape;
+    for (int i = 0; i < count(l); i++)
+        l->x[i] = size * lb_rng_normal(&rng);
+}
+
+/* What every loss is tried on: shapes that it takes. */
+typedef struct sample {
+    const char *loss;
+    setting set[3];
+    int n;
+    int student[5], teacher[5]; /* rank, then the axes behind the batch */
+} sample;
+
+static const sample samples[] = {
+    {"hint", {{0}}, 1, {4, 3, 2, 3}, {4, 3, 2, 3}},
+    {"gram", {{0}}, 1, {4, 3, 2, 4}, {4, 3, 4, 4}},
+    {"hcl", {{0}}, 2, {4, 2, 4, 6}, {4, 2, 4, 6}},
+    {"fsp", {{0}}, 3, {4, 3, 2, 4}, {4, 3, 4, 4}},
+};
+enum { N_SAMPLES = sizeof samples / sizeof *samples };
+
+static lb_shape with_batch(const int *spec, int batch)
+{
+    lb_shape shape = {.rank = spec[0], .dim = {batch}};
+
+    for (int i = 1; i < spec[0]; i++)
+        shape.dim[i] = spec[i];
+    return shape;
+}
+
+static void fill_sample(const sample *c, int batch, layer *s, layer *t)
+{
+    for (int i = 0; i < c->n; i++) {
+        fill(&s[i], with_batch(c->student, batch), 20 + (uint64_t)i, 1);
+        fill(&t[i], with_batch(c->teacher, batch), 40 + (uint64_t)i, 1.3);
+    }
+}
+
+static void check_gradient(const sample *c, int batch)
+{
+    static layer s[MOST_PAIRS], t[MOST_PAIRS];
+    static double grad[MOST];
+    const lb_term term = term_of(c->loss, c->set);
+    const double h = 1e-6;
+    lb_error err = {0};
+
+    fill_sample(c, batch, s, t);
+    bench w = open_bench(&term, s, t, c->n, false, &err);
+    const double value = run(&w, s, t, NULL, grad);
+    printf("# %s, batch %d: %.6g %s\n", c->loss, batch, value, err.text);
+    CHECK(isfinite(value));
+    for (int k = 0; k < count(&s[0]) && w.plan; k += 1 + count(&s[0]) / 40) {
+        const double was = s[0].x[k];
+        s[0].x[k] = was + h;
+        const double up = run(&w, s, t, NULL, NULL);
+        s[0].x[k] = was - h;
+        const double down = run(&w, s, t, NULL, NULL);
+        s[0].x[k] = was;
+        CHECK_NEAR(grad[k], (up - down) / (2 * h), 2e-7 * (1 + fabs(value)));
+    }
+    close_bench(&w);
+}
+
+static bool is_tried(const lb_loss *loss)
+{
+    for (int i = 0; i < N_SAMPLES; i++)
+        if (strcmp(samples[i].loss, loss->name) == 0)
+            return true;
+    return (loss->needs & LB_NEEDS_HINTS) == 0;
+}
+
+static void gradients_are_derivatives(void)
+{
+    for (const lb_loss *const *loss = lb_losses; *loss; loss++)
+        CHECK(is_tried(*loss));
+    for (int i = 0; i < N_SAMPLES; i++)
+        for (int batch = 1; batch <= 5; batch += 2)
+            check_gradient(&samples[i], batch);
+}
+
+static void a_dead_layer_is_no_division_by_zero(void)
+{
+    static layer s[MOST_PAIRS], t[MOST_PAIRS];
+    static double grad[MOST];
+
+    for (int i = 0; i < N_SAMPLES; i++)
+        for (int dead = 1; dead < 4; dead++) {
+            const lb_term term = term_of(samples[i].loss, samples[i].set);
+            fill_sample(&samples[i], 5, s, t);
+            for (int k = 0; k < samples[i].n; k++) {
+                if (dead & 1)
+                    memset(s[k].x, 0, sizeof s[k].x);
+                if (dead & 2)
+                    memset(t[k].x, 0, sizeof t[k].x);
+            }
+            CHECK(isfinite(value_of(&term, s, t, samples[i].n, grad)));
+            for (int k = 0; k < count(&s[0]); k++)
+                CHECK(isfinite(grad[k]) && fabs(grad[k]) < 1e3);
+        }
+}
+
+/* Losses that look at each sample alone: the same batch four times is the same number. */
+static void a_batch_repeated_weighs_the_same(void)
+{
+    static const char *const alone[] = {"hint", "gram", "hcl", "fsp"};
+    static layer s[MOST_PAIRS], t[MOST_PAIRS], many_s[MOST_PAIRS], many_t[MOST_PAIRS];
+
+    for (int i = 0; i < N_SAMPLES; i++)
+        for (size_t a = 0; a < sizeof alone / sizeof *alone; a++) {
+            if (strcmp(alone[a], samples[i].loss) != 0)
+                continue;
+            const lb_term term = term_of(samples[i].loss, samples[i].set);
+            const int n = samples[i].n;
+            fill_sample(&samples[i], 3, s, t);
+            fill_sample(&samples[i], 12, many_s, many_t);
+            for (int k = 0; k < n; k++)
+                for (int r = 0; r < 4; r++) {
+                    const int ns = count(&s[k]), nt = count(&t[k]);
+                    memcpy(many_s[k].x + r * ns, s[k].x, (size_t)ns * sizeof(double));
+                    memcpy(many_t[k].x + r * nt, t[k].x, (size_t)nt * sizeof(double));
+                }
+            const double once = value_of(&term, s, t, n, NULL);
+            CHECK(once > 1e-6);
+            CHECK_NEAR(value_of(&term, many_s, many_t, n, NULL), once, 1e-13 * once);
+        }
+}
+
+/* Equal sides cost nothing, where the loss is a distance. */
+static void equal_layers_cost_nothing(void)
+{
+    static layer s[MOST_PAIRS], t[MOST_PAIRS];
+
+    for (int i = 0; i < N_SAMPLES; i++) {
+        const char *const loss = samples[i].loss;
+        if (strcmp(loss, "ab") == 0 || strcmp(loss, "ofd") == 0 ||
+            strcmp(loss, "infonce") == 0)
+            continue;
+        const lb_term term = term_of(loss, samples[i].set);
+        fill_sample(&samples[i], 5, s, t);
+        CHECK_NEAR(value_of(&term, s, s, samples[i].n, NULL), 0, 1e-14);
+    }
+}
+
+static void check_refusal(const char *loss, const int *student, const int *teacher, int n,
+                          int batch, const char *reason, const char *substitute)
+{
+    static layer s[MOST_PAIRS], t[MOST_PAIRS];
+    const lb_term term = term_of(loss, NULL);
+    lb_error err = {0};
+
+    for (int i = 0; i < n; i++) {
+        s[i].shape = with_batch(student, batch);
+        t[i].shape = with_batch(teacher, batch);
+    }
+    bench w = open_bench(&term, s, t, n, false, &err);
+    CHECK(w.plan == NULL);
+    CHECK_TEXT(err.text, reason);
+    CHECK_TEXT(err.text, substitute);
+    close_bench(&w);
+}
+
+static void what_cannot_work_is_refused(void)
+{
+    static const int row[] = {2, 6};
+    static const int map[] = {4, 6, 4, 4}, thin[] = {4, 5, 4, 4};
+
+    check_refusal("gram", map, thin, 1, 4, "as many channels", "use 'kd'");
+    check_refusal("gram", row, row, 1, 4, "channels of feature maps", "use 'kd'");
+    check_refusal("fsp", map, map, 1, 4, "only one pair", "use 'gram'");
+    check_refusal("fsp", map, thin, 2, 4, "as many channels", "use 'kd'");
+}
+
+static lb_tensor *load(lb_arena *arena, const char *name)
+{
+    lb_tensor *t = NULL;
+    lb_error err = {0};
+    char path[4096];
+
+    snprintf(path, sizeof path, "%s/tests/golden/%s", getenv("LB_SOURCE"), name);
+    CHECK_OK(lb_npy_load(arena, path, 1 << 22, &t, &err), &err);
+    return t;
+}
+
+static void take(layer *l, lb_shape shape, const double *x)
+{
+    l->shape = shape;
+    CHECK(count(l) <= MOST);
+    memcpy(l->x, x, (size_t)count(l) * sizeof(double));
+}
+
+/* feature_in.npy: the arrays one behind the other; feature_out.npy: for each case its
+ * value, then its gradient by the first student array. Shapes and cases are those of
+ * tests/golden/feature_losses.py. */
+static void pytorch_agrees(void)
+{
+    static const struct {
+        const char *loss;
+        setting set[3];
+        int n;
+        bool rows;
+    } cases[] = {
+        {"hint", {{0}}, 1, false},
+        {"gram", {{0}}, 1, false},
+        {"hcl", {{0}}, 1, false},
+        {"fsp", {{0}}, 2, false},
+    };
+    static layer map_s[2], map_t[2], row_s, row_t;
+    static double grad[MOST];
+    lb_arena *const arena = lb_arena_new(0);
+    const lb_tensor *const in =
+        getenv("LB_SOURCE") ? load(arena, "feature_in.npy") : NULL;
+    const lb_tensor *const out =
+        getenv("LB_SOURCE") ? load(arena, "feature_out.npy") : NULL;
+
+    if (!getenv("LB_SOURCE"))
+        SKIP("LB_SOURCE is not set");
+    if (in && out) {
+        const double *x = in->data, *want = out->data;
+        take(&map_s[0], lb_shape_of(4, 9, 4, 6, 4), x);
+        take(&map_t[0], lb_shape_of(4, 9, 4, 6, 4), x += count(&map_s[0]));
+        take(&map_s[1], lb_shape_of(4, 9, 3, 3, 2), x += count(&map_t[0]));
+        take(&map_t[1], lb_shape_of(4, 9, 3, 3, 2), x += count(&map_s[1]));
+        take(&row_s, lb_shape_of(2, 9, 7), x += count(&map_t[1]));
+        take(&row_t, lb_shape_of(2, 9, 7), x += count(&row_s));
+        CHECK(x + count(&row_t) == (const double *)in->data + in->n);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            const lb_term term = term_of(cases[i].loss, cases[i].set);
+            const layer *const s = cases[i].rows ? &row_s : map_s;
+            const layer *const t = cases[i].rows ? &row_t : map_t;
+            const int n = count(s);
+            printf("# %s\n", cases[i].loss);
+            CHECK_NEAR(value_of(&term, s, t, cases[i].n, grad), want[0],
+                       1e-12 * (1 + fabs(want[0])));
+            for (int k = 0; k < n; k++)
+                CHECK_NEAR(grad[k], want[1 + k], 1e-12);
+            want += 1 + n;
+        }
+        CHECK(want == (const double *)out->data + out->n);
+    }
+    lb_arena_free(arena);
+}
+
+int main(void)
+{
+    RUN(golden_values_hold);
+    RUN(pytorch_agrees);
+    RUN(gradients_are_derivatives);
+    RUN(a_dead_layer_is_no_division_by_zero);
+    RUN(a_batch_repeated_weighs_the_same);
+    RUN(equal_layers_cost_nothing);
+    RUN(what_cannot_work_is_refused);
+    return DONE();
+}
