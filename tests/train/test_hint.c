@@ -337,6 +337,41 @@ static void the_teachers_layers_are_its_own(void)
     classroom_close(&c);
 }
 
+/* Every failure reaches the caller with words; in float64, so that the oracle fails, too.
+ */
+static void memory_may_run_out(void)
+{
+    classroom c;
+    lb_error err = {0};
+    lb_code code = LB_ERR_MEMORY;
+    lb_train_result r;
+    long n = 0;
+
+    classroom_open(&c, 1);
+    lb_graph *const teacher = make_teacher(&c);
+    lb_term term = {.loss = lb_loss_find("hint"),
+                    .weight = 1,
+                    .taps = {.student = two_layers.student,
+                             .teacher = two_layers.teacher,
+                             .n_student = 2,
+                             .n_teacher = 2}};
+    find_taps(&c, teacher, &term, 1);
+    c.setup.terms = &term;
+    c.setup.teacher_graph = teacher;
+    c.options.precision = LB_PRECISION_FLOAT64;
+    c.options.epochs = 1;
+    for (; n < 20000 && code == LB_ERR_MEMORY; n += 1 + n / 16) {
+        lb_arena_fail_after(n);
+        code = lb_train_run(&c.setup, c.arena, &r, &err);
+        lb_arena_fail_after(-1);
+        CHECK(code == LB_OK || code == LB_ERR_MEMORY);
+    }
+    CHECK(n > 100);
+    CHECK_OK(code, &err);
+    lb_graph_free(teacher);
+    classroom_close(&c);
+}
+
 int main(void)
 {
     RUN(the_teachers_layers_are_its_own);
@@ -345,5 +380,6 @@ int main(void)
     RUN(an_interruption_does_not_change_a_bit);
     RUN(float64_agrees_at_every_layer);
     RUN(what_no_loss_looks_at_is_left_alone);
+    RUN(memory_may_run_out);
     return DONE();
 }
