@@ -249,7 +249,7 @@ static double step(work *w)
     lb_feed_pixels(&w->feed, w->lesson.plan, w->lesson.input, w->batch.pixels, w->n);
     if (w->kind->kd)
         lb_lesson_hear(&w->lesson, w->logits);
-    return lb_lesson_run(&w->lesson, w->batch.label, sgd.lr);
+    return lb_lesson_run(&w->lesson, w->batch.label, sgd.lr, 0);
 }
 
 /* From the initial weights, so that no window runs on a network that has learnt its one

@@ -28,7 +28,9 @@ static bool is_fed(lb_builder *b, const lb_loss *loss, const lb_loss_in *in)
 {
     const char *missing = NULL;
 
-    if ((loss->needs & LB_NEEDS_TEACHER) && in->logits.teacher.id == 0)
+    if (!(loss->needs & LB_NEEDS_HINTS) && in->logits.student.id == 0)
+        missing = "the student's answers";
+    else if ((loss->needs & LB_NEEDS_TEACHER) && in->logits.teacher.id == 0)
         missing = "a teacher";
     else if ((loss->needs & LB_NEEDS_HINTS) && in->n_hints == 0)
         missing = "a pair of layers";
@@ -58,6 +60,74 @@ static void take_pairs(lb_builder *b, const lb_term *term, int *next, lb_loss_in
     *next += n;
 }
 
+lb_value lb_by_knob(lb_builder *b, const lb_loss_in *in, lb_value x, int knob, int power)
+{
+    const lb_value live = in->live ? in->live[knob] : (lb_value){0};
+    const double k = in->knobs[knob];
+
+    if (!live.id)
+        return lb_scale(b, x, power < 0 ? 1 / k : power > 1 ? k * k : k);
+    if (power < 0)
+        return lb_div(b, x, live);
+    return lb_mul(b, x, power > 1 ? lb_mul(b, live, live) : live);
+}
+
+double lb_term_number(const lb_term *term, int knob, double epoch)
+{
+    const lb_ramp *const ramp = knob < 0 ? &term->weight_ramp : &term->knob_ramp[knob];
+
+    if (knob < 0 && (epoch < term->first || (term->end > 0 && epoch >= term->end)))
+        return 0;
+    if (ramp->on)
+        return lb_ramp_at(ramp, epoch);
+    return knob < 0 ? term->weight : term->knobs[knob];
+}
+
+/* An input for a number that changes; {0} for one that does not. */
+static lb_value add_dial(lb_builder *b, const lb_loss_in *in, const lb_term *term,
+                         int number, int knob)
+{
+    static const lb_shape scalar = {0};
+    const bool windowed = knob < 0 && (term->first > 0 || term->end > 0);
+    const bool ramps = knob < 0 ? term->weight_ramp.on : term->knob_ramp[knob].on;
+    const lb_value like =
+        in->logits.student.id ? in->logits.student : in->hints[0].student;
+
+    if (!windowed && !ramps)
+        return (lb_value){0};
+    if (!in->dials || in->dials->n >= LB_MAX_TERMS * (LB_MAX_KNOBS + 1))
+        return lb_build_fail(b, LB_ERR_INPUT,
+                             "loss '%s' has a number that changes while training goes "
+                             "on, which nothing turns here",
+                             term->loss->name);
+    const lb_value v = lb_input(b, knob < 0 ? "weight" : term->loss->knobs[knob].name,
+                                lb_type_of(b, like).dtype, &scalar);
+    in->dials->dial[in->dials->n++] = (lb_dial){v, number, knob};
+    return v;
+}
+
+/* The term's own value, with an input for each knob that changes. */
+static lb_value build_term(lb_builder *b, const lb_loss_in *in, const lb_term *term,
+                           int number, int *next_pair)
+{
+    const lb_knob *const knobs = term->loss->knobs;
+    lb_value live[LB_MAX_KNOBS] = {{0}};
+    lb_pair pairs[LB_MAX_PAIRS];
+    lb_loss_in own = *in;
+    char scope[64];
+
+    snprintf(scope, sizeof scope, "%s%d", term->loss->name, number + 1);
+    own.scope = scope;
+    own.knobs = term->knobs;
+    own.live = live;
+    take_pairs(b, term, next_pair, &own, pairs);
+    if (!is_fed(b, term->loss, &own))
+        return (lb_value){0};
+    for (int k = 0; knobs && k < LB_MAX_KNOBS && knobs[k].name; k++)
+        live[k] = add_dial(b, in, term, number, k);
+    return term->loss->build(b, &own);
+}
+
 lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_loss_in *in,
                         lb_value *value)
 {
@@ -65,18 +135,12 @@ lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_los
     int next = 0;
 
     for (int i = 0; i < n; i++) {
-        lb_pair pairs[LB_MAX_PAIRS];
-        lb_loss_in own = *in;
-        char scope[64];
-        snprintf(scope, sizeof scope, "%s%d", terms[i].loss->name, i + 1);
-        own.scope = scope;
-        own.knobs = terms[i].knobs;
-        value[i] = (lb_value){0};
-        take_pairs(b, &terms[i], &next, &own, pairs);
-        if (!is_fed(b, terms[i].loss, &own))
+        value[i] = build_term(b, in, &terms[i], i, &next);
+        if (!value[i].id)
             return (lb_value){0};
-        value[i] = terms[i].loss->build(b, &own);
-        const lb_value share = lb_scale(b, value[i], terms[i].weight);
+        const lb_value weight = add_dial(b, in, &terms[i], i, -1);
+        const lb_value share = weight.id ? lb_mul(b, value[i], weight)
+                                         : lb_scale(b, value[i], terms[i].weight);
         sum = i == 0 ? share : lb_add(b, sum, share);
     }
     if (n == 0)

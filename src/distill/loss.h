@@ -7,7 +7,7 @@
 #ifndef LB_DISTILL_LOSS_H
 #define LB_DISTILL_LOSS_H
 
-#include "base/key.h"
+#include "distill/ramp.h"
 #include "distill/taps.h"
 
 typedef enum lb_loss_needs {
@@ -23,18 +23,35 @@ struct lb_pair {
     lb_value student, teacher;
 };
 
-enum { LB_MAX_KNOBS = 8 };
+enum { LB_MAX_KNOBS = 8, LB_MAX_TERMS = 16 };
+
+/* A number of a term that changes while training goes on: a scalar input of the training
+ * graph, written before each step. */
+typedef struct lb_dial {
+    lb_value input;
+    int term;
+    int knob; /* -1: the term's weight */
+} lb_dial;
+
+typedef struct lb_dials {
+    int n;
+    lb_dial dial[LB_MAX_TERMS * (LB_MAX_KNOBS + 1)];
+} lb_dials;
 
 /* All that a loss may look at. Borrowed; it outlives the call. */
 struct lb_loss_in {
     lb_pair logits;       /* [N,C]; teacher {0} without one */
     const lb_pair *hints; /* in the recipe's order, as lb_loss.match asks for them */
     int n_hints;
-    lb_value labels;     /* [N] int32, -1: no label; {0} if the loss needs none */
-    int batch;           /* samples of the whole batch, the N of every run */
-    const double *knobs; /* one for each row of lb_loss.knobs */
-    uint64_t seed;       /* of the run, for lb_loss_param */
-    const char *scope;   /* tells the recipe's terms apart in names, as in "hint2" */
+    lb_value labels;      /* [N] int32, -1: no label; {0} if the loss needs none */
+    int batch;            /* samples of the whole batch, the N of every run */
+    const double *knobs;  /* one for each row of lb_loss.knobs */
+    const lb_value *live; /* beside knobs: the input that has the number instead of the
+                             knob; {0}: the knob is constant; NULL: all are */
+    lb_dials *dials;      /* takes the inputs that lb_terms_build adds; NULL: none may be
+                             needed */
+    uint64_t seed;        /* of the run, for lb_loss_param */
+    const char *scope;    /* tells the recipe's terms apart in names, as in "hint2" */
 };
 
 /* How a parameter begins. The fans of a weight [M,K,...] are K and M times what follows.
@@ -62,6 +79,7 @@ lb_value lb_loss_param(lb_builder *b, const lb_loss_in *in, const char *name,
 typedef struct lb_knob {
     const char *name, *help;
     double usual, min, max;
+    bool ramps; /* may change while training goes on: build() reads it by lb_by_knob */
 } lb_knob;
 
 typedef struct lb_loss {
@@ -81,18 +99,28 @@ const lb_loss *lb_loss_find(const char *name);
 /* Every loss, in the table's order; ends with NULL. */
 extern const lb_loss *const lb_losses[];
 
+/* x times the knob to a power of -1, 1 or 2, whether the knob is constant or not. */
+lb_value lb_by_knob(lb_builder *b, const lb_loss_in *in, lb_value x, int knob, int power);
+
 /* One line of a recipe's `distill` list. */
 struct lb_term {
     const lb_loss *loss;
     double weight;
     double knobs[LB_MAX_KNOBS];
-    lb_taps taps; /* of losses with hints */
+    int first, end; /* the epochs in which it counts: first to end - 1; end 0: to the last
+                     */
+    lb_ramp weight_ramp, knob_ramp[LB_MAX_KNOBS]; /* instead of the number where on */
+    lb_taps taps;                                 /* of losses with hints */
 };
-enum { LB_MAX_TERMS = 16 };
+
+/* What a term's weight or knob (-1: the weight) is at that time, in epochs; a weight is 0
+ * outside the term's epochs. */
+double lb_term_number(const lb_term *term, int knob, double epoch);
 
 /* The weighted sum of the terms; each term's own value (unweighted) into value[i].
  * in->hints: the pairs of all terms that have taps, one after the other, as tapped; each
- * such term sees its own, behind their adapters. Terms without taps see them all. */
+ * such term sees its own, behind their adapters. Terms without taps see them all. What
+ * changes while training goes on becomes an input, listed in in->dials. */
 lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_loss_in *in,
                         lb_value *value);
 

@@ -14,17 +14,17 @@ static const lb_knob knobs[] = {
                      .help = "softens both networks' answers; 1 leaves them as they are",
                      .usual = 4,
                      .min = 0.01,
-                     .max = 10000},
+                     .max = 10000,
+                     .ramps = true},
     {0},
 };
 
 static lb_value build(lb_builder *b, const lb_loss_in *in)
 {
-    const double t = in->knobs[TEMPERATURE];
     const int class_axis[] = {1};
 
-    const lb_value soft_s = lb_scale(b, in->logits.student, 1 / t);
-    const lb_value soft_t = lb_scale(b, in->logits.teacher, 1 / t);
+    const lb_value soft_s = lb_by_knob(b, in, in->logits.student, TEMPERATURE, -1);
+    const lb_value soft_t = lb_by_knob(b, in, in->logits.teacher, TEMPERATURE, -1);
     const lb_value log_s = lb_log_softmax(b, soft_s, 1);
     const lb_value log_t = lb_log_softmax(b, soft_t, 1);
     const lb_value p_t = lb_softmax(b, soft_t, 1);
@@ -32,7 +32,7 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     const lb_value weighted = lb_mul(b, p_t, gap);
     const lb_value of_sample = lb_reduce_sum(b, weighted, class_axis, 1, false);
     const lb_value mean = lb_mean_all(b, of_sample);
-    return lb_scale(b, mean, t * t);
+    return lb_by_knob(b, in, mean, TEMPERATURE, 2);
 }
 
 const lb_loss lb_loss_kd = {

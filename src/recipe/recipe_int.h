@@ -12,6 +12,8 @@ extern const lb_key lb_labels_key;     /* a share; `all`, `none` are the reader'
 extern const lb_key lb_shift_key, lb_crop_key, lb_flip_key; /* into lb_augment */
 extern const lb_key lb_weight_key;                          /* into lb_term */
 
+extern const lb_key lb_first_key, lb_end_key; /* of a term's epochs */
+
 /* The row of a loss's knob i, into lb_term. */
 lb_key lb_knob_key(const lb_loss *loss, int i);
 /* How many knobs a loss has. */
@@ -19,6 +21,19 @@ int lb_knob_count(const lb_loss *loss);
 
 /* recipe_taps.c: the layers of a term, `teacher` and `student`. */
 void lb_read_taps(lb_reader *r, const lb_tree *item, lb_term *term);
+
+/* recipe_ramp.c: numbers that change while training goes on. */
+/* The keys of a number that changes: those of lb_ramp, with the range of `key`. */
+typedef struct lb_ramp_rows {
+    lb_key key[6];
+} lb_ramp_rows;
+lb_ramp_rows lb_ramp_rows_of(const lb_key *key);
+/* {from: 1, to: 0, over: 10} or {warmup: 20}. `key` is the number's own row; usual: where
+ * it ends if nothing is said. */
+void lb_read_ramp(lb_reader *r, const lb_tree *map, const lb_key *key, double usual,
+                  lb_ramp *ramp);
+/* A term's `epochs: 0..5`. */
+void lb_read_epochs(lb_reader *r, const lb_tree *value, lb_term *term);
 
 typedef struct lb_export_name {
     const char *name;

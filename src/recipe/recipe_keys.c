@@ -91,6 +91,19 @@ const lb_key lb_weight_key = {.name = "weight",
                               .usual = "1",
                               .help = "what the loss is multiplied by in the sum"};
 
+const lb_key lb_first_key = {.name = "epochs",
+                             .type = LB_KEY_INT,
+                             .offset = offsetof(lb_term, first),
+                             .min = 0,
+                             .max = 100000,
+                             .help = "the first epoch in which the loss counts"};
+const lb_key lb_end_key = {.name = "epochs",
+                           .type = LB_KEY_INT,
+                           .offset = offsetof(lb_term, end),
+                           .min = 1,
+                           .max = 100000,
+                           .help = "the epoch from which on it does not"};
+
 const lb_export_name lb_export_names[] = {
     {"onnx", LB_EXPORT_ONNX}, {"c", LB_EXPORT_C}, {"report", LB_EXPORT_REPORT}, {0}};
 
@@ -144,6 +157,11 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
                             .usual = "auto",
                             .help =
                                 "the student's layers that learn from them, in order"};
+    const lb_key epochs = {.name = "epochs",
+                           .usual = "",
+                           .help =
+                               "when the loss counts, from epoch 0: 0..5 is the first "
+                               "five, 5.. all others"};
     const lb_key export = {.name = "export",
                            .usual = "[onnx, c, report]",
                            .help = "what the run leaves behind"};
@@ -166,6 +184,8 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell(row, arg, "distill.", &teacher);
     tell(row, arg, "distill.", &student);
     tell_all(row, arg, "distill.", lb_taps_keys);
+    tell_all(row, arg, "distill.weight.", lb_ramp_keys);
+    tell(row, arg, "distill.", &epochs);
     tell_all(row, arg, "train.", lb_train_keys);
     tell_all(row, arg, "train.optimizer.sgd.", lb_sgd_keys);
     tell_all(row, arg, "train.schedule.cosine.", lb_cosine_keys);

@@ -66,11 +66,39 @@ static void check_needs(lb_reader *r, const lb_tree *at, const lb_loss *loss,
                          loss->name);
 }
 
+/* Numbers that change are maps: they are read here, and their rows leave `keys` for
+ * `forms`, the keys that are not read by their rows. */
+static void read_ramps(lb_reader *r, const lb_tree *item, lb_key *keys,
+                       const char **forms, lb_term *term)
+{
+    int kept = 0;
+
+    while (*forms)
+        forms++;
+    for (int i = 0; keys[i].name; i++) {
+        const lb_tree *const value = lb_tree_find(item, keys[i].name);
+        const bool ramps = i == 0 || term->loss->knobs[i - 1].ramps;
+        if (!ramps || !value || value->kind != LB_TREE_MAP) {
+            keys[kept++] = keys[i];
+            continue;
+        }
+        lb_ramp *const ramp = i == 0 ? &term->weight_ramp : &term->knob_ramp[i - 1];
+        const double usual = i == 0 ? 1 : term->loss->knobs[i - 1].usual;
+        lb_read_ramp(r, value, &keys[i], usual, ramp);
+        if (i == 0)
+            term->weight = ramp->to;
+        else
+            term->knobs[i - 1] = ramp->to;
+        *forms++ = keys[i].name;
+    }
+    keys[kept] = (lb_key){0};
+}
+
 static void read_term(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
 {
-    static const char *const forms[] = {"loss", "teacher", "student", "adapter", NULL};
-    static const char *const later[] = {"epochs", "form", "label_smoothing",
-                                        "standardise", NULL};
+    static const char *const later[] = {"form", "label_smoothing", "standardise", NULL};
+    const char *forms[LB_MAX_KNOBS + 8] = {"loss", "epochs", "teacher", "student",
+                                           "adapter"};
     lb_key keys[LB_MAX_KNOBS + 2];
     lb_term term = {0};
 
@@ -89,10 +117,13 @@ static void read_term(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
      */
     for (int i = 1; keys[i].name; i++)
         keys[i].usual = "";
+    read_ramps(r, item, keys, forms, &term);
     const lb_section sections[] = {{keys, &term}, {lb_taps_keys, &term.taps}};
     const int n_sections = term.loss->needs & LB_NEEDS_HINTS ? 2 : 1;
     lb_read_map(r, item, item, term.loss->name, sections, n_sections, forms, later);
     lb_read_taps(r, item, &term);
+    if (lb_tree_find(item, "epochs"))
+        lb_read_epochs(r, lb_tree_find(item, "epochs"), &term);
     check_needs(r, lb_tree_find(item, "loss"), term.loss, recipe);
     if (recipe->n_terms < LB_MAX_TERMS)
         recipe->term[recipe->n_terms++] = term;
@@ -138,7 +169,7 @@ void lb_read_terms(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     for (int i = 0; i < list->n; i++)
         read_term(r, list->child[i], recipe);
     for (int i = 0; i < recipe->n_terms; i++)
-        sum += recipe->term[i].weight;
+        sum += recipe->term[i].weight + recipe->term[i].weight_ramp.from;
     if (recipe->n_terms == list->n && sum <= 0)
         lb_tree_complain(&r->findings, list, "the weight of every loss is 0");
 }

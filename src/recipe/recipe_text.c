@@ -210,6 +210,32 @@ static void print_taps(printer *p, const lb_taps *taps)
     print_keys(p, lb_taps_keys, taps);
 }
 
+/* A term's weight or knob: a number, or how it changes. */
+static void print_number(printer *p, const lb_key *key, const lb_term *term,
+                         const lb_ramp *ramp)
+{
+    if (!ramp->on) {
+        print_key(p, key, term);
+        return;
+    }
+    const lb_ramp_rows rows = lb_ramp_rows_of(key);
+    print_name(p, key->name);
+    begin_inline(p);
+    print_keys(p, rows.key, ramp);
+    lb_text_add_char(&p->text, '}');
+    p->n = 1;
+}
+
+static void print_epochs(printer *p, const lb_term *term)
+{
+    if (term->first == 0 && term->end == 0)
+        return;
+    print_name(p, "epochs");
+    lb_text_add(&p->text, "%d..", term->first);
+    if (term->end > 0)
+        lb_text_add(&p->text, "%d", term->end);
+}
+
 static void print_terms(printer *p, const lb_recipe *recipe)
 {
     lb_text_add(&p->text, "distill:\n");
@@ -220,13 +246,14 @@ static void print_terms(printer *p, const lb_recipe *recipe)
         begin_inline(p);
         print_name(p, "loss");
         print_word(p, term->loss->name);
-        print_key(p, &lb_weight_key, term);
+        print_number(p, &lb_weight_key, term, &term->weight_ramp);
         for (int k = 0; k < n; k++) {
             const lb_key key = lb_knob_key(term->loss, k);
-            print_key(p, &key, term);
+            print_number(p, &key, term, &term->knob_ramp[k]);
         }
         if (term->loss->needs & LB_NEEDS_HINTS)
             print_taps(p, &term->taps);
+        print_epochs(p, term);
         lb_text_add(&p->text, "}\n");
     }
 }

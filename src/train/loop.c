@@ -278,7 +278,8 @@ static lb_code one_step(session *s, double *loss, lb_error *err)
                       s->ledger.batch);
     lb_feed_pixels(&s->feed, s->lesson.plan, s->lesson.input, batch->pixels, batch->n);
     hear_teacher(s, batch);
-    *loss = lb_lesson_run(&s->lesson, batch->label, rate_of(s, s->ledger.step));
+    *loss = lb_lesson_run(&s->lesson, batch->label, rate_of(s, s->ledger.step),
+                          (double)s->ledger.step / s->batches);
     if (!isfinite(*loss))
         return blame(s, *loss, err);
     lb_ledger_step(&s->ledger, &s->lesson, batch->label, *loss);

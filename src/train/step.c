@@ -83,8 +83,10 @@ static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup
     const lb_shape per_sample = lb_shape_of(1, (int)LB_BATCH), scalar = {0};
     const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, lesson->classes);
     const unsigned needs = needs_of(setup);
-    lb_loss_in in = {
-        .logits.student = lesson->logits, .batch = lesson->batch, .seed = setup->seed};
+    lb_loss_in in = {.logits.student = lesson->logits,
+                     .batch = lesson->batch,
+                     .seed = setup->seed,
+                     .dials = &lesson->dials};
 
     if (needs & LB_NEEDS_LABELS)
         lesson->labels = lb_input(b, "labels", LB_I32, &per_sample);
@@ -211,8 +213,10 @@ static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
 lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int classes,
                        lb_arena *arena, lb_lesson *out, lb_error *err)
 {
-    lb_lesson lesson = {
-        .batch = setup->options->batch, .classes = classes, .n_terms = setup->n_terms};
+    lb_lesson lesson = {.batch = setup->options->batch,
+                        .classes = classes,
+                        .terms = setup->terms,
+                        .n_terms = setup->n_terms};
 
     const lb_code code = fill_lesson(&lesson, setup, student, arena, err);
     if (code != LB_OK)
@@ -287,11 +291,21 @@ void lb_lesson_see(lb_lesson *lesson, const lb_teacher *teacher, lb_pool *pool)
         lb_pool_run(pool, see, &s);
 }
 
-double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, double rate)
+static void write_scalar(lb_lesson *lesson, lb_value v, double x)
+{
+    lb_narrow(lesson->dtype, &x, 1, lb_plan_input(lesson->plan, v, 0));
+}
+
+double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, double rate, double epoch)
 {
     for (int i = 0; lesson->labels.id && i < lesson->batch; i++)
         *(int32_t *)lb_plan_input(lesson->plan, lesson->labels, i) = labels[i];
-    lb_narrow(lesson->dtype, &rate, 1, lb_plan_input(lesson->plan, lesson->rate, 0));
+    write_scalar(lesson, lesson->rate, rate);
+    for (int i = 0; i < lesson->dials.n; i++) {
+        const lb_dial *const dial = &lesson->dials.dial[i];
+        write_scalar(lesson, dial->input,
+                     lb_term_number(&lesson->terms[dial->term], dial->knob, epoch));
+    }
     for (int i = 0; i < lesson->n_params; i++)
         memcpy(lesson->before[i]->data, lesson->param[i]->data,
                lb_tensor_bytes(lesson->param[i]));

@@ -47,6 +47,8 @@ typedef struct lb_lesson {
     int batch, classes, n_terms;
     lb_value input, labels, teacher, rate;     /* {0}: not used */
     lb_value logits, loss, term[LB_MAX_TERMS]; /* logits {0}: the losses do without */
+    const lb_term *terms;                      /* borrowed */
+    lb_dials dials;
     int n_features;
     lb_feature *feature; /* in the order of lb_taps_of_teacher */
     int n_params, n_velocities;
@@ -66,8 +68,9 @@ bool lb_lesson_listens(const lb_lesson *lesson);
 void lb_lesson_hear(lb_lesson *lesson, const float *rows);
 /* Takes over what the teacher's layers gave for the batch that it was asked last. */
 void lb_lesson_see(lb_lesson *lesson, const lb_teacher *teacher, lb_pool *pool);
-/* The input has been fed, and the teacher heard. labels: [batch]. Returns the loss. */
-double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, double rate);
+/* The input has been fed, and the teacher heard. labels: [batch]. epoch: of the stage, in
+ * fractions, for what changes with it. Returns the loss. */
+double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, double rate, double epoch);
 double lb_lesson_term(const lb_lesson *lesson, int i);
 /* Counts the labelled samples of the batch, and those that were answered right. */
 void lb_lesson_score(const lb_lesson *lesson, const int32_t *labels, int64_t *labelled,

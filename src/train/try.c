@@ -53,7 +53,7 @@ lb_code lb_train_try(const lb_train_setup *setup, lb_arena *arena, double *step_
     const lb_code code = open_trial(&t, setup, arena, err);
     for (int i = 0; code == LB_OK && i < 3; i++) {
         const double begin = lb_train_clock();
-        lb_lesson_run(&t.lesson, t.blank, 0);
+        lb_lesson_run(&t.lesson, t.blank, 0, 0);
         fastest = fmin(fastest, lb_train_clock() - begin);
     }
     if (code == LB_OK)
@@ -96,7 +96,7 @@ static lb_code one_step(trial *t, lb_error *err)
     }
     if (t->lesson.teacher.id)
         lb_lesson_hear(&t->lesson, t->said);
-    lb_lesson_run(&t->lesson, batch->label, 0);
+    lb_lesson_run(&t->lesson, batch->label, 0, 0);
     return LB_OK;
 }
 

@@ -208,6 +208,43 @@ static void every_mistake_is_told_at_once(void)
     lb_arena_free(arena);
 }
 
+/* A weight and a temperature that change, and a loss that comes later. */
+static void numbers_may_change(void)
+{
+    const char *const sets[] = {
+        "teacher={onnx: r.yaml}", "train.epochs=20",
+        "distill=[{loss: kd, weight: {warmup: 20}, temperature: {from: 8, to: 2, over: "
+        "10, "
+        "after: 1, shape: cosine}}, {loss: ce, weight: {from: 1, to: 0.5, over: 3}, "
+        "epochs: "
+        "0..5}, {loss: ce, epochs: 5..}, {loss: ce, epochs: ..7}]"};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r = NULL, *again = NULL;
+
+    CHECK_OK(load(least, sets, 3, arena, &r, &err), &err);
+    const char *const text = r ? lb_recipe_text(r, arena) : NULL;
+    CHECK(text != NULL);
+    if (text) {
+        CHECK_TEXT(text, "weight: {from: 0, to: 1, over: 20, after: 0, shape: linear}");
+        CHECK_TEXT(text, "epochs: 0..5}");
+        CHECK_OK(load(text, NULL, 0, arena, &again, &err), &err);
+    }
+    for (int i = 0; i < 2 && again; i++) {
+        const lb_term *const t = (i ? again : r)->term;
+        CHECK(t[0].weight_ramp.on && t[0].weight_ramp.from == 0);
+        CHECK(t[0].weight_ramp.to == 1 && t[0].weight_ramp.over == 20);
+        CHECK(t[0].knob_ramp[0].on && t[0].knob_ramp[0].from == 8);
+        CHECK(t[0].knob_ramp[0].to == 2 && t[0].knob_ramp[0].after == 1);
+        CHECK(t[0].knob_ramp[0].shape == LB_RAMP_COSINE);
+        CHECK(t[0].first == 0 && t[0].end == 0);
+        CHECK(t[1].weight_ramp.to == 0.5 && t[1].first == 0 && t[1].end == 5);
+        CHECK(!t[2].weight_ramp.on && t[2].first == 5 && t[2].end == 0);
+        CHECK(t[3].first == 0 && t[3].end == 7);
+    }
+    lb_arena_free(arena);
+}
+
 static void a_file_is_read(void)
 {
     lb_arena *const arena = lb_arena_new(0);
@@ -292,6 +329,19 @@ static void what_does_not_go_together_is_told(void)
         {least, "teacher=[{onnx: r.yaml}]", "a list of teachers is not supported yet"},
         {least, "distill=[]", "distill must be a list of losses"},
         {least, "distill=[{loss: ce, weight: 0}]", "the weight of every loss is 0"},
+        {least, "distill=[{loss: ce, epochs: 5}]", "are a span such as 0..5"},
+        {least, "distill=[{loss: ce, epochs: ..}]", "are a span such as 0..5"},
+        {least, "distill=[{loss: ce, epochs: 5..3}]", "must rise"},
+        {least, "distill=[{loss: ce, epochs: a..3}]", "epochs must be a whole number"},
+        {least, "distill=[{loss: ce, weight: {form: 1}}]", "did you mean 'from'?"},
+        {least, "distill=[{loss: ce, weight: {from: 1, to: 0}}]", "'over' is missing"},
+        {least, "distill=[{loss: ce, weight: {over: 3}}]", "'from' is missing"},
+        {least, "distill=[{loss: ce, weight: {warmup: 3, over: 2}}]",
+         "are the same number"},
+        {least, "distill=[{loss: ce, weight: {from: -1, over: 2}}]",
+         "from must be between 0 and"},
+        {least, "distill=[{loss: ce, label_smoothing: {from: 0, to: 0.1, over: 2}}]",
+         "label_smoothing must be one value, not a map"},
         {least, "train.schedule={cosine: {warmup: 11}}", "at most the 10 epochs, not 11"},
         {least, "train.schedule={step: {at: [5, 5]}}", "the epochs of 'at' must rise"},
         {least, "train.optimizer={sgd: {momentum: 0, nesterov: true}}",
@@ -361,6 +411,7 @@ int main(void)
     RUN(everything_said_is_kept);
     RUN(resolved_again_it_is_the_same);
     RUN(every_mistake_is_told_at_once);
+    RUN(numbers_may_change);
     RUN(a_file_is_read);
     RUN(sets_override);
     RUN(mistakes_in_sets_name_the_set);

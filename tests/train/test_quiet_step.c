@@ -197,7 +197,7 @@ static void check_layouts(const char *name, double width, int most)
     open_scene(&s, name, width, NULL);
     CHECK_OK(lb_lesson_open(&s.setup, s.student, CLASSES, s.arena, &lesson, &err), &err);
     const counts before = count_now();
-    lb_lesson_run(&lesson, labels, 0);
+    lb_lesson_run(&lesson, labels, 0, 0);
     const counts c = counts_between(before, count_now());
     for (int i = 0; i < lesson.plan->n_steps; i++) {
         const lb_step *const step = &lesson.plan->steps[i];

@@ -204,6 +204,26 @@ static void without_validation_the_last_epoch_counts(void)
     classroom_close(&c);
 }
 
+/* A second loss counts in the first epoch only: the sum that is reported says so. */
+static void a_loss_counts_in_its_epochs(void)
+{
+    classroom c;
+    lb_train_result r = {0};
+    lb_error err = {0};
+
+    classroom_open(&c, 1);
+    const lb_term two[] = {c.term, {.loss = c.term.loss, .weight = 3, .end = 1}};
+    c.setup.terms = two;
+    c.setup.n_terms = 2;
+    CHECK_OK(lb_train_run(&c.setup, c.arena, &r, &err), &err);
+    for (int i = 0; r.epoch && i < 3; i++) {
+        const double want = r.epoch[i].term[0] + (i < 1 ? 3 : 0) * r.epoch[i].term[1];
+        CHECK(r.epoch[i].term[1] > 0);
+        CHECK_NEAR(r.epoch[i].loss, want, 1e-6);
+    }
+    classroom_close(&c);
+}
+
 static void a_trial_step_changes_nothing(void)
 {
     static float before[MOST], after[MOST];
@@ -228,6 +248,7 @@ int main(void)
     RUN(a_bad_loss_stops_with_its_layer);
     RUN(wrong_setups_are_refused);
     RUN(without_validation_the_last_epoch_counts);
+    RUN(a_loss_counts_in_its_epochs);
     RUN(a_trial_step_changes_nothing);
     return DONE();
 }
