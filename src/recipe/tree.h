@@ -1,4 +1,5 @@
-/* tree.h: YAML as a plain tree with places, for the recipe reader alone.
+/* tree.h: YAML as a plain tree with places, for the recipe reader; JSON is YAML, so
+ * limbeck's own small results are read by it, too.
  *
  * Only what a recipe needs: scalars, lists and maps with scalar keys. Anchors, aliases,
  * tags and several documents are refused, so that nothing can expand or refer. Size,

@@ -55,6 +55,7 @@ lb_train_setup lb_run_train_setup(const lb_run *run)
                             .folder = run->folder,
                             .key = run->key,
                             .resume = run->options->resume,
+                            .pause = run->options->pause,
                             .watch = run->options->watch,
                             .log = run->options->log};
 }
@@ -98,12 +99,32 @@ static lb_code teach(lb_run *run, lb_error *err)
 {
     const double begin = lb_run_clock();
 
-    LB_TRY(lb_run_test_teacher(run, err));
-    LB_TRY(lb_run_open_cache(run, err));
     const lb_train_setup setup = lb_run_train_setup(run);
     lb_run_phase(run, "training");
     const lb_code code = lb_train_run(&setup, run->arena, &run->trained, err);
     run->train_wall = lb_run_clock() - begin;
+    return code;
+}
+
+/* The last epoch's weights on the test split; the best epoch's are put back. */
+static lb_code measure_last(lb_run *run, lb_error *err)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    lb_metrics last;
+
+    if (!arena)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for testing the last epoch");
+    run->last_accuracy = run->student_test.accuracy;
+    lb_code code = LB_OK;
+    if (run->trained.last) {
+        lb_train_swap(run->student, run->trained.last);
+        code = lb_evaluate(run->student, &run->recipe->student.input, run->data, LB_TEST,
+                           run->pool, run->options->kernels, NULL, arena, &last, err);
+        lb_train_swap(run->student, run->trained.last);
+        if (code == LB_OK)
+            run->last_accuracy = last.accuracy;
+    }
+    lb_arena_free(arena);
     return code;
 }
 
@@ -119,9 +140,10 @@ static lb_code measure(lb_run *run, lb_error *err)
                            &run->teacher_test, err));
         teacher = run->teacher_test.answer;
     }
-    return lb_evaluate(run->student, &r->student.input, run->data, LB_TEST, run->pool,
+    LB_TRY(lb_evaluate(run->student, &r->student.input, run->data, LB_TEST, run->pool,
                        run->options->kernels, teacher, run->arena, &run->student_test,
-                       err);
+                       err));
+    return measure_last(run, err);
 }
 
 /* The line that goes on with a run that was stopped. */
@@ -132,16 +154,27 @@ static lb_code say_how_to_resume(const lb_run *run, lb_error *err)
     char was[sizeof err->text];
 
     lb_text_init(&line, run->arena);
+    memcpy(was, err->text, sizeof was);
+    if (o->go_on)
+        return lb_raise(err, LB_ERR_STOPPED, "%s; to go on: %s", was, o->go_on);
     lb_text_add(&line, "limbeck distill %s", o->recipe);
     for (int i = 0; i < o->n_sets; i++)
         lb_text_add(&line, " --set '%s'", o->sets[i]);
     if (o->out)
         lb_text_add(&line, " --out %s", o->out);
     lb_text_add(&line, " --resume");
-    memcpy(was, err->text, sizeof was);
     if (line.failed)
         return LB_ERR_STOPPED;
     return lb_raise(err, LB_ERR_STOPPED, "%s; to go on: %s", was, line.chars);
+}
+
+/* Of a run that has not ended. */
+static lb_code report_figures(const lb_run *run, lb_run_result *out, lb_error *err)
+{
+    out->json = lb_run_result_json(run);
+    if (!out->json)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the result");
+    return LB_OK;
 }
 
 static lb_code conduct(lb_run *run, lb_run_result *out, lb_error *err)
@@ -151,13 +184,20 @@ static lb_code conduct(lb_run *run, lb_run_result *out, lb_error *err)
     out->name = run->recipe->name;
     if (run->options->dry_run)
         return dry_run(run, out, err);
+    const bool whole = !run->options->pause && !run->options->prepare_only;
     LB_TRY(lb_run_enter(run, err));
-    if (run->options->resume && (out->json = lb_run_finished(run)) != NULL) {
+    if (whole && run->options->resume && (out->json = lb_run_finished(run)) != NULL) {
         out->summary = lb_arena_text(run->arena, "'%s' had ended; nothing was left to do",
                                      run->folder);
         return LB_OK;
     }
+    LB_TRY(lb_run_test_teacher(run, err));
+    LB_TRY(lb_run_open_cache(run, err));
+    if (run->options->prepare_only)
+        return report_figures(run, out, err);
     LB_TRY(teach(run, err));
+    if (run->trained.paused)
+        return report_figures(run, out, err);
     LB_TRY(measure(run, err));
     lb_run_glance(run);
     LB_TRY(lb_run_bottle(run, err));

@@ -20,7 +20,9 @@ lb_code lb_run_place(lb_run *run, lb_error *err)
     const char *const out = run->options->out;
 
     run->folder = out ? out : lb_path_join(run->arena, "runs", run->recipe->name);
-    run->parent = run->folder ? lb_path_folder(run->arena, run->folder) : NULL;
+    run->parent = run->options->beside ? run->options->beside
+                  : run->folder        ? lb_path_folder(run->arena, run->folder)
+                                       : NULL;
     if (!run->folder || !run->parent)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the run's folder");
     return LB_OK;

@@ -33,6 +33,8 @@ static lb_code train_teacher(lb_run *run, lb_error *err)
     options.recipe = teacher->recipe;
     options.sets = NULL;
     options.n_sets = 0;
+    options.pause = 0;
+    options.prepare_only = false;
     options.out = folder;
     options.resume = true; /* a teacher that is there is not trained again */
     if (!folder)

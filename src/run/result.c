@@ -37,6 +37,19 @@ static void add_teacher(lb_json *j, const lb_run *run)
     lb_json_close(j, '}');
 }
 
+/* Of the epoch that the student was taken from. */
+static void add_validation(lb_json *j, const lb_run *run)
+{
+    const lb_train_result *const t = &run->trained;
+    const lb_epoch_report *const best =
+        t->epochs_done > 0 ? &t->epoch[t->best_epoch] : NULL;
+
+    lb_json_number(j, "validation_accuracy", best ? best->validation_accuracy : NAN);
+    lb_json_number(j, "validation_loss", best ? best->validation_loss : NAN);
+    lb_json_number(j, "last_accuracy",
+                   run->student_test.n > 0 ? run->last_accuracy : NAN);
+}
+
 static void add_student(lb_json *j, const lb_run *run)
 {
     const bool known = run->device != NULL;
@@ -44,6 +57,7 @@ static void add_student(lb_json *j, const lb_run *run)
 
     lb_json_open(j, "student", '{');
     add_network(j, run->student, &run->student_test);
+    add_validation(j, run);
     lb_json_number(j, "flash_bytes", known ? (double)e->flash_bytes : NAN);
     lb_json_number(j, "sram_bytes", known ? (double)e->sram_bytes : NAN);
     add_range(j, "latency_ms", &e->latency_ms, known);
@@ -93,6 +107,8 @@ const char *lb_run_result_json(const lb_run *run)
     add_student(&j, run);
     lb_json_null(&j, "int8");
     lb_json_number(&j, "agreement", compared ? run->student_test.agreement : NAN);
+    lb_json_int(&j, "epochs", run->trained.epochs_done);
+    lb_json_int(&j, "best_epoch", run->trained.best_epoch);
     lb_json_number(&j, "seconds", lb_run_seconds(run));
     lb_json_number(&j, "images_per_second",
                    run->trained.images_per_second > 0 ? run->trained.images_per_second

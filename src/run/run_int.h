@@ -41,6 +41,7 @@ typedef struct lb_run {
     lb_train_result trained;
     double train_wall; /* of this sitting */
     lb_metrics student_test;
+    double last_accuracy; /* of the last epoch, on the test split */
     bool has_profile;
     lb_bench profile; /* of a training step */
 

@@ -30,13 +30,29 @@ void lb_ledger_step(lb_ledger *ledger, const lb_lesson *lesson, const int32_t *l
 
 /* By validation accuracy, then the lower loss, then the earlier epoch. Without a
  * validation split every epoch is better than the one before. */
-static bool is_best(const lb_ledger *ledger, const lb_epoch_report *report)
+static bool is_better(const lb_epoch_report *report, const lb_epoch_report *than)
 {
-    if (ledger->best_epoch < 0 || isnan(report->validation_accuracy))
+    if (isnan(report->validation_accuracy))
         return true;
-    if (report->validation_accuracy != ledger->best_accuracy)
-        return report->validation_accuracy > ledger->best_accuracy;
-    return report->validation_loss < ledger->best_loss;
+    if (report->validation_accuracy != than->validation_accuracy)
+        return report->validation_accuracy > than->validation_accuracy;
+    return report->validation_loss < than->validation_loss;
+}
+
+int lb_ledger_best(const lb_ledger *ledger, int n)
+{
+    int best = 0;
+
+    for (int i = 1; i < n; i++)
+        if (is_better(&ledger->report[i], &ledger->report[best]))
+            best = i;
+    return best;
+}
+
+double lb_ledger_score(const lb_epoch_report *report)
+{
+    return isnan(report->validation_accuracy) ? report->train_accuracy
+                                              : report->validation_accuracy;
 }
 
 static void keep(lb_ledger *ledger, const lb_lesson *lesson, lb_epoch_report *report)
@@ -45,9 +61,7 @@ static void keep(lb_ledger *ledger, const lb_lesson *lesson, lb_epoch_report *re
         ledger->report[ledger->best_epoch].best = false;
     report->best = true;
     ledger->best_epoch = report->epoch;
-    ledger->best_accuracy = isnan(report->validation_accuracy)
-                                ? report->train_accuracy
-                                : report->validation_accuracy;
+    ledger->best_accuracy = lb_ledger_score(report);
     ledger->best_loss = report->validation_loss;
     for (int i = 0; i < lesson->n_params; i++)
         memcpy(ledger->best[i]->data, lesson->param[i]->data,
@@ -75,7 +89,7 @@ const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesso
     };
     for (int i = 0; i < lesson->n_terms; i++)
         report->term[i] = ledger->term_sum[i] / n;
-    if (is_best(ledger, report))
+    if (ledger->best_epoch < 0 || is_better(report, &ledger->report[ledger->best_epoch]))
         keep(ledger, lesson, report);
     ledger->n_reports = ledger->epoch + 1;
     ledger->epoch++;

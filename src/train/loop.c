@@ -27,6 +27,7 @@ typedef struct session {
     lb_loader *loader;
     float *teacher_logits;
     int batches;      /* of an epoch */
+    int end;          /* epochs to train in this sitting */
     const char *path; /* of the checkpoint, or NULL */
     double saved_at;  /* clock */
     double began_at;  /* clock, of this sitting */
@@ -170,8 +171,11 @@ static lb_code open_session(session *s, lb_error *err)
     if (!s->teacher_logits || (setup->folder && !s->path))
         return lb_raise(err, LB_ERR_MEMORY, "no memory for a batch");
     s->batches = setup->data->n[LB_TRAIN] / setup->options->batch;
+    s->end = setup->options->epochs;
+    if (setup->pause > 0 && setup->pause < s->end)
+        s->end = setup->pause;
     LB_TRY(resume(s, err));
-    if (s->ledger.epoch < setup->options->epochs)
+    if (s->ledger.epoch < s->end)
         LB_TRY(open_loader(s, err));
     s->began_at = s->saved_at = lb_train_clock();
     s->began_step = s->ledger.step;
@@ -294,7 +298,7 @@ static lb_code teach(session *s, lb_error *err)
 {
     const lb_watch *const watch = &s->setup->watch;
 
-    while (s->ledger.epoch < s->setup->options->epochs) {
+    while (s->ledger.epoch < s->end) {
         double loss = 0;
         LB_TRY(one_step(s, &loss, err));
         const bool ends = s->ledger.batch == s->batches;
@@ -304,7 +308,7 @@ static lb_code teach(session *s, lb_error *err)
         const bool stopped = watch->stop && watch->stop(watch->arg);
         if (ends || stopped || lb_train_clock() - s->saved_at > checkpoint_seconds)
             LB_TRY(save(s, err));
-        if (stopped && s->ledger.epoch < s->setup->options->epochs)
+        if (stopped && s->ledger.epoch < s->end)
             return lb_raise(err, LB_ERR_STOPPED, "stopped after step %lld of %lld",
                             (long long)s->ledger.step,
                             (long long)s->setup->options->epochs * s->batches);
@@ -313,7 +317,7 @@ static lb_code teach(session *s, lb_error *err)
 }
 
 /* The best epoch's weights go back into the student that the caller gave. */
-static void hand_back(session *s)
+static void hand_back(const session *s)
 {
     const lb_graph *const to = s->setup->student;
     int n = 0;
@@ -328,6 +332,60 @@ static void hand_back(session *s)
     }
 }
 
+void lb_train_swap(const lb_graph *student, lb_tensor *const *weights)
+{
+    int n = 0;
+
+    for (int i = 1; i < student->n_values; i++) {
+        if (student->values[i].kind != LB_VALUE_PARAM)
+            continue;
+        lb_tensor *const a = student->values[i].tensor, *const b = weights[n++];
+        for (size_t k = 0; k < a->n; k++) {
+            const double was = lb_tensor_get(a, k);
+            lb_tensor_put(a, k, lb_tensor_get(b, k));
+            lb_tensor_put(b, k, was);
+        }
+    }
+}
+
+/* The last epoch's weights, where the best epoch's are another's. */
+static lb_code keep_last(const session *s, lb_train_result *out, lb_error *err)
+{
+    const int n = s->lesson.n_params;
+
+    if (s->ledger.best_epoch == s->ledger.n_reports - 1)
+        return LB_OK;
+    out->last = LB_TAKE_ARRAY(s->arena, n, lb_tensor *);
+    if (!out->last)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the last epoch's weights");
+    for (int i = 0; i < n; i++)
+        LB_TRY(lb_tensor_copy(s->arena, s->lesson.param[i], &out->last[i], err));
+    return LB_OK;
+}
+
+static lb_code conclude(const session *s, lb_train_result *out, lb_error *err)
+{
+    const lb_ledger *const ledger = &s->ledger;
+    const double seconds = ledger->seconds;
+    const double images = (double)ledger->step * s->setup->options->batch;
+    const int best = lb_ledger_best(ledger, s->end);
+
+    *out =
+        (lb_train_result){.best_epoch = best,
+                          .epochs_done = s->end,
+                          .best_accuracy = lb_ledger_score(&ledger->report[best]),
+                          .paused = s->end<s->setup->options->epochs, .seconds = seconds,
+                                           .images_per_second = seconds> 0
+                                        ? images / seconds
+                                        : 0,
+                          .epoch = ledger->report};
+    if (out->paused)
+        return LB_OK;
+    LB_TRY(keep_last(s, out, err));
+    hand_back(s);
+    return LB_OK;
+}
+
 lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_result *out,
                      lb_error *err)
 {
@@ -336,18 +394,8 @@ lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_resu
 
     if (code == LB_OK)
         code = teach(&s, err);
-    if (code == LB_OK) {
-        const double steps = (double)s.ledger.step, seconds = s.ledger.seconds;
-        hand_back(&s);
-        *out = (lb_train_result){.best_epoch = s.ledger.best_epoch,
-                                 .epochs_done = s.ledger.n_reports,
-                                 .best_accuracy = s.ledger.best_accuracy,
-                                 .seconds = seconds,
-                                 .images_per_second =
-                                     seconds > 0 ? steps * setup->options->batch / seconds
-                                                 : 0,
-                                 .epoch = s.ledger.report};
-    }
+    if (code == LB_OK)
+        code = conclude(&s, out, err);
     close_session(&s);
     return code;
 }

@@ -91,6 +91,8 @@ typedef struct lb_train_setup {
     const char *folder; /* of the run: checkpoints lie there; NULL: none are written */
     const char *key; /* what the run is, by content: a checkpoint of another is refused */
     bool resume;
+    int pause; /* epochs to train now, a checkpoint ends them; 0: all. The schedule stays
+                  that of all epochs. */
     lb_watch watch;
     lb_log log;
 } lb_train_setup;
@@ -98,6 +100,10 @@ typedef struct lb_train_setup {
 typedef struct lb_train_result {
     int best_epoch, epochs_done;
     double best_accuracy; /* on the validation split; of the last epoch without one */
+    bool paused;          /* `pause` came before the last epoch: the figures are those of
+                             the epochs before it, the weights are in the checkpoint alone */
+    lb_tensor **last; /* the last epoch's weights, in the order of the student's params;
+                         NULL: the last epoch is the best, or the run is paused */
     double seconds, images_per_second;
     lb_epoch_report *epoch; /* [epochs_done], in the arena */
 } lb_train_result;
@@ -106,6 +112,10 @@ typedef struct lb_train_result {
  * checkpoint has been written. */
 lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_result *out,
                      lb_error *err) LB_MUST_USE;
+
+/* Exchanges the student's weights with those of lb_train_result.last; twice restores
+ * both. */
+void lb_train_swap(const lb_graph *student, lb_tensor *const *weights);
 
 /* Seconds of one step, measured over a few on blank samples without a teacher's work; for
  * a dry run. Nothing is changed or written. */

@@ -115,6 +115,10 @@ lb_code lb_ledger_init(lb_ledger *ledger, const lb_lesson *lesson, int epochs,
                        lb_arena *arena, lb_error *err) LB_MUST_USE;
 void lb_ledger_step(lb_ledger *ledger, const lb_lesson *lesson, const int32_t *labels,
                     double loss);
+/* The best of the first n epochs, n > 0. */
+int lb_ledger_best(const lb_ledger *ledger, int n);
+/* What an epoch is judged by: validation accuracy; without that split, the training's. */
+double lb_ledger_score(const lb_epoch_report *report);
 /* Closes the epoch; validation may be NULL. Keeps the weights if they are the best. */
 const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesson,
                                        double rate, const lb_metrics *validation);

@@ -71,6 +71,51 @@ static void the_cache_changes_nothing(void)
     lb_arena_free(o.arena);
 }
 
+static outcome sit(const char *out, int epochs, bool prepare)
+{
+    const lb_run_options options = {.recipe = "student.yaml",
+                                    .out = out,
+                                    .resume = true,
+                                    .threads = 2,
+                                    .beside = "runs",
+                                    .pause = epochs,
+                                    .prepare_only = prepare};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    return o;
+}
+
+/* Prepared, paused, ended: the bytes are those of a run in one sitting, and what the
+ * JSON says is read back. */
+static void a_paused_run_goes_on(void)
+{
+    lb_run_figures f;
+    outcome o = sit("kept/paused", 0, true);
+
+    CHECK_OK(o.code, &o.err);
+    CHECK(!lb_file_exists("kept/paused/checkpoint.lbk"));
+    lb_arena_free(o.arena);
+    o = sit("kept/paused", 1, false);
+    CHECK_OK(o.code, &o.err);
+    CHECK(!lb_file_exists("kept/paused/student.onnx"));
+    CHECK_OK(lb_run_figures_read(o.result.json, o.arena, &f, &o.err), &o.err);
+    CHECK(f.epochs == 1 && f.best_epoch == 0 && isnan(f.accuracy));
+    CHECK(f.validation_accuracy > 0 && f.validation_accuracy <= 1);
+    lb_arena_free(o.arena);
+    o = sit("kept/paused", 0, false);
+    CHECK_OK(o.code, &o.err);
+    CHECK_OK(lb_run_figures_read(o.result.json, o.arena, &f, &o.err), &o.err);
+    CHECK(f.epochs == 2 && f.accuracy > 0 && f.last_accuracy > 0);
+    CHECK(f.teacher_accuracy > 0.3 && f.parameters > 100 && isnan(f.flash_bytes));
+    const lb_bytes first = contents(o.arena, "again/student.onnx");
+    const lb_bytes second = contents(o.arena, "kept/paused/student.onnx");
+    CHECK(first.size > 0 && first.size == second.size &&
+          memcmp(first.data, second.data, first.size) == 0);
+    CHECK(!lb_file_exists("kept/teacher") && !lb_file_exists("kept/.cache"));
+    lb_arena_free(o.arena);
+}
+
 static void runs_are_not_mixed(void)
 {
     outcome o = run("student.yaml", NULL, false, "train.epochs=3");
@@ -199,6 +244,7 @@ int main(void)
     RUN(a_run_leaves_what_it_promises);
     RUN(the_resolved_recipe_runs_again);
     RUN(the_cache_changes_nothing);
+    RUN(a_paused_run_goes_on);
     RUN(runs_are_not_mixed);
     RUN(a_lost_export_is_made_good);
     RUN(a_teacher_that_guesses_is_refused);

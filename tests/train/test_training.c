@@ -224,6 +224,94 @@ static void a_loss_counts_in_its_epochs(void)
     classroom_close(&c);
 }
 
+/* Validation labels that are wrong: the better it learns, the worse it is judged. */
+static void be_misjudged(classroom *c)
+{
+    int32_t *const label = LB_TAKE_ARRAY(c->arena, c->data->content.train.n, int32_t);
+
+    for (int i = 0; i < c->data->content.train.n; i++) {
+        const int32_t is = c->data->content.train.label[i];
+        label[i] = i < ROOM_TRAIN ? is : (is + 1) % ROOM_CLASSES;
+    }
+    c->data->content.train.label = label;
+    c->options.epochs = 6;
+    c->options.sgd.lr = 0.1;
+}
+
+static void the_last_epoch_is_kept_beside_the_best(void)
+{
+    static float best[MOST], last[MOST], again[MOST], plain[MOST];
+    lb_train_result r = {0};
+    lb_error err = {0};
+    classroom c;
+
+    classroom_open(&c, 1);
+    be_misjudged(&c);
+    CHECK_OK(lb_train_run(&c.setup, c.arena, &r, &err), &err);
+    CHECK(r.best_epoch < 5 && r.last && !r.paused);
+    classroom_weights(&c, best, MOST);
+    if (r.last) {
+        lb_train_swap(c.student, r.last);
+        classroom_weights(&c, last, MOST);
+        lb_train_swap(c.student, r.last);
+    }
+    classroom_weights(&c, again, MOST);
+    CHECK(memcmp(best, again, sizeof best) == 0);
+    CHECK(memcmp(best, last, sizeof best) != 0);
+    classroom_close(&c);
+    /* without a validation split the last epoch is what comes out */
+    classroom_open(&c, 1);
+    be_misjudged(&c);
+    c.data->n[LB_VALIDATION] = 0;
+    CHECK_OK(lb_train_run(&c.setup, c.arena, &r, &err), &err);
+    CHECK(!r.last);
+    classroom_weights(&c, plain, MOST);
+    CHECK(memcmp(last, plain, sizeof last) == 0);
+    classroom_close(&c);
+}
+
+/* A sitting of at most `pause` epochs. */
+static lb_train_result sit_until(const char *folder, int pause, float *weights)
+{
+    lb_train_result r = {0}, figures;
+    lb_error err = {0};
+    classroom c;
+
+    classroom_open(&c, 1);
+    c.setup.folder = folder;
+    c.setup.resume = true;
+    c.setup.pause = pause;
+    CHECK_OK(lb_train_run(&c.setup, c.arena, &r, &err), &err);
+    classroom_weights(&c, weights, MOST);
+    figures = r;
+    figures.epoch = NULL;
+    figures.last = NULL;
+    classroom_close(&c);
+    return figures;
+}
+
+static void a_pause_does_not_change_a_bit(void)
+{
+    static float want[MOST], have[MOST];
+    char folder[] = "/tmp/limbeck-test-XXXXXX";
+
+    CHECK(mkdtemp(folder) != NULL);
+    CHECK(!sit_until(folder, 0, want).paused);
+    forget(folder);
+    const lb_train_result first = sit_until(folder, 1, have);
+    CHECK(first.paused && first.epochs_done == 1 && first.best_epoch == 0);
+    const lb_train_result second = sit_until(folder, 2, have);
+    CHECK(second.paused && second.epochs_done == 2);
+    CHECK(!sit_until(folder, 3, have).paused);
+    CHECK(memcmp(want, have, sizeof want) == 0);
+    /* what was found at a pause is found again from any later state */
+    const lb_train_result late = sit_until(folder, 1, have);
+    CHECK(late.paused && late.epochs_done == 1 && late.best_epoch == 0);
+    CHECK(late.best_accuracy == first.best_accuracy);
+    forget(folder);
+    rmdir(folder);
+}
+
 static void a_trial_step_changes_nothing(void)
 {
     static float before[MOST], after[MOST];
@@ -249,6 +337,8 @@ int main(void)
     RUN(wrong_setups_are_refused);
     RUN(without_validation_the_last_epoch_counts);
     RUN(a_loss_counts_in_its_epochs);
+    RUN(the_last_epoch_is_kept_beside_the_best);
+    RUN(a_pause_does_not_change_a_bit);
     RUN(a_trial_step_changes_nothing);
     return DONE();
 }
