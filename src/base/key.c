@@ -52,6 +52,7 @@ static const char *kind_of(lb_key_type type)
     case LB_KEY_TEXT:
     case LB_KEY_PATH:
     case LB_KEY_CHOICE:
+    case LB_KEY_WORD:
         break;
     }
     return "text";
@@ -148,6 +149,15 @@ static lb_code parse_choice(const lb_key *key, const char *text, int *out, lb_er
                     near ? "'?" : "");
 }
 
+static lb_code parse_word(const lb_key *key, const char *text, double *out, lb_error *err)
+{
+    int index = 0;
+
+    LB_TRY(parse_choice(key, text, &index, err));
+    *out = index;
+    return LB_OK;
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -242,6 +252,8 @@ lb_code lb_key_set(const lb_key *key, void *options, const char *text, lb_arena 
         return parse_text(key, text, arena, field, err);
     case LB_KEY_CHOICE:
         return parse_choice(key, text, field, err);
+    case LB_KEY_WORD:
+        return parse_word(key, text, field, err);
     case LB_KEY_FLOAT:
     case LB_KEY_BYTES:
     case LB_KEY_SECONDS:
@@ -313,6 +325,8 @@ const char *lb_key_text(const lb_key *key, const void *options, lb_arena *arena)
     }
     case LB_KEY_CHOICE:
         return lb_arena_copy_text(arena, key->choices[*(const int *)field]);
+    case LB_KEY_WORD:
+        return lb_arena_copy_text(arena, key->choices[(int)*(const double *)field]);
     case LB_KEY_BYTES:
     case LB_KEY_SECONDS:
     case LB_KEY_JOULES:

@@ -16,6 +16,7 @@ typedef enum lb_key_type {
     LB_KEY_TEXT,     /* const char *; lives in the arena */
     LB_KEY_PATH,     /* const char *; relative paths are taken from the recipe's folder */
     LB_KEY_CHOICE,   /* int: the index in `choices` */
+    LB_KEY_WORD,     /* double: the index in `choices`, where numbers stand, too */
     LB_KEY_BYTES,    /* double: 64K, 2M, 1000 */
     LB_KEY_SECONDS,  /* double: 50ms, 2s, 300us */
     LB_KEY_JOULES,   /* double: 2mJ, 40uJ */
@@ -35,7 +36,7 @@ typedef struct lb_key {
     double min, max;   /* of numbers; both 0: no range */
     const char *usual; /* default in the recipe's spelling; NULL: must be given; "": may
                           be left out, the field stays zero */
-    const char *const *choices; /* of LB_KEY_CHOICE; ends with NULL */
+    const char *const *choices; /* of LB_KEY_CHOICE, LB_KEY_WORD; ends with NULL */
     const char *help;           /* one line */
 } lb_key;
 

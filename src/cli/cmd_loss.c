@@ -27,7 +27,7 @@ static const lb_option options[] = {
 typedef struct job {
     lb_arena *arena;
     const lb_loss *loss;
-    double knobs[LB_MAX_KNOBS];
+    lb_term term;
     lb_tensor *student[MOST_ARRAYS], *teacher[MOST_ARRAYS], *labels;
     int n_student, n_teacher, n;
     lb_graph *graph;
@@ -59,6 +59,7 @@ static lb_code set_knob(job *j, const char *word, lb_error *err)
 {
     const char *names[LB_MAX_KNOBS];
     const char *const equals = strchr(word, '=');
+    lb_key key;
     int n = 0;
 
     if (!equals)
@@ -68,15 +69,10 @@ static lb_code set_knob(job *j, const char *word, lb_error *err)
     const char *const name = lb_arena_copy_chars(j->arena, word, (size_t)(equals - word));
     if (!name)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the settings");
-    for (const lb_knob *k = j->loss->knobs; k && k->name && n < LB_MAX_KNOBS; k++, n++) {
-        const lb_key key = {.name = k->name,
-                            .type = LB_KEY_FLOAT,
-                            .offset = (size_t)n * sizeof(double),
-                            .min = k->min,
-                            .max = k->max};
-        names[n] = k->name;
-        if (strcmp(k->name, name) == 0)
-            return lb_key_set(&key, j->knobs, equals + 1, j->arena, err);
+    for (; n < LB_MAX_KNOBS && lb_knob_key(j->loss, n, &key); n++) {
+        names[n] = key.name;
+        if (strcmp(key.name, name) == 0)
+            return lb_key_set(&key, &j->term, equals + 1, j->arena, err);
     }
     const char *const near = lb_nearest(name, names, n);
     return lb_raise(err, LB_ERR_INPUT, "loss '%s' has no setting '%.60s'%s%s%s",
@@ -158,11 +154,9 @@ static lb_code load_all(const lb_args *args, job *j, lb_error *err)
     const char *sets[LB_MAX_KNOBS * 4];
     const char *const labels = lb_arg(args, "labels");
     const int n_sets = lb_args_many(args, "set", sets, LB_MAX_KNOBS * 4);
-    int n = 0;
 
     LB_TRY(find_loss(args->word[0], j, err));
-    for (const lb_knob *k = j->loss->knobs; k && k->name && n < LB_MAX_KNOBS; k++)
-        j->knobs[n++] = k->usual;
+    j->term = lb_term_usual(j->loss, 1);
     for (int i = 0; i < n_sets; i++)
         LB_TRY(set_knob(j, sets[i], err));
     LB_TRY(load_arrays(args, "student", j, j->student, &j->n_student, err));
@@ -204,9 +198,8 @@ static lb_code build(job *j, lb_error *err)
         .n_hints = hints ? j->n_student : 0,
         .labels = j->label_value,
         .batch = j->n,
-        .knobs = j->knobs,
     };
-    j->value = j->loss->build(&b, &in);
+    lb_terms_build(&b, &j->term, 1, &in, &j->value);
     lb_autodiff(&b, &lb_op_verbs, j->value, &j->pair[0].student, 1, &j->grad);
     lb_output(&b, j->value);
     if (j->grad.id)
@@ -261,8 +254,6 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
     j->arena = arena;
     LB_TRY(load_all(args, j, err));
     lb_code code = build(j, err);
-    if (code != LB_OK)
-        code = lb_within(err, "loss '%s'", j->loss->name);
     if (code == LB_OK)
         code = lb_pool_new(args->threads, &pool, err);
     if (code == LB_OK)

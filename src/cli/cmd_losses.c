@@ -6,6 +6,37 @@
 
 static const lb_option options[] = {{0}};
 
+static void print_knob_json(lb_json *json, const lb_knob *k)
+{
+    lb_json_open(json, NULL, '{');
+    lb_json_text(json, "name", k->name);
+    lb_json_text(json, "help", k->help);
+    if (k->words) {
+        lb_json_text(json, "usual", k->words[(int)k->usual]);
+        lb_json_open(json, "words", '[');
+        for (int i = 0; k->words[i]; i++)
+            lb_json_text(json, NULL, k->words[i]);
+        lb_json_close(json, ']');
+    } else {
+        lb_json_number(json, "usual", k->usual);
+        lb_json_number(json, "min", k->min);
+        lb_json_number(json, "max", k->max);
+    }
+    lb_json_close(json, '}');
+}
+
+static void print_knob(const lb_knob *k)
+{
+    printf("  %-20s %s", k->name, k->help);
+    if (!k->words) {
+        printf("; usually %g\n", k->usual);
+        return;
+    }
+    for (int i = 0; k->words[i]; i++)
+        printf("%s%s", i == 0 ? ": " : k->words[i + 1] ? ", " : " or ", k->words[i]);
+    printf("; usually %s\n", k->words[(int)k->usual]);
+}
+
 static void print_json(lb_json *json, const lb_loss *loss)
 {
     lb_json_open(json, NULL, '{');
@@ -13,15 +44,8 @@ static void print_json(lb_json *json, const lb_loss *loss)
     lb_json_text(json, "help", loss->help);
     lb_json_text(json, "source", loss->source);
     lb_json_open(json, "knobs", '[');
-    for (const lb_knob *k = loss->knobs; k && k->name; k++) {
-        lb_json_open(json, NULL, '{');
-        lb_json_text(json, "name", k->name);
-        lb_json_text(json, "help", k->help);
-        lb_json_number(json, "usual", k->usual);
-        lb_json_number(json, "min", k->min);
-        lb_json_number(json, "max", k->max);
-        lb_json_close(json, '}');
-    }
+    for (int i = 0; lb_loss_knob(loss, i); i++)
+        print_knob_json(json, lb_loss_knob(loss, i));
     lb_json_close(json, ']');
     lb_json_close(json, '}');
 }
@@ -29,8 +53,8 @@ static void print_json(lb_json *json, const lb_loss *loss)
 static void print_text(const lb_loss *loss)
 {
     printf("%-12s %s\n", loss->name, loss->help);
-    for (const lb_knob *k = loss->knobs; k && k->name; k++)
-        printf("  %-16s %s; usually %g\n", k->name, k->help, k->usual);
+    for (int i = 0; lb_loss_knob(loss, i); i++)
+        print_knob(lb_loss_knob(loss, i));
 }
 
 static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)

@@ -1,6 +1,7 @@
 /* loss.c: the table of losses, and the sum of a recipe's terms. */
 #include "distill/loss.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,12 +16,47 @@ const lb_loss *const lb_losses[] = {
     NULL,
 };
 
+const char *const lb_no_yes[] = {"false", "true", NULL};
+
 const lb_loss *lb_loss_find(const char *name)
 {
     for (const lb_loss *const *loss = lb_losses; *loss; loss++)
         if (strcmp((*loss)->name, name) == 0)
             return *loss;
     return NULL;
+}
+
+const lb_knob *lb_loss_knob(const lb_loss *loss, int i)
+{
+    for (int k = 0; loss->knobs && loss->knobs[k].name; k++)
+        if (k == i)
+            return &loss->knobs[k];
+    return NULL;
+}
+
+lb_term lb_term_usual(const lb_loss *loss, double weight)
+{
+    lb_term term = {.loss = loss, .weight = weight};
+
+    for (int i = 0; lb_loss_knob(loss, i); i++)
+        term.knobs[i] = lb_loss_knob(loss, i)->usual;
+    return term;
+}
+
+bool lb_knob_key(const lb_loss *loss, int i, lb_key *out)
+{
+    const lb_knob *const knob = lb_loss_knob(loss, i);
+
+    if (!knob)
+        return false;
+    *out = (lb_key){.name = knob->name,
+                    .type = knob->words ? LB_KEY_WORD : LB_KEY_FLOAT,
+                    .offset = offsetof(lb_term, knobs) + (size_t)i * sizeof(double),
+                    .min = knob->min,
+                    .max = knob->max,
+                    .choices = knob->words,
+                    .help = knob->help};
+    return true;
 }
 
 /* What the loss needs must be there before it builds anything. */
@@ -100,8 +136,9 @@ static lb_value add_dial(lb_builder *b, const lb_loss_in *in, const lb_term *ter
                              "loss '%s' has a number that changes while training goes "
                              "on, which nothing turns here",
                              term->loss->name);
-    const lb_value v = lb_input(b, knob < 0 ? "weight" : term->loss->knobs[knob].name,
-                                lb_type_of(b, like).dtype, &scalar);
+    const lb_value v =
+        lb_input(b, knob < 0 ? "weight" : lb_loss_knob(term->loss, knob)->name,
+                 lb_type_of(b, like).dtype, &scalar);
     in->dials->dial[in->dials->n++] = (lb_dial){v, number, knob};
     return v;
 }
@@ -110,22 +147,25 @@ static lb_value add_dial(lb_builder *b, const lb_loss_in *in, const lb_term *ter
 static lb_value build_term(lb_builder *b, const lb_loss_in *in, const lb_term *term,
                            int number, int *next_pair)
 {
-    const lb_knob *const knobs = term->loss->knobs;
+    const lb_loss *const loss = term->loss;
+    char why[LB_REFUSAL_TEXT] = "";
     lb_value live[LB_MAX_KNOBS] = {{0}};
     lb_pair pairs[LB_MAX_PAIRS];
     lb_loss_in own = *in;
     char scope[64];
 
-    snprintf(scope, sizeof scope, "%s%d", term->loss->name, number + 1);
+    snprintf(scope, sizeof scope, "%s%d", loss->name, number + 1);
     own.scope = scope;
     own.knobs = term->knobs;
     own.live = live;
     take_pairs(b, term, next_pair, &own, pairs);
-    if (!is_fed(b, term->loss, &own))
+    if (!is_fed(b, loss, &own))
         return (lb_value){0};
-    for (int k = 0; knobs && k < LB_MAX_KNOBS && knobs[k].name; k++)
+    if (loss->refuse && loss->refuse(b, &own, why))
+        return lb_build_fail(b, LB_ERR_INPUT, "loss '%s': %s", loss->name, why);
+    for (int k = 0; lb_loss_knob(loss, k); k++)
         live[k] = add_dial(b, in, term, number, k);
-    return term->loss->build(b, &own);
+    return loss->build(b, &own);
 }
 
 lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_loss_in *in,

@@ -23,7 +23,7 @@ struct lb_pair {
     lb_value student, teacher;
 };
 
-enum { LB_MAX_KNOBS = 8, LB_MAX_TERMS = 16 };
+enum { LB_MAX_KNOBS = 12, LB_MAX_TERMS = 16, LB_REFUSAL_TEXT = 320 };
 
 /* A number of a term that changes while training goes on: a scalar input of the training
  * graph, written before each step. */
@@ -75,12 +75,17 @@ typedef struct lb_init {
 lb_value lb_loss_param(lb_builder *b, const lb_loss_in *in, const char *name,
                        const lb_shape *shape, lb_init init);
 
-/* A number that a recipe may set, as in `temperature: 4`. */
+/* A number that a recipe may set, as in `temperature: 4`; or one of a few words, as in
+ * `form: published`, whose value is then the word's index. */
 typedef struct lb_knob {
     const char *name, *help;
-    double usual, min, max;
+    double usual, min, max; /* min and max: of numbers */
     bool ramps; /* may change while training goes on: build() reads it by lb_by_knob */
+    const char *const *words; /* ends with NULL; NULL for a number */
 } lb_knob;
+
+/* The words of a switch: false, true. */
+extern const char *const lb_no_yes[];
 
 typedef struct lb_loss {
     const char *name; /* as recipes spell it */
@@ -90,6 +95,13 @@ typedef struct lb_loss {
     lb_match match;    /* of losses with hints: what both sides must have in common */
     lb_auto automatic; /* of losses with hints: the layers they look at by themselves */
     const lb_knob *knobs; /* ends with a row without a name, or NULL */
+    int min_batch; /* of a loss that compares samples: recipes with fewer in a batch are
+                      refused (`limbeck loss` is not); 0: any */
+    const char *instead; /* with min_batch: what to use then, as in "'kd' or 'at'" */
+    /* NULL, or: whether the loss cannot work on these shapes (the knobs are set); then
+     * the reason and a substitute are in `why`: "with two classes ...; use 'kd'". Only
+     * questions are put to the builder. */
+    bool (*refuse)(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSAL_TEXT]);
     lb_value (*build)(lb_builder *b, const lb_loss_in *in); /* a scalar */
 } lb_loss;
 
@@ -98,6 +110,9 @@ const lb_loss *lb_loss_find(const char *name);
 
 /* Every loss, in the table's order; ends with NULL. */
 extern const lb_loss *const lb_losses[];
+
+/* Row i of a loss's knobs; NULL behind the last. */
+const lb_knob *lb_loss_knob(const lb_loss *loss, int i);
 
 /* x times the knob to a power of -1, 1 or 2, whether the knob is constant or not. */
 lb_value lb_by_knob(lb_builder *b, const lb_loss_in *in, lb_value x, int knob, int power);
@@ -113,6 +128,12 @@ struct lb_term {
     lb_taps taps;                                 /* of losses with hints */
 };
 
+/* A term with every knob at its usual value. */
+lb_term lb_term_usual(const lb_loss *loss, double weight);
+
+/* The row of knob i as a setting of an lb_term; false behind the last. */
+bool lb_knob_key(const lb_loss *loss, int i, lb_key *out);
+
 /* What a term's weight or knob (-1: the weight) is at that time, in epochs; a weight is 0
  * outside the term's epochs. */
 double lb_term_number(const lb_term *term, int knob, double epoch);
@@ -120,7 +141,8 @@ double lb_term_number(const lb_term *term, int knob, double epoch);
 /* The weighted sum of the terms; each term's own value (unweighted) into value[i].
  * in->hints: the pairs of all terms that have taps, one after the other, as tapped; each
  * such term sees its own, behind their adapters. Terms without taps see them all. What
- * changes while training goes on becomes an input, listed in in->dials. */
+ * changes while training goes on becomes an input, listed in in->dials. A loss that
+ * refuses, or lacks what it needs, is the builder's error. */
 lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_loss_in *in,
                         lb_value *value);
 

@@ -7,8 +7,6 @@
 
 #include "distill/loss.h"
 
-enum { LB_REFUSAL_TEXT = 320 };
-
 /* Refusals: true if some pair is not as asked, the reason in `why`. */
 typedef bool (*lb_pair_check)(const lb_builder *b, const lb_pair *pair,
                               char why[LB_REFUSAL_TEXT]);

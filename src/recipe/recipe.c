@@ -66,8 +66,8 @@ static void read_root(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     lb_read_teacher(r, root, recipe);
     lb_read_student(r, root, recipe);
     lb_read_device(r, root, recipe);
-    lb_read_terms(r, root, recipe);
     lb_read_train(r, root, recipe);
+    lb_read_terms(r, root, recipe); /* some losses ask for a batch of some size */
     lb_read_exports(r, root, recipe);
 }
 

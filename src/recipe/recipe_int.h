@@ -14,11 +14,6 @@ extern const lb_key lb_weight_key;                          /* into lb_term */
 
 extern const lb_key lb_first_key, lb_end_key; /* of a term's epochs */
 
-/* The row of a loss's knob i, into lb_term. */
-lb_key lb_knob_key(const lb_loss *loss, int i);
-/* How many knobs a loss has. */
-int lb_knob_count(const lb_loss *loss);
-
 /* recipe_taps.c: the layers of a term, `teacher` and `student`. */
 void lb_read_taps(lb_reader *r, const lb_tree *item, lb_term *term);
 

@@ -107,27 +107,6 @@ const lb_key lb_end_key = {.name = "epochs",
 const lb_export_name lb_export_names[] = {
     {"onnx", LB_EXPORT_ONNX}, {"c", LB_EXPORT_C}, {"report", LB_EXPORT_REPORT}, {0}};
 
-lb_key lb_knob_key(const lb_loss *loss, int i)
-{
-    const lb_knob *const knob = &loss->knobs[i];
-
-    return (lb_key){.name = knob->name,
-                    .type = LB_KEY_FLOAT,
-                    .offset = offsetof(lb_term, knobs) + (size_t)i * sizeof(double),
-                    .min = knob->min,
-                    .max = knob->max,
-                    .help = knob->help};
-}
-
-int lb_knob_count(const lb_loss *loss)
-{
-    int n = 0;
-
-    while (loss->knobs && n < LB_MAX_KNOBS && loss->knobs[n].name)
-        n++;
-    return n;
-}
-
 typedef void row_hook(void *arg, const char *full_name, const lb_key *key);
 
 static void tell(row_hook *row, void *arg, const char *prefix, const lb_key *key)

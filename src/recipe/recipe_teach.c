@@ -9,23 +9,16 @@
 
 enum { MOST_NAMES = 128 };
 
-/* The rows of a loss: its weight and its knobs. */
+/* The rows of a loss: its weight and its knobs. Those have their usual values already:
+ * they may be left out. */
 static void loss_keys(const lb_loss *loss, lb_key keys[LB_MAX_KNOBS + 2])
 {
-    const int n = lb_knob_count(loss);
+    int n = 1;
 
     keys[0] = lb_weight_key;
-    for (int i = 0; i < n; i++)
-        keys[1 + i] = lb_knob_key(loss, i);
-    keys[1 + n] = (lb_key){0};
-}
-
-static void set_usual_knobs(lb_term *term)
-{
-    const int n = lb_knob_count(term->loss);
-
-    for (int i = 0; i < n; i++)
-        term->knobs[i] = term->loss->knobs[i].usual;
+    while (n <= LB_MAX_KNOBS && lb_knob_key(loss, n - 1, &keys[n]))
+        keys[n++].usual = "";
+    keys[n] = (lb_key){0};
 }
 
 static const lb_loss *find_loss(lb_reader *r, const lb_tree *item)
@@ -77,13 +70,13 @@ static void read_ramps(lb_reader *r, const lb_tree *item, lb_key *keys,
         forms++;
     for (int i = 0; keys[i].name; i++) {
         const lb_tree *const value = lb_tree_find(item, keys[i].name);
-        const bool ramps = i == 0 || term->loss->knobs[i - 1].ramps;
+        const bool ramps = i == 0 || lb_loss_knob(term->loss, i - 1)->ramps;
         if (!ramps || !value || value->kind != LB_TREE_MAP) {
             keys[kept++] = keys[i];
             continue;
         }
         lb_ramp *const ramp = i == 0 ? &term->weight_ramp : &term->knob_ramp[i - 1];
-        const double usual = i == 0 ? 1 : term->loss->knobs[i - 1].usual;
+        const double usual = i == 0 ? 1 : lb_loss_knob(term->loss, i - 1)->usual;
         lb_read_ramp(r, value, &keys[i], usual, ramp);
         if (i == 0)
             term->weight = ramp->to;
@@ -94,13 +87,22 @@ static void read_ramps(lb_reader *r, const lb_tree *item, lb_key *keys,
     keys[kept] = (lb_key){0};
 }
 
+/* Some losses compare the samples of a batch with each other. */
+static void check_batch(lb_reader *r, const lb_tree *at, const lb_loss *loss,
+                        const lb_recipe *recipe)
+{
+    if (recipe->train.batch > 0 && recipe->train.batch < loss->min_batch)
+        lb_tree_complain(&r->findings, at,
+                         "loss '%s' compares the samples of a batch, and %d are too few "
+                         "for it; set train.batch to %d or more, or use %s",
+                         loss->name, recipe->train.batch, loss->min_batch, loss->instead);
+}
+
 static void read_term(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
 {
-    static const char *const later[] = {"form", "label_smoothing", "standardise", NULL};
     const char *forms[LB_MAX_KNOBS + 8] = {"loss", "epochs", "teacher", "student",
                                            "adapter"};
     lb_key keys[LB_MAX_KNOBS + 2];
-    lb_term term = {0};
 
     if (item->kind != LB_TREE_MAP) {
         lb_tree_complain(
@@ -108,23 +110,20 @@ static void read_term(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
             "a line of 'distill' must be a map, as in {loss: kd, weight: 1}");
         return;
     }
-    term.loss = find_loss(r, item);
-    if (!term.loss)
+    const lb_loss *const loss = find_loss(r, item);
+    if (!loss)
         return;
-    set_usual_knobs(&term);
-    loss_keys(term.loss, keys);
-    /* knobs have their usual values already: without a usual text they would be missing
-     */
-    for (int i = 1; keys[i].name; i++)
-        keys[i].usual = "";
+    lb_term term = lb_term_usual(loss, 0);
+    loss_keys(loss, keys);
     read_ramps(r, item, keys, forms, &term);
     const lb_section sections[] = {{keys, &term}, {lb_taps_keys, &term.taps}};
-    const int n_sections = term.loss->needs & LB_NEEDS_HINTS ? 2 : 1;
-    lb_read_map(r, item, item, term.loss->name, sections, n_sections, forms, later);
+    const int n_sections = loss->needs & LB_NEEDS_HINTS ? 2 : 1;
+    lb_read_map(r, item, item, loss->name, sections, n_sections, forms, NULL);
     lb_read_taps(r, item, &term);
     if (lb_tree_find(item, "epochs"))
         lb_read_epochs(r, lb_tree_find(item, "epochs"), &term);
     check_needs(r, lb_tree_find(item, "loss"), term.loss, recipe);
+    check_batch(r, lb_tree_find(item, "loss"), loss, recipe);
     if (recipe->n_terms < LB_MAX_TERMS)
         recipe->term[recipe->n_terms++] = term;
 }
@@ -132,13 +131,12 @@ static void read_term(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
 static void add_usual_term(lb_reader *r, const lb_tree *root, lb_recipe *recipe,
                            const char *name, double weight)
 {
-    lb_term term = {.loss = lb_loss_find(name), .weight = weight};
+    const lb_loss *const loss = lb_loss_find(name);
 
-    if (!term.loss)
+    if (!loss)
         return;
-    set_usual_knobs(&term);
-    check_needs(r, root, term.loss, recipe);
-    recipe->term[recipe->n_terms++] = term;
+    check_needs(r, root, loss, recipe);
+    recipe->term[recipe->n_terms++] = lb_term_usual(loss, weight);
 }
 
 void lb_read_terms(lb_reader *r, const lb_tree *root, lb_recipe *recipe)

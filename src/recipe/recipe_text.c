@@ -81,6 +81,7 @@ static bool is_left_out(const lb_key *key, const void *options)
         return key->usual && !*key->usual && !(*(const double *)field > 0);
     case LB_KEY_BOOL:
     case LB_KEY_CHOICE:
+    case LB_KEY_WORD:
     case LB_KEY_UNSIGNED:
         break;
     }
@@ -241,16 +242,14 @@ static void print_terms(printer *p, const lb_recipe *recipe)
     lb_text_add(&p->text, "distill:\n");
     for (int i = 0; i < recipe->n_terms; i++) {
         const lb_term *const term = &recipe->term[i];
-        const int n = lb_knob_count(term->loss);
+        lb_key key;
         lb_text_add(&p->text, "  - ");
         begin_inline(p);
         print_name(p, "loss");
         print_word(p, term->loss->name);
         print_number(p, &lb_weight_key, term, &term->weight_ramp);
-        for (int k = 0; k < n; k++) {
-            const lb_key key = lb_knob_key(term->loss, k);
+        for (int k = 0; lb_knob_key(term->loss, k, &key); k++)
             print_number(p, &key, term, &term->knob_ramp[k]);
-        }
         if (term->loss->needs & LB_NEEDS_HINTS)
             print_taps(p, &term->taps);
         print_epochs(p, term);

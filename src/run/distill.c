@@ -70,23 +70,31 @@ lb_code lb_run_prepare(lb_run *run, lb_error *err)
     return lb_run_find_taps(run, err);
 }
 
+/* A teacher that is trained first has no layers yet. */
+static bool knows_layers(const lb_run *run)
+{
+    return !lb_run_looks_inside(run) || run->teacher_file;
+}
+
 /* Everything that can be known before the first step. */
 static lb_code prepare(lb_run *run, lb_error *err)
 {
     LB_TRY(lb_run_prepare(run, err));
     LB_TRY(lb_run_weigh(run, err));
+    if (knows_layers(run)) {
+        const lb_train_setup setup = lb_run_train_setup(run);
+        LB_TRY(lb_train_check(&setup, run->arena, err));
+    }
     return lb_run_key(run, err);
 }
 
 static lb_code dry_run(lb_run *run, lb_run_result *out, lb_error *err)
 {
     const lb_train_setup setup = lb_run_train_setup(run);
-    /* a teacher that is trained first has no layers yet */
-    const bool known = !lb_run_looks_inside(run) || run->teacher_file;
     double step_seconds = NAN;
 
     lb_run_phase(run, "trying a step");
-    if (known)
+    if (knows_layers(run))
         LB_TRY(lb_train_try(&setup, run->arena, &step_seconds, err));
     out->plan = lb_run_plan_text(run, step_seconds);
     out->json = lb_run_result_json(run);

@@ -109,9 +109,15 @@ const char *lb_run_plan_text(const lb_run *run, double step_seconds)
     for (int i = 0; i < r->n_terms; i++) {
         lb_text_add(&t, "%s%s, weight %g", i == 0 ? "losses    " : "          ",
                     r->term[i].loss->name, r->term[i].weight);
-        for (int k = 0; r->term[i].loss->knobs && r->term[i].loss->knobs[k].name; k++)
-            lb_text_add(&t, ", %s %g", r->term[i].loss->knobs[k].name,
-                        r->term[i].knobs[k]);
+        for (int k = 0; lb_loss_knob(r->term[i].loss, k); k++) {
+            const lb_knob *const knob = lb_loss_knob(r->term[i].loss, k);
+            const double value = r->term[i].knobs[k];
+            lb_text_add(&t, ", %s ", knob->name);
+            if (knob->words)
+                lb_text_add(&t, "%s", knob->words[(int)value]);
+            else
+                lb_text_add(&t, "%g", value);
+        }
         lb_text_add_char(&t, '\n');
         lb_run_add_pairs(&t, run, &r->term[i], "            ");
     }

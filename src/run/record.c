@@ -42,10 +42,13 @@ static void add_asked(lb_json *j, const lb_run *run)
         lb_text t;
         lb_text_init(&t, run->arena);
         lb_text_add(&t, "%s (", term->loss->name);
-        for (int k = 0; term->loss->knobs && term->loss->knobs[k].name; k++) {
-            const lb_knob *const knob = &term->loss->knobs[k];
-            if (term->knobs[k] != knob->usual || knob->usual != 0)
-                lb_text_add(&t, "%s %g, ", knob->name, term->knobs[k]);
+        for (int k = 0; lb_loss_knob(term->loss, k); k++) {
+            const lb_knob *const knob = lb_loss_knob(term->loss, k);
+            const double value = term->knobs[k];
+            if (knob->words && value != knob->usual)
+                lb_text_add(&t, "%s %s, ", knob->name, knob->words[(int)value]);
+            else if (!knob->words && (value != knob->usual || knob->usual != 0))
+                lb_text_add(&t, "%s %g, ", knob->name, value);
             if (isnan(temperature) && strcmp(knob->name, "temperature") == 0)
                 temperature = term->knobs[k];
         }

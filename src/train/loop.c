@@ -46,12 +46,18 @@ static lb_code check_setup(const lb_train_setup *setup, lb_error *err)
         return lb_raise(err, LB_ERR_INPUT,
                         "batch must be between 1 and the %d training samples, not %d", n,
                         o->batch);
-    for (int i = 0; i < setup->n_terms; i++)
-        if ((setup->terms[i].loss->needs & (LB_NEEDS_TEACHER | LB_NEEDS_HINTS)) &&
-            !setup->teacher && !setup->teacher_graph)
+    for (int i = 0; i < setup->n_terms; i++) {
+        const lb_loss *const loss = setup->terms[i].loss;
+        if (o->batch < loss->min_batch)
             return lb_raise(err, LB_ERR_INPUT,
-                            "loss '%s' needs a teacher, and there is none",
-                            setup->terms[i].loss->name);
+                            "loss '%s' compares the samples of a batch: batch must be at "
+                            "least %d, not %d; or use %s",
+                            loss->name, loss->min_batch, o->batch, loss->instead);
+        if ((loss->needs & (LB_NEEDS_TEACHER | LB_NEEDS_HINTS)) && !setup->teacher &&
+            !setup->teacher_graph)
+            return lb_raise(err, LB_ERR_INPUT,
+                            "loss '%s' needs a teacher, and there is none", loss->name);
+    }
     return LB_OK;
 }
 

@@ -193,6 +193,17 @@ static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup,
     return lb_graph_check(lesson->graph, err);
 }
 
+/* Everything but the plan. */
+static lb_code draft_lesson(lb_lesson *lesson, const lb_train_setup *setup,
+                            const lb_graph *student, lb_arena *arena, lb_error *err)
+{
+    LB_TRY(check_student(student, lesson->classes, err));
+    LB_TRY(lb_graph_clone(student, &lesson->graph, err));
+    lesson->input = lesson->graph->inputs[0];
+    lesson->dtype = lb_info(lesson->graph, lesson->input)->type.dtype;
+    return build_graph(lesson, setup, arena, err);
+}
+
 static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
                            const lb_graph *student, lb_arena *arena, lb_error *err)
 {
@@ -202,12 +213,20 @@ static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
                                   .kernels =
                                       reference ? LB_KERNELS_REFERENCE : setup->kernels};
 
-    LB_TRY(check_student(student, lesson->classes, err));
-    LB_TRY(lb_graph_clone(student, &lesson->graph, err));
-    lesson->input = lesson->graph->inputs[0];
-    lesson->dtype = lb_info(lesson->graph, lesson->input)->type.dtype;
-    LB_TRY(build_graph(lesson, setup, arena, err));
+    LB_TRY(draft_lesson(lesson, setup, student, arena, err));
     return lb_plan_compile(lesson->graph, setup->pool, &plan, &lesson->plan, err);
+}
+
+lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena, lb_error *err)
+{
+    lb_lesson lesson = {.batch = setup->options->batch,
+                        .classes = setup->data->content.n_classes,
+                        .terms = setup->terms,
+                        .n_terms = setup->n_terms};
+
+    const lb_code code = draft_lesson(&lesson, setup, setup->student, arena, err);
+    lb_lesson_close(&lesson);
+    return code;
 }
 
 lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int classes,

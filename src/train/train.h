@@ -108,6 +108,11 @@ typedef struct lb_train_result {
     lb_epoch_report *epoch; /* [epochs_done], in the arena */
 } lb_train_result;
 
+/* Builds the training graph and drops it: whether the losses can work on the student, the
+ * data and the batch is known before any work is done. */
+lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena,
+                       lb_error *err) LB_MUST_USE;
+
 /* Trains; leaves the student with the best epoch's weights. On LB_ERR_STOPPED a
  * checkpoint has been written. */
 lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_result *out,

@@ -6,7 +6,7 @@
 
 typedef struct options {
     int epochs, flavour;
-    double rate, size, time, energy;
+    double rate, size, time, energy, form;
     bool on;
     const char *name;
     lb_numbers list;
@@ -22,6 +22,7 @@ static const lb_key keys[] = {
     {"on", LB_KEY_BOOL, AT(on), 0, 0, "true", NULL, "help"},
     {"name", LB_KEY_TEXT, AT(name), 0, 0, NULL, NULL, "help"},
     {"flavour", LB_KEY_CHOICE, AT(flavour), 0, 0, "sour", flavours, "help"},
+    {"form", LB_KEY_WORD, AT(form), 0, 0, "sour", flavours, "help"},
     {"size", LB_KEY_BYTES, AT(size), 0, 0, "64K", NULL, "help"},
     {"time", LB_KEY_SECONDS, AT(time), 0, 0, "50ms", NULL, "help"},
     {"energy", LB_KEY_JOULES, AT(energy), 0, 0, "", NULL, "help"},
@@ -55,7 +56,8 @@ static void defaults_are_set(void)
     lb_error err = {0};
 
     CHECK_OK(lb_keys_defaults(keys, &o, arena, &err), &err);
-    CHECK(o.epochs == 10 && o.rate == 4 && o.on && o.flavour == 1 && o.size == 65536);
+    CHECK(o.epochs == 10 && o.rate == 4 && o.on && o.flavour == 1 && o.form == 1 &&
+          o.size == 65536);
     CHECK(o.time == 0.05 && o.energy == 0 && !o.name && o.seed == 1);
     CHECK(o.list.n == 2 && o.list.value[1] == 0.456);
 }
@@ -98,6 +100,7 @@ static void wrong_values_are_refused(void)
     refuses("name", "", "name must not be empty");
     refuses("flavour", "swet",
             "flavour must be sweet, sour or salty, not 'swet'; did you mean 'sweet'?");
+    refuses("form", "1", "form must be sweet, sour or salty, not '1'");
     refuses("size", "64Q", "size must be a size such as 64K or 2M");
     refuses("size", "-1K", "must be a size");
     refuses("time", "50", "a time with its unit, such as 50ms or 2s, not '50'");
@@ -115,12 +118,19 @@ static void text_reads_back(void)
     static const struct {
         const char *name, *text, *back;
     } rows[] = {
-        {"epochs", "3", "3"},          {"temperature", "0.1", "0.1"},
-        {"temperature", "1e1", "10"},  {"on", "false", "false"},
-        {"flavour", "salty", "salty"}, {"size", "1048576", "1M"},
-        {"size", "1500", "1500"},      {"time", "0.05s", "50ms"},
-        {"time", "2s", "2s"},          {"energy", "40uJ", "40uJ"},
-        {"list", "1,.5", "[1, 0.5]"},  {"seed", "7", "7"},
+        {"epochs", "3", "3"},
+        {"temperature", "0.1", "0.1"},
+        {"temperature", "1e1", "10"},
+        {"on", "false", "false"},
+        {"flavour", "salty", "salty"},
+        {"size", "1048576", "1M"},
+        {"size", "1500", "1500"},
+        {"time", "0.05s", "50ms"},
+        {"time", "2s", "2s"},
+        {"energy", "40uJ", "40uJ"},
+        {"form", "salty", "salty"},
+        {"list", "1,.5", "[1, 0.5]"},
+        {"seed", "7", "7"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

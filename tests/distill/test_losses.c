@@ -77,6 +77,16 @@ static double run(const bench *t, const double *zs, const double *zt, const int3
     return *(const double *)lb_plan_output(t->plan, t->loss, 0);
 }
 
+/* The inputs of the published golden values. */
+static void fill_golden(double zs[20], double zt[20])
+{
+    for (int b = 0; b < 4; b++)
+        for (int c = 0; c < 5; c++) {
+            zs[b * 5 + c] = 3 * sin(1 + .7 * b + 1.3 * c);
+            zt[b * 5 + c] = 5 * sin(2 + .9 * b + .8 * c);
+        }
+}
+
 static double norm(const double *x, int n)
 {
     double sum = 0;
@@ -86,42 +96,81 @@ static double norm(const double *x, int n)
     return sqrt(sum);
 }
 
+/* A setting of a loss by its name; a list ends with a row without one. */
+typedef struct setting {
+    const char *name;
+    double value;
+} setting;
+
+enum { MOST_SETTINGS = 4 };
+
+/* A loss at its usual settings but for these. */
+static lb_term term_of(const char *loss, const setting set[MOST_SETTINGS])
+{
+    lb_term term = lb_term_usual(lb_loss_find(loss), 1);
+
+    for (int i = 0; set && i < MOST_SETTINGS && set[i].name; i++) {
+        int k = 0;
+        while (lb_loss_knob(term.loss, k) &&
+               strcmp(lb_loss_knob(term.loss, k)->name, set[i].name) != 0)
+            k++;
+        CHECK(lb_loss_knob(term.loss, k) != NULL);
+        term.knobs[k] = set[i].value;
+    }
+    return term;
+}
+
+typedef struct loss_case {
+    const char *loss;
+    setting set[MOST_SETTINGS];
+} loss_case;
+
 /* Value, first element and norm of the gradient, computed independently of this code. */
 static void golden_values_hold(void)
 {
     static const struct {
-        const char *loss;
-        double knob, value, first, norm;
+        loss_case of;
+        double value, first, norm;
     } cases[] = {
-        {"ce", 0, 3.0427628724, 0.13600543, 0.54004974},
-        {"ce", 0.1, 3.0530121849, 0.13100543, 0.50241556},
-        {"kd", 1, 0.2241982962, -0.10029157, 0.18113586},
-        {"kd", 4, 1.4244581958, -0.20688407, 0.40296836},
-        {"kd", 20, 1.9295432870, -0.17426867, 0.44280501},
-        {"kd", 1e4, 1.9792529435, 0, 0},
-        {"hint", 0, 6.5772359825, -0.20220742, 1.14692946},
+        {{"ce", {{0}}}, 3.0427628724, 0.13600543, 0.54004974},
+        {{"ce", {{"label_smoothing", 0.1}}}, 3.0530121849, 0.13100543, 0.50241556},
+        {{"kd", {{"temperature", 1}}}, 0.2241982962, -0.10029157, 0.18113586},
+        {{"kd", {{"temperature", 4}}}, 1.4244581958, -0.20688407, 0.40296836},
+        {{"kd", {{"temperature", 20}}}, 1.9295432870, -0.17426867, 0.44280501},
+        {{"kd", {{"temperature", 1e4}}}, 1.9792529435, 0, 0},
+        {{"hint", {{0}}}, 6.5772359825, -0.20220742, 1.14692946},
+        {{"mse-logits", {{0}}}, 6.5772359825, -0.20220742, 1.14692946},
     };
     const int32_t y[] = {1, 3, 0, 2};
     double zs[20], zt[20], grad[20];
 
-    for (int b = 0; b < 4; b++)
-        for (int c = 0; c < 5; c++) {
-            zs[b * 5 + c] = 3 * sin(1 + .7 * b + 1.3 * c);
-            zt[b * 5 + c] = 5 * sin(2 + .9 * b + .8 * c);
-        }
+    fill_golden(zs, zt);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const lb_term term = {
-            .loss = lb_loss_find(cases[i].loss), .weight = 1, .knobs = {cases[i].knob}};
+        const lb_term term = term_of(cases[i].of.loss, cases[i].of.set);
         bench t = open_bench(&term, 1, 4, 5);
         /* T^2 = 1e8 magnifies what doubles round */
         CHECK_NEAR(run(&t, zs, zt, y, grad), cases[i].value,
-                   cases[i].knob > 100 ? 5e-8 : 5.1e-11);
+                   cases[i].of.set[0].value > 100 ? 5e-8 : 5.1e-11);
         if (cases[i].norm > 0) {
             CHECK_NEAR(grad[0], cases[i].first, 5.1e-9);
             CHECK_NEAR(norm(grad, 20), cases[i].norm, 5.1e-9);
         }
         close_bench(&t);
     }
+}
+
+/* The hot limit of kd on the same inputs is 1.9793108188. */
+static void centred_logits_are_twice_the_hot_limit(void)
+{
+    static const setting centred[MOST_SETTINGS] = {{"centre", 1}};
+    const lb_term term = term_of("mse-logits", centred);
+    const int32_t y[4] = {0};
+    double zs[20], zt[20];
+
+    fill_golden(zs, zt);
+    bench t = open_bench(&term, 1, 4, 5);
+    CHECK_NEAR(run(&t, zs, zt, y, NULL) / 2, 1.9793108188, 5.1e-11);
+    close_bench(&t);
 }
 
 static lb_tensor *load(lb_arena *arena, const char *name)
@@ -137,10 +186,13 @@ static lb_tensor *load(lb_arena *arena, const char *name)
 
 static void pytorch_agrees(void)
 {
-    static const struct {
-        const char *loss;
-        double knob;
-    } cases[] = {{"ce", 0}, {"ce", 0.1}, {"kd", 1}, {"kd", 4}, {"kd", 20}};
+    static const loss_case cases[] = {
+        {"ce", {{0}}},
+        {"ce", {{"label_smoothing", 0.1}}},
+        {"kd", {{"temperature", 1}}},
+        {"kd", {{"temperature", 4}}},
+        {"kd", {{"temperature", 20}}},
+    };
     lb_arena *const arena = lb_arena_new(0);
     double grad[MOST];
 
@@ -158,9 +210,7 @@ static void pytorch_agrees(void)
         CHECK(n <= MOST && out->shape.dim[0] == (int)(sizeof cases / sizeof *cases));
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             const double *const want = (const double *)out->data + i * (size_t)(n + 1);
-            const lb_term term = {.loss = lb_loss_find(cases[i].loss),
-                                  .weight = 1,
-                                  .knobs = {cases[i].knob}};
+            const lb_term term = term_of(cases[i].loss, cases[i].set);
             bench t = open_bench(&term, 1, b, c);
             CHECK_NEAR(run(&t, z, z + n, labels->data, grad), want[0], 1e-12);
             for (int k = 0; k < n; k++)
@@ -179,9 +229,15 @@ static void fill(double *z, int n, uint64_t seed, double size)
         z[i] = size * lb_rng_normal(&rng);
 }
 
-/* A knob's usual value, and two others within its range. */
+/* A knob's usual value, and two others within its range; or each word in turn. */
 static double knob_at(const lb_knob *knob, int which)
 {
+    int n = 0;
+
+    while (knob->words && knob->words[n])
+        n++;
+    if (n > 0)
+        return ((int)knob->usual + which) % n;
     const double value = which == 0   ? knob->usual
                          : which == 1 ? 0.7 * knob->usual + 0.3
                                       : 0.1 + 0.2 * knob->usual;
@@ -195,8 +251,8 @@ static void check_gradient(const lb_loss *loss, int b, int c, int which)
     int32_t y[MOST];
     const double h = 1e-5;
 
-    for (int k = 0; loss->knobs && loss->knobs[k].name; k++)
-        term.knobs[k] = knob_at(&loss->knobs[k], which);
+    for (int k = 0; lb_loss_knob(loss, k); k++)
+        term.knobs[k] = knob_at(lb_loss_knob(loss, k), which);
     bench t = open_bench(&term, 1, b, c);
     fill(zs, b * c, 5, 2);
     fill(zt, b * c, 6, 3);
@@ -328,6 +384,7 @@ static void what_a_loss_needs_must_be_there(void)
 int main(void)
 {
     RUN(golden_values_hold);
+    RUN(centred_logits_are_twice_the_hot_limit);
     RUN(pytorch_agrees);
     RUN(gradients_are_derivatives);
     RUN(kd_keeps_its_identities);

@@ -122,13 +122,14 @@ static void compare(const lb_recipe *a, const lb_recipe *b, lb_arena *arena)
 static void resolved_again_it_is_the_same(void)
 {
     static const char *const sets[] = {"teacher={onnx: r.yaml, cache: {views: 2}}",
-                                       "train.epochs=3", "student.width=0.3"};
+                                       "train.epochs=3", "student.width=0.3",
+                                       "distill=[{loss: mse-logits, centre: true}]"};
     const struct {
         const char *text;
         int n_sets;
-    } cases[] = {{least, 0}, {least, 3}, {full, 0}};
+    } cases[] = {{least, 0}, {least, 3}, {least, 4}, {full, 0}};
 
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         lb_arena *const arena = lb_arena_new(0);
         lb_error err = {0};
         lb_recipe *a = NULL, *b = NULL;
@@ -141,6 +142,8 @@ static void resolved_again_it_is_the_same(void)
         CHECK(first && second && strcmp(first, second) == 0);
         if (a && b)
             compare(a, b, arena);
+        if (first && cases[i].n_sets == 4)
+            CHECK_TEXT(first, "{loss: mse-logits, weight: 1, centre: true");
         lb_arena_free(arena);
     }
 }
@@ -327,6 +330,8 @@ static void what_does_not_go_together_is_told(void)
         {least, "student={onnx: no.onnx}", "onnx: there is no '"},
         {least, "teacher={pixels: raw}", "the teacher needs 'onnx'"},
         {least, "teacher=[{onnx: r.yaml}]", "a list of teachers is not supported yet"},
+        {least, "distill=[{loss: mse-logits, centre: maybe}]",
+         "centre must be false or true, not 'maybe'"},
         {least, "distill=[]", "distill must be a list of losses"},
         {least, "distill=[{loss: ce, weight: 0}]", "the weight of every loss is 0"},
         {least, "distill=[{loss: ce, epochs: 5}]", "are a span such as 0..5"},

@@ -17,3 +17,5 @@ code limbeck loss kd --student s.npy --teacher t.npy --set temprature=1
 code limbeck loss kd --student s.npy --teacher t.npy --set temperature=0
 code limbeck loss kdd --student s.npy
 code limbeck loss ce --student l.npy --labels l.npy
+code limbeck loss mse-logits --student s.npy --teacher t.npy --set centre=true | cut -c 1-12
+code limbeck loss mse-logits --student s.npy --teacher t.npy --set centre=yes
