@@ -6,11 +6,12 @@
  * turn. So who fills a batch, and when, never shows in what is in it. */
 #include "data/loader.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
 
-enum { MOST_THREADS = 64 };
+enum { MOST_THREADS = 64, MOST_EPOCHS = 1 << 20 };
 
 typedef struct slot {
     lb_batch batch;
@@ -57,7 +58,8 @@ static const int32_t *order_of(lb_loader *l, int epoch)
         return l->order;
     for (int i = 0; i < n; i++)
         l->order[i] = i;
-    lb_rng rng = lb_rng_make(l->data->seed, LB_RNG_ORDER, (uint64_t)epoch, 0);
+    lb_rng rng = lb_rng_make(l->data->seed, LB_RNG_ORDER, (uint64_t)epoch,
+                             (uint64_t)l->options.stage);
     lb_rng_shuffle(&rng, l->order, n);
     l->order_epoch = epoch;
     return l->order;
@@ -81,7 +83,7 @@ static void name_samples(lb_loader *l, int64_t index, slot *s)
 {
     const lb_loader_options *const o = &l->options;
     const int epoch = (int)(index / l->batches), number = (int)(index % l->batches);
-    const int view = o->views > 0 ? epoch % o->views : epoch;
+    const int view = o->views > 0 ? epoch % o->views : o->stage * MOST_EPOCHS + epoch;
 
     if (o->order) {
         const int64_t *const from =
@@ -175,6 +177,9 @@ static lb_code check_options(lb_loader *l, lb_error *err)
         return lb_raise(err, LB_ERR_INPUT,
                         "batch must be between 1 and the %d training samples, not %d", n,
                         o->batch);
+    if (o->stage < 0 || o->stage > INT_MAX / MOST_EPOCHS - 1 || o->epochs > MOST_EPOCHS)
+        return lb_bug(err, "stage %d with %d epochs is out of reach", o->stage,
+                      o->epochs);
     if (o->threads < 0 || o->threads > MOST_THREADS)
         return lb_raise(err, LB_ERR_INPUT,
                         "loader threads must be between 0 and %d, not %d", MOST_THREADS,

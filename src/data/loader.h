@@ -1,7 +1,7 @@
 /* loader.h: threads that prepare the next batches while the engine works.
  *
- * A batch is a function of (data, seed, epoch, batch number): which samples, which views.
- * Loader threads only decide when it is ready, never what is in it. */
+ * A batch is a function of (data, seed, stage, epoch, batch number): which samples, which
+ * views. Loader threads only decide when it is ready, never what is in it. */
 #ifndef LB_DATA_LOADER_H
 #define LB_DATA_LOADER_H
 
@@ -25,7 +25,8 @@ typedef struct lb_loader_options {
                     each epoch */
     const lb_tensor
         *order; /* int64 [epochs, samples] or [steps, batch] flattened: the order of
-                   samples; NULL: shuffled by the seed and the epoch */
+                   samples; NULL: shuffled by the seed, the stage and the epoch */
+    int stage;  /* of the run: each has orders and views of its own */
     int first_epoch, first_batch; /* where to begin (resume) */
     int epochs;                   /* ends after this epoch */
 } lb_loader_options;

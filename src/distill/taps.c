@@ -71,7 +71,7 @@ static void add(const finder *f, side *s, lb_value v, const char *word)
 
 /* `*` stands for any characters, also none. On a mismatch the last star takes one more.
  */
-static bool fits(const char *pattern, const char *name)
+bool lb_name_fits(const char *pattern, const char *name)
 {
     const char *star = NULL, *again = NULL;
 
@@ -101,8 +101,8 @@ static void find_pattern(const finder *f, side *s, const char *pattern)
 
     for (int i = 0; i < g->n_nodes; i++) {
         const lb_value v = g->nodes[i].out[0];
-        if (!lb_is_tap(g, v) ||
-            (!fits(pattern, g->nodes[i].name) && !fits(pattern, lb_info(g, v)->name)))
+        if (!lb_is_tap(g, v) || (!lb_name_fits(pattern, g->nodes[i].name) &&
+                                 !lb_name_fits(pattern, lb_info(g, v)->name)))
             continue;
         any = true;
         add(f, s, v, pattern);
@@ -127,7 +127,7 @@ static const char *nearest_to(const finder *f, const lb_graph *g, const char *wo
     return names ? lb_nearest(word, names, n) : NULL;
 }
 
-static lb_value find_name(const lb_graph *g, const char *word)
+lb_value lb_layer_find(const lb_graph *g, const char *word)
 {
     for (int i = 0; i < g->n_nodes; i++)
         if (strcmp(g->nodes[i].name, word) == 0)
@@ -137,7 +137,7 @@ static lb_value find_name(const lb_graph *g, const char *word)
 
 static void find_word(const finder *f, side *s, const char *word)
 {
-    const lb_value v = find_name(s->graph, word);
+    const lb_value v = lb_layer_find(s->graph, word);
     const lb_value_info *const info = lb_info(s->graph, v);
     char shape[LB_SHAPE_TEXT];
 

@@ -62,6 +62,11 @@ int lb_taps_place(const lb_value *list, int n, lb_value v);
 int lb_taps_pair(lb_auto how, const lb_graph *student, const lb_graph *teacher,
                  lb_arena *arena, lb_tap *out, const char **why);
 
+/* `*` in the pattern stands for any characters, also none. */
+bool lb_name_fits(const char *pattern, const char *name);
+/* The layer of that name: what the node computes, or the value; {0} if there is none. */
+lb_value lb_layer_find(const lb_graph *graph, const char *name);
+
 /* A value that can be tapped: computed for each sample, float, rank 2 to 4. */
 bool lb_is_tap(const lb_graph *graph, lb_value v);
 

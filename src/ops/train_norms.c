@@ -1,13 +1,19 @@
 /* train_norms.c: the training form of batch norms: statistics of the batch, and running
  * ones that follow them. A norm whose mean and variance are constants is frozen and
- * stays. */
+ * stays, and so is one whose scale and bias are parameters that are not trained. */
 #include "ops/rewrite_int.h"
 
 #include "ops/op_util.h"
 
+static bool is_held(const lb_graph *g, lb_value v)
+{
+    return lb_info(g, v)->kind == LB_VALUE_PARAM && !lb_info(g, v)->trained;
+}
+
 static bool is_trained(const lb_graph *g, const lb_node *node)
 {
     return node->op == &lb_op_BatchNormalization &&
+           !(is_held(g, node->in[1]) && is_held(g, node->in[2])) &&
            lb_info(g, node->in[3])->kind == LB_VALUE_PARAM &&
            lb_info(g, node->in[4])->kind == LB_VALUE_PARAM;
 }

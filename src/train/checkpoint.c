@@ -2,8 +2,9 @@
  *
  * The layout is written once, as a walk over the state (walk()), which counts, writes or
  * reads whatever it passes: magic, version, size of the whole file, then the key of the
- * run, the ledger, the weights, the velocities and the best weights, and a SHA-256 over
- * all of it. Numbers are in the machine's byte order; another order fails the version. */
+ * run, the stage, the ledger, the weights, the velocities, the best weights, what the
+ * stage before left if it teaches, and a SHA-256 over all of it. Numbers are in the
+ * machine's byte order; another order fails the version. */
 #include "train/train_int.h"
 
 #include "base/file.h"
@@ -74,9 +75,11 @@ static void pass_same(walker *w, int value, const char *what)
         refuse(w, what);
 }
 
+enum { KEY_BYTES = 256 };
+
 static void pass_key(walker *w, const char *key)
 {
-    char have[256] = {0};
+    char have[KEY_BYTES] = {0};
 
     memcpy(have, key, strlen(key) < sizeof have ? strlen(key) : sizeof have - 1);
     char there[sizeof have];
@@ -87,11 +90,12 @@ static void pass_key(walker *w, const char *key)
                   "changed since");
 }
 
-static void pass_report(walker *w, lb_epoch_report *r, int number)
+static void pass_report(walker *w, lb_epoch_report *r)
 {
-    int best = r->best;
+    int best = r->best, judged = r->judged;
 
-    r->epoch = number;
+    pass_int(w, &r->stage, 0, LB_MAX_STAGES - 1, "an epoch's report is damaged");
+    pass_int(w, &r->epoch, 0, 1 << 20, "an epoch's report is damaged");
     pass(w, &r->lr, sizeof r->lr);
     pass(w, &r->loss, sizeof r->loss);
     pass(w, r->term, sizeof r->term);
@@ -103,6 +107,8 @@ static void pass_report(walker *w, lb_epoch_report *r, int number)
     pass(w, &r->idle_share, sizeof r->idle_share);
     pass_int(w, &best, 0, 1, "an epoch's report is damaged");
     r->best = best == 1;
+    pass_int(w, &judged, 0, 1, "an epoch's report is damaged");
+    r->judged = judged == 1;
 }
 
 static void pass_ledger(walker *w, lb_ledger *l, int epochs, int batches)
@@ -110,7 +116,8 @@ static void pass_ledger(walker *w, lb_ledger *l, int epochs, int batches)
     pass_int(w, &l->epoch, 0, epochs, "its epoch is past the last");
     pass_int(w, &l->batch, 0, batches - 1, "its batch is past the last");
     pass_int(w, &l->best_epoch, -1, epochs - 1, "its best epoch is past the last");
-    pass_int(w, &l->n_reports, 0, epochs, "it has more epochs than the run");
+    pass_int(w, &l->n_reports, l->first, l->first + epochs,
+             "it has more epochs than the run");
     pass_count(w, &l->step, "its step is negative");
     pass_count(w, &l->labelled, "its count of labels is negative");
     pass_count(w, &l->correct, "its count of answers is negative");
@@ -121,12 +128,12 @@ static void pass_ledger(walker *w, lb_ledger *l, int epochs, int batches)
     pass(w, l->term_sum, sizeof l->term_sum);
     pass(w, &l->best_accuracy, sizeof l->best_accuracy);
     pass(w, &l->best_loss, sizeof l->best_loss);
-    if (l->n_reports != l->epoch || l->best_epoch >= l->n_reports ||
+    if (l->n_reports != l->first + l->epoch || l->best_epoch >= l->epoch ||
         (l->epoch == epochs && l->batch != 0) ||
         l->step != (int64_t)l->epoch * batches + l->batch)
         refuse(w, "its counters contradict each other");
     for (int i = 0; !w->wrong && i < l->n_reports; i++)
-        pass_report(w, &l->report[i], i);
+        pass_report(w, &l->report[i]);
 }
 
 static void pass_tensor(walker *w, lb_tensor *t)
@@ -157,6 +164,7 @@ static void walk(walker *w, const lb_checkpoint *c, uint64_t total)
     if (size != total)
         refuse(w, "it is cut short");
     pass_key(w, c->key);
+    pass_same(w, c->ledger->stage, "its stage is past the last");
     pass_same(w, lesson->n_terms, "it has other losses");
     pass_same(w, lesson->n_helpers, "it has other losses");
     pass_same(w, lesson->n_params, "it has another student");
@@ -168,6 +176,9 @@ static void walk(walker *w, const lb_checkpoint *c, uint64_t total)
         pass_tensor(w, lesson->velocity[i]);
     for (int i = 0; !w->wrong && c->ledger->best_epoch >= 0 && i < lesson->n_params; i++)
         pass_tensor(w, c->ledger->best[i]);
+    for (int i = 0; !w->wrong && c->previous && i < lesson->n_params - lesson->n_helpers;
+         i++)
+        pass_tensor(w, c->previous[i]);
 }
 
 lb_code lb_checkpoint_save(const lb_checkpoint *c, lb_error *err)
@@ -199,10 +210,10 @@ static size_t most_bytes(const lb_checkpoint *c)
     size_t most = (size_t)1 << 16;
 
     for (int i = 0; i < c->lesson->n_params; i++)
-        most += 2 * (lb_tensor_bytes(c->lesson->param[i]) + 64);
+        most += 3 * (lb_tensor_bytes(c->lesson->param[i]) + 64);
     for (int i = 0; i < c->lesson->n_velocities; i++)
         most += lb_tensor_bytes(c->lesson->velocity[i]) + 64;
-    return most + (size_t)c->epochs * 512;
+    return most + (size_t)(c->ledger->first + c->epochs) * 512;
 }
 
 /* Damage is told apart from what only does not belong to this run. */
@@ -250,4 +261,20 @@ lb_code lb_checkpoint_load(const lb_checkpoint *c, lb_error *err)
     }
     lb_arena_free(arena);
     return code;
+}
+
+int lb_checkpoint_stage(const char *path, int n_stages)
+{
+    /* magic, version, size, key */
+    const size_t at = sizeof magic + sizeof(int) + sizeof(uint64_t) + KEY_BYTES;
+    lb_error ignored = {0};
+    int stage = 0;
+    lb_map map;
+
+    if (lb_map_open(&map, path, &ignored) != LB_OK)
+        return 0;
+    if (map.size >= at + sizeof stage)
+        memcpy(&stage, (const char *)map.data + at, sizeof stage);
+    lb_map_close(&map);
+    return stage > 0 && stage < n_stages ? stage : 0;
 }

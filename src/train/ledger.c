@@ -4,13 +4,38 @@
 #include <math.h>
 #include <string.h>
 
-lb_code lb_ledger_init(lb_ledger *ledger, const lb_lesson *lesson, int epochs,
-                       lb_arena *arena, lb_error *err)
+lb_code lb_ledger_init(lb_ledger *ledger, int epochs, lb_arena *arena, lb_error *err)
 {
     *ledger = (lb_ledger){.best_epoch = -1};
     ledger->report = LB_TAKE_ARRAY(arena, epochs, lb_epoch_report);
-    ledger->best = LB_TAKE_ARRAY(arena, lesson->n_params, lb_tensor *);
-    if (!ledger->report || !ledger->best)
+    if (!ledger->report)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the ledger");
+    return LB_OK;
+}
+
+/* Whether some loss looks at the student's answers: only then does its accuracy tell
+ * which epoch was the best. */
+static bool is_judged(const lb_train_setup *setup)
+{
+    for (int i = 0; i < setup->n_terms; i++)
+        if (!(setup->terms[i].loss->needs & LB_NEEDS_HINTS))
+            return true;
+    return false;
+}
+
+lb_code lb_ledger_begin(lb_ledger *ledger, const lb_lesson *lesson,
+                        const lb_train_setup *setup, int first, lb_arena *arena,
+                        lb_error *err)
+{
+    *ledger = (lb_ledger){.stage = setup->number,
+                          .first = first,
+                          .judged = is_judged(setup),
+                          .seconds = ledger->seconds,
+                          .best_epoch = -1,
+                          .n_reports = first,
+                          .report = ledger->report};
+    ledger->best = LB_TAKE_ARRAY(arena, lesson->n_params + 1, lb_tensor *);
+    if (!ledger->best)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the ledger");
     for (int i = 0; i < lesson->n_params; i++)
         LB_TRY(lb_tensor_copy(arena, lesson->param[i], &ledger->best[i], err));
@@ -32,7 +57,7 @@ void lb_ledger_step(lb_ledger *ledger, const lb_lesson *lesson, const int32_t *l
  * validation split every epoch is better than the one before. */
 static bool is_better(const lb_epoch_report *report, const lb_epoch_report *than)
 {
-    if (isnan(report->validation_accuracy))
+    if (!report->judged || isnan(report->validation_accuracy))
         return true;
     if (report->validation_accuracy != than->validation_accuracy)
         return report->validation_accuracy > than->validation_accuracy;
@@ -41,9 +66,11 @@ static bool is_better(const lb_epoch_report *report, const lb_epoch_report *than
 
 int lb_ledger_best(const lb_ledger *ledger, int n)
 {
-    int best = 0;
+    int best = n - 1;
 
-    for (int i = 1; i < n; i++)
+    while (best > 0 && ledger->report[best - 1].stage == ledger->report[best].stage)
+        best--;
+    for (int i = best + 1; i < n; i++)
         if (is_better(&ledger->report[i], &ledger->report[best]))
             best = i;
     return best;
@@ -58,7 +85,7 @@ double lb_ledger_score(const lb_epoch_report *report)
 static void keep(lb_ledger *ledger, const lb_lesson *lesson, lb_epoch_report *report)
 {
     if (ledger->best_epoch >= 0)
-        ledger->report[ledger->best_epoch].best = false;
+        ledger->report[ledger->first + ledger->best_epoch].best = false;
     report->best = true;
     ledger->best_epoch = report->epoch;
     ledger->best_accuracy = lb_ledger_score(report);
@@ -71,10 +98,12 @@ static void keep(lb_ledger *ledger, const lb_lesson *lesson, lb_epoch_report *re
 const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesson,
                                        double rate, const lb_metrics *validation)
 {
-    lb_epoch_report *const report = &ledger->report[ledger->epoch];
+    lb_epoch_report *const report = &ledger->report[ledger->first + ledger->epoch];
     const double n = ledger->batch, seconds = ledger->epoch_seconds;
 
     *report = (lb_epoch_report){
+        .stage = ledger->stage,
+        .judged = ledger->judged,
         .epoch = ledger->epoch,
         .lr = rate,
         .loss = ledger->loss_sum / n,
@@ -89,9 +118,10 @@ const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesso
     };
     for (int i = 0; i < lesson->n_terms; i++)
         report->term[i] = ledger->term_sum[i] / n;
-    if (ledger->best_epoch < 0 || is_better(report, &ledger->report[ledger->best_epoch]))
+    if (ledger->best_epoch < 0 ||
+        is_better(report, &ledger->report[ledger->first + ledger->best_epoch]))
         keep(ledger, lesson, report);
-    ledger->n_reports = ledger->epoch + 1;
+    ledger->n_reports = ledger->first + ledger->epoch + 1;
     ledger->epoch++;
     ledger->batch = 0;
     ledger->loss_sum = ledger->epoch_seconds = ledger->epoch_idle = 0;

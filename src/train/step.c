@@ -109,16 +109,18 @@ static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup
 static lb_code drop_untaught(lb_lesson *lesson, lb_builder *b, lb_error *err)
 {
     LB_TRY(lb_remove_untaught(lesson->graph, err));
-    if (lb_info(lesson->graph, lesson->logits)->kind == LB_VALUE_NODE)
+    if (lesson->logits.id &&
+        lb_info(lesson->graph, lesson->logits)->kind == LB_VALUE_NODE)
         lb_output(b, lesson->logits);
     else
         lesson->logits = (lb_value){0};
     return lb_builder_finish(b, err);
 }
 
-static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_sgd_options *sgd,
+static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup,
                            lb_error *err)
 {
+    const lb_sgd_options *const sgd = &setup->options->sgd;
     lb_graph *const g = b->graph;
     const int n_values = g->n_values;
     lb_value *const param = LB_TAKE_ARRAY(g->arena, n_values, lb_value);
@@ -179,13 +181,14 @@ static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup,
     lb_builder b;
 
     LB_TRY(lb_train_norms(lesson->graph, err));
-    lesson->logits = lb_logits_of(lesson->graph);
+    lesson->logits =
+        setup->stage && setup->stage->until ? (lb_value){0} : lb_logits_of(lesson->graph);
     lb_builder_init(&b, lesson->graph);
     b.prefix = "train/";
     LB_TRY(add_losses(lesson, &b, setup, err));
     LB_TRY(list_params(lesson, n_student_values, arena, err));
     LB_TRY(drop_untaught(lesson, &b, err));
-    LB_TRY(add_updates(lesson, &b, &setup->options->sgd, err));
+    LB_TRY(add_updates(lesson, &b, setup, err));
     LB_TRY(lb_builder_finish(&b, err));
     LB_TRY(lb_remove_dead(lesson->graph, err));
     LB_TRY(lb_fuse_norms(lesson->graph, err));
@@ -201,6 +204,10 @@ static lb_code draft_lesson(lb_lesson *lesson, const lb_train_setup *setup,
     LB_TRY(lb_graph_clone(student, &lesson->graph, err));
     lesson->input = lesson->graph->inputs[0];
     lesson->dtype = lb_info(lesson->graph, lesson->input)->type.dtype;
+    if (setup->stage) {
+        LB_TRY(lb_stage_freeze(setup->stage, lesson->graph, err));
+        LB_TRY(lb_stage_check_until(setup->stage, student, err));
+    }
     return build_graph(lesson, setup, arena, err);
 }
 
@@ -217,7 +224,7 @@ static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
     return lb_plan_compile(lesson->graph, setup->pool, &plan, &lesson->plan, err);
 }
 
-lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena, lb_error *err)
+static lb_code check_one(const lb_train_setup *setup, lb_arena *arena, lb_error *err)
 {
     lb_lesson lesson = {.batch = setup->options->batch,
                         .classes = setup->data->content.n_classes,
@@ -227,6 +234,15 @@ lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena, lb_error *e
     const lb_code code = draft_lesson(&lesson, setup, setup->student, arena, err);
     lb_lesson_close(&lesson);
     return code;
+}
+
+lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena, lb_error *err)
+{
+    for (int k = 0; k < lb_train_stages(setup); k++) {
+        const lb_train_setup one = lb_train_stage(setup, k);
+        LB_TRY(check_one(&one, arena, err));
+    }
+    return LB_OK;
 }
 
 lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int classes,

@@ -43,21 +43,46 @@ typedef struct lb_train_options {
 } lb_train_options;
 extern const lb_key lb_train_keys[]; /* epochs, batch, order, precision, loader_threads */
 
+enum { LB_MAX_FREEZE = 32, LB_MAX_STAGES = 32 };
+
+/* Layers and parameters by name; `*` stands for any characters. */
+typedef struct lb_freeze {
+    int n;
+    const char *pattern[LB_MAX_FREEZE];
+} lb_freeze;
+
+/* One part of a training: what teaches, for how long, and what of the student learns. */
+typedef struct lb_stage {
+    const char *name;
+    lb_train_options train;
+    lb_term term[LB_MAX_TERMS];
+    int n_terms;
+    lb_freeze freeze; /* parameters that stay; a norm whose scale and bias stay keeps its
+                         running statistics and works by them */
+    const char
+        *until;    /* layer that the student runs to, and no further; NULL: all of it */
+    bool fresh;    /* begins with new weights: the next of setup.fresh */
+    bool previous; /* taught by the student as the stage before left it */
+} lb_stage;
+
 /* The rate at a step, a pure function. */
 double lb_schedule_rate(const lb_schedule_options *schedule, double lr, int epochs,
                         int64_t step, int64_t steps_per_epoch);
 
 typedef struct lb_epoch_report {
-    int epoch;                 /* from 0 */
+    int stage, epoch;          /* from 0; epoch: of the stage */
     double lr, loss;           /* mean over the epoch */
     double term[LB_MAX_TERMS]; /* each term's mean, unweighted */
     double train_accuracy, validation_accuracy, validation_loss;
     double seconds, images_per_second, idle_share;
+    bool judged; /* the stage's best epoch is looked for; false: its last one counts */
     bool best;
 } lb_epoch_report;
 
 typedef struct lb_step_report {
-    int epoch, epochs;
+    int stage, stages;
+    const char *name;    /* of the stage; NULL without stages */
+    int epoch, epochs;   /* of the stage */
     int64_t step, steps; /* within the run */
     double loss, images_per_second, seconds_left;
 } lb_step_report;
@@ -71,7 +96,16 @@ typedef struct lb_watch {
     bool (*stop)(void *arg); /* asked after every step; true ends with LB_ERR_STOPPED */
 } lb_watch;
 
+/* What is trained, and by what. With stages, options, terms and teacher are those of the
+ * stage under way: lb_train_stage fills them in. */
 typedef struct lb_train_setup {
+    const lb_stage *stages; /* NULL: one, of the options and terms below */
+    int n_stages;
+    const lb_graph *const *fresh; /* [n_stages] like the student, where a stage begins
+                                     with new weights; borrowed */
+    lb_teacher *const *teachers;  /* [n_stages]; NULL: `teacher` for all of them */
+    const lb_stage *stage;        /* under way; NULL without stages */
+    int number;                   /* of the stage, from 0 */
     const lb_train_options *options;
     const lb_term *terms;
     int n_terms;
@@ -91,14 +125,14 @@ typedef struct lb_train_setup {
     const char *folder; /* of the run: checkpoints lie there; NULL: none are written */
     const char *key; /* what the run is, by content: a checkpoint of another is refused */
     bool resume;
-    int pause; /* epochs to train now, a checkpoint ends them; 0: all. The schedule stays
-                  that of all epochs. */
+    int pause; /* epochs to train now, over all stages; a checkpoint ends them; 0: all.
+                  The schedule stays that of all epochs. */
     lb_watch watch;
     lb_log log;
 } lb_train_setup;
 
 typedef struct lb_train_result {
-    int best_epoch, epochs_done;
+    int best_epoch, epochs_done; /* over all stages; best_epoch: of the last one */
     double best_accuracy; /* on the validation split; of the last epoch without one */
     bool paused;          /* `pause` came before the last epoch: the figures are those of
                              the epochs before it, the weights are in the checkpoint alone */
@@ -108,12 +142,19 @@ typedef struct lb_train_result {
     lb_epoch_report *epoch; /* [epochs_done], in the arena */
 } lb_train_result;
 
-/* Builds the training graph and drops it: whether the losses can work on the student, the
- * data and the batch is known before any work is done. */
+/* The same setup for one of its stages. */
+lb_train_setup lb_train_stage(const lb_train_setup *setup, int number);
+/* At least one. */
+int lb_train_stages(const lb_train_setup *setup);
+
+/* Builds the training graph of every stage and drops it: whether the losses can work on
+ * the student, the data and the batch is known before any work is done. */
 lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena,
                        lb_error *err) LB_MUST_USE;
 
-/* Trains; leaves the student with the best epoch's weights. On LB_ERR_STOPPED a
+/* Trains stage after stage; each ends with the weights of its best epoch, or with its
+ * last ones if its losses do not look at the student's answers. Leaves the student with
+ * the weights of the last stage. On LB_ERR_STOPPED a
  * checkpoint has been written. */
 lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_result *out,
                      lb_error *err) LB_MUST_USE;

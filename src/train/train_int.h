@@ -39,6 +39,17 @@ typedef struct lb_feature {
     size_t n;       /* elements of a sample */
 } lb_feature;
 
+/* stage.c: what of the student a stage teaches. */
+/* Parameters that the stage freezes are no longer marked as trained. */
+lb_code lb_stage_freeze(const lb_stage *stage, lb_graph *graph,
+                        lb_error *err) LB_MUST_USE;
+/* What can be told of a stage before it is opened: its names are the student's. */
+lb_code lb_stage_check(const lb_stage *stage, const lb_graph *student,
+                       lb_error *err) LB_MUST_USE;
+/* Refuses losses that look at layers behind the one that the student runs to. */
+lb_code lb_stage_check_until(const lb_stage *stage, const lb_graph *student,
+                             lb_error *err) LB_MUST_USE;
+
 /* step.c: one training step, compiled. */
 typedef struct lb_lesson {
     lb_graph *graph; /* the student and all that trains it */
@@ -99,8 +110,10 @@ void lb_oracle_close(lb_oracle *oracle);
 /* ledger.c: what has happened so far; with the weights it is all that a run needs to go
  * on to the same bits. */
 typedef struct lb_ledger {
-    int epoch, batch;                          /* of the step that comes next */
-    int64_t step;                              /* steps done */
+    int stage, first;                          /* under way; epochs of those before */
+    bool judged;                               /* the stage's best epoch is looked for */
+    int epoch, batch;                          /* of the stage's step that comes next */
+    int64_t step;                              /* steps of the stage done */
     double seconds, epoch_seconds, epoch_idle; /* over all sittings */
     double loss_sum, term_sum[LB_MAX_TERMS];   /* of the epoch under way */
     int64_t labelled, correct;
@@ -111,11 +124,17 @@ typedef struct lb_ledger {
     lb_tensor **best;        /* [n_params of the lesson] */
 } lb_ledger;
 
-lb_code lb_ledger_init(lb_ledger *ledger, const lb_lesson *lesson, int epochs,
-                       lb_arena *arena, lb_error *err) LB_MUST_USE;
+/* epochs: of all stages. */
+lb_code lb_ledger_init(lb_ledger *ledger, int epochs, lb_arena *arena,
+                       lb_error *err) LB_MUST_USE;
+/* A stage begins; first: epochs of those before. arena: lives as long as the stage. */
+lb_code lb_ledger_begin(lb_ledger *ledger, const lb_lesson *lesson,
+                        const lb_train_setup *setup, int first, lb_arena *arena,
+                        lb_error *err) LB_MUST_USE;
 void lb_ledger_step(lb_ledger *ledger, const lb_lesson *lesson, const int32_t *labels,
                     double loss);
-/* The best of the first n epochs, n > 0. */
+/* The best of the first n epochs over all stages, n > 0; of those in the last one's
+ * stage. */
 int lb_ledger_best(const lb_ledger *ledger, int n);
 /* What an epoch is judged by: validation accuracy; without that split, the training's. */
 double lb_ledger_score(const lb_epoch_report *report);
@@ -124,13 +143,17 @@ const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesso
                                        double rate, const lb_metrics *validation);
 
 /* checkpoint.c: everything in one file, replaced atomically. */
-enum { LB_CHECKPOINT_VERSION = 2 };
+enum { LB_CHECKPOINT_VERSION = 3 };
 typedef struct lb_checkpoint {
     const char *path, *key;
     const lb_lesson *lesson;
     lb_ledger *ledger;
-    int epochs, batches; /* bounds for what is read */
+    int epochs, batches;  /* of the stage: bounds for what is read */
+    lb_tensor **previous; /* the student as the stage before left it; NULL: not needed */
 } lb_checkpoint;
+/* The stage in which a checkpoint was written, to be opened before it is loaded; 0 if
+ * that cannot be told, and loading says why. */
+int lb_checkpoint_stage(const char *path, int n_stages);
 lb_code lb_checkpoint_save(const lb_checkpoint *checkpoint, lb_error *err) LB_MUST_USE;
 /* On failure weights and ledger may be half changed. */
 lb_code lb_checkpoint_load(const lb_checkpoint *checkpoint, lb_error *err) LB_MUST_USE;
