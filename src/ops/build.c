@@ -72,6 +72,99 @@ lb_value lb_scale(lb_builder *b, lb_value x, double factor)
     return lb_mul(b, x, scalar);
 }
 
+lb_value lb_neg(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_Neg, x);
+}
+
+lb_value lb_abs(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_Abs, x);
+}
+
+lb_value lb_exp(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_Exp, x);
+}
+
+lb_value lb_ln(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_Log, x);
+}
+
+lb_value lb_sqrt(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_Sqrt, x);
+}
+
+lb_value lb_reciprocal(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_Reciprocal, x);
+}
+
+lb_value lb_pow(lb_builder *b, lb_value x, double exponent)
+{
+    const lb_value scalar = lb_scalar(b, lb_type_of(b, x).dtype, exponent);
+
+    return lb_binary(b, &lb_op_Pow, x, scalar);
+}
+
+lb_value lb_sigmoid(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_Sigmoid, x);
+}
+
+lb_value lb_tanh(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_Tanh, x);
+}
+
+lb_value lb_softplus(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_Softplus, x);
+}
+
+lb_value lb_leaky_relu(lb_builder *b, lb_value x, double alpha, const char *name)
+{
+    const lb_attr attr = lb_af("alpha", alpha);
+
+    return lb_add_node(b, &lb_op_LeakyRelu, name, &x, 1, &attr, 1);
+}
+
+lb_value lb_max(lb_builder *b, lb_value x, lb_value y)
+{
+    return lb_binary(b, &lb_op_Max, x, y);
+}
+
+lb_value lb_min(lb_builder *b, lb_value x, lb_value y)
+{
+    return lb_binary(b, &lb_op_Min, x, y);
+}
+
+lb_value lb_step_above(lb_builder *b, lb_value x, double threshold)
+{
+    const lb_attr attr = lb_af("threshold", threshold);
+
+    return lb_add_node(b, &lb_op_StepAbove, NULL, &x, 1, &attr, 1);
+}
+
+lb_value lb_stop_gradient(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_StopGradient, x);
+}
+
+lb_value lb_batch_gather(lb_builder *b, lb_value x, int batch)
+{
+    const lb_attr attr = lb_ai("batch", batch);
+
+    return lb_add_node(b, &lb_op_BatchGather, NULL, &x, 1, &attr, 1);
+}
+
+lb_value lb_batch_rows(lb_builder *b, lb_value x)
+{
+    return lb_unary(b, &lb_op_BatchRows, x);
+}
+
 lb_value lb_relu(lb_builder *b, lb_value x, const char *name)
 {
     return named(b, &lb_op_Relu, x, name);
@@ -175,6 +268,15 @@ lb_value lb_reduce_mean(lb_builder *b, lb_value x, const int *axes, int n, bool 
                              lb_ais("axes", list, copy_axes(axes, n, list))};
 
     return lb_add_node(b, &lb_op_ReduceMean, NULL, &x, 1, attrs, n ? 2 : 1);
+}
+
+lb_value lb_reduce_max(lb_builder *b, lb_value x, const int *axes, int n, bool keepdims)
+{
+    int64_t list[LB_MAX_RANK] = {0};
+    const lb_attr attrs[] = {lb_ai("keepdims", keepdims),
+                             lb_ais("axes", list, copy_axes(axes, n, list))};
+
+    return lb_add_node(b, &lb_op_ReduceMax, NULL, &x, 1, attrs, n ? 2 : 1);
 }
 
 lb_value lb_reduce_sum(lb_builder *b, lb_value x, const int *axes, int n, bool keepdims)

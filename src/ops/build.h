@@ -31,6 +31,29 @@ lb_value lb_sub(lb_builder *b, lb_value x, lb_value y);
 lb_value lb_mul(lb_builder *b, lb_value x, lb_value y);
 lb_value lb_div(lb_builder *b, lb_value x, lb_value y);
 lb_value lb_scale(lb_builder *b, lb_value x, double factor); /* no node for 1 */
+lb_value lb_neg(lb_builder *b, lb_value x);
+lb_value lb_abs(lb_builder *b, lb_value x); /* gradient 0 at 0 */
+lb_value lb_exp(lb_builder *b, lb_value x);
+lb_value lb_ln(lb_builder *b, lb_value x);   /* gradient 0 at 0 and below */
+lb_value lb_sqrt(lb_builder *b, lb_value x); /* gradient 0 at 0 */
+lb_value lb_reciprocal(lb_builder *b, lb_value x);
+/* Gradient 0 at 0 if the exponent is below 1. */
+lb_value lb_pow(lb_builder *b, lb_value x, double exponent);
+lb_value lb_sigmoid(lb_builder *b, lb_value x);
+lb_value lb_tanh(lb_builder *b, lb_value x);
+lb_value lb_softplus(lb_builder *b, lb_value x); /* log(1 + e^x) */
+lb_value lb_leaky_relu(lb_builder *b, lb_value x, double alpha, const char *name);
+/* With broadcasting; the gradient goes to x at ties. */
+lb_value lb_max(lb_builder *b, lb_value x, lb_value y);
+lb_value lb_min(lb_builder *b, lb_value x, lb_value y);
+/* 1 where x > threshold, else 0; no gradient. */
+lb_value lb_step_above(lb_builder *b, lb_value x, double threshold);
+/* x itself; no gradient flows through. */
+lb_value lb_stop_gradient(lb_builder *b, lb_value x);
+/* The whole batch as an ordinary array: [N,D...] -> [batch,D...], and its rows as a batch
+ * again. Each is the other's gradient; the plan must be for `batch` samples. */
+lb_value lb_batch_gather(lb_builder *b, lb_value x, int batch);
+lb_value lb_batch_rows(lb_builder *b, lb_value x);
 lb_value lb_relu(lb_builder *b, lb_value x, const char *name);
 lb_value lb_clip(lb_builder *b, lb_value x, double low, double high, const char *name);
 lb_value lb_max_pool(lb_builder *b, lb_value x, const lb_window *window,
@@ -47,6 +70,8 @@ lb_value lb_softmax(lb_builder *b, lb_value x, int axis);
 lb_value lb_log_softmax(lb_builder *b, lb_value x, int axis);
 lb_value lb_reduce_mean(lb_builder *b, lb_value x, const int *axes, int n, bool keepdims);
 lb_value lb_reduce_sum(lb_builder *b, lb_value x, const int *axes, int n, bool keepdims);
+/* Not over the batch; the gradient goes to the first of the largest elements. */
+lb_value lb_reduce_max(lb_builder *b, lb_value x, const int *axes, int n, bool keepdims);
 /* Over everything: a scalar. */
 lb_value lb_mean_all(lb_builder *b, lb_value x);
 lb_value lb_sum_all(lb_builder *b, lb_value x);

@@ -1,11 +1,14 @@
-/* op_reduce.c: sums and means over axes, and their inverses.
+/* op_reduce.c: sums, means and maxima over axes, and their gradients.
  *
- * ReduceSum and ReduceMean take axes as an attribute or as a constant second input; none
+ * Reductions take axes as an attribute or as a constant second input; none
  * means all. Over the batch they give each group's share: a mean divides by the size of
- * the whole batch. ReduceTo(dy, like) sums what broadcasting has spread; ExpandLike(dy,
- * x; axes, keepdims, mean) spreads what a reduction has summed. */
+ * the whole batch; a maximum over it cannot be had from shares. ReduceTo(dy, like) sums
+ * what broadcasting has spread; ExpandLike(dy, x; axes, keepdims, mean) spreads what a
+ * reduction has summed. ReduceMaxGrad(x, dy; axes, keepdims) gives dy to the first of the
+ * largest elements. */
 #include "ops/op_util.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct axes {
@@ -16,7 +19,7 @@ typedef struct axes {
 static lb_code axes_of(const lb_view *view, int rank, axes *a, lb_error *err)
 {
     const bool as_input =
-        view->n_in > 1 && view->in[1] && strcmp(view->node->op->name, "ExpandLike") != 0;
+        view->n_in > 1 && view->in[1] && (view->node->op->flags & LB_OP_ONNX);
     const bool none_means_none = lb_attr_int(view->node, "noop_with_empty_axes", 0) != 0;
     int64_t list[LB_MAX_RANK];
     int n = lb_attr_ints(view->node, "axes", list, LB_MAX_RANK), axis = 0;
@@ -77,7 +80,7 @@ static lb_cost cost_of_input(const lb_view *view, const lb_type *out)
 static axes axes_of_call(const lb_ref_call *call, const lb_shape *whole)
 {
     const bool as_input =
-        call->n_in > 1 && call->in[1] && strcmp(call->node->op->name, "ExpandLike") != 0;
+        call->n_in > 1 && call->in[1] && (call->node->op->flags & LB_OP_ONNX);
     lb_view view = {.node = call->node, .n_in = 1};
     lb_error err;
     axes a;
@@ -203,12 +206,104 @@ static void run_expand(const lb_ref_call *call)
                 call->in[0][w.at[1] + i * w.step[1]] / n;
 }
 
-static void grad_reduce(lb_builder *b, const lb_node *node, lb_value dy, lb_value *dx,
-                        bool mean)
+static lb_code infer_max(const lb_view *view, lb_type *out, lb_error *err)
 {
-    const lb_value in[] = {dy, node->in[0]};
+    char text[LB_SHAPE_TEXT];
+    axes a;
+
+    LB_TRY(axes_of(view, view->in[0]->shape.rank, &a, err));
+    if (lb_type_batched(view->in[0]) && a.reduced[0])
+        return lb_raise(err, LB_ERR_UNSUPPORTED,
+                        "a maximum over the batch cannot be had from groups of it");
+    for (int i = 0; i < view->in[0]->shape.rank; i++)
+        if (a.reduced[i] && view->in[0]->shape.dim[i] == 0)
+            return lb_raise(err, LB_ERR_INPUT, "the maximum of no elements: %s",
+                            lb_shape_text(&view->in[0]->shape, text));
+    return infer_reduce(view, out, err);
+}
+
+static lb_code infer_max_grad(const lb_view *view, lb_type *out, lb_error *err)
+{
+    axes a;
+
+    LB_TRY(lb_check_floats(view, err));
+    LB_TRY(axes_of(view, view->in[0]->shape.rank, &a, err));
+    const lb_shape wanted = reduced_shape(&view->in[0]->shape, &a);
+    LB_TRY(lb_check_shape(view, 1, &wanted, "dy", err));
+    *out = *view->in[0];
+    return LB_OK;
+}
+
+/* Two walks: over the results, operand 1 over where each lies in the whole; and over the
+ * elements behind one result. */
+static void walk_extremes(const lb_shape *whole, const axes *a, lb_walk *results,
+                          lb_walk *behind)
+{
+    lb_shape kept = *whole, gone = *whole;
+
+    for (int i = 0; i < whole->rank; i++)
+        if (a->reduced[i])
+            kept.dim[i] = 1;
+        else
+            gone.dim[i] = 1;
+    lb_walk_init(results, &kept);
+    lb_walk_operand(results, 0, &kept);
+    lb_walk_operand(results, 1, whole);
+    lb_walk_init(behind, &gone);
+    lb_walk_operand(behind, 0, whole);
+}
+
+/* Where the first of the largest elements is, counted from x; NaN counts as the largest,
+ * so that it is seen. */
+static int64_t first_largest(lb_walk *behind, const double *x)
+{
+    int64_t best = 0;
+
+    for (lb_walk_begin(behind); behind->more; lb_walk_next(behind))
+        for (int i = 0; i < behind->n; i++) {
+            const int64_t at = behind->at[0] + i * behind->step[0];
+            if (!(x[at] <= x[best]) && !isnan(x[best]))
+                best = at;
+        }
+    return best;
+}
+
+static void run_max(const lb_ref_call *call)
+{
+    const lb_shape *const whole = &call->in_type[0].shape;
+    const axes a = axes_of_call(call, whole);
+    lb_walk w, behind;
+
+    walk_extremes(whole, &a, &w, &behind);
+    for (lb_walk_begin(&w); w.more; lb_walk_next(&w))
+        for (int i = 0; i < w.n; i++) {
+            const double *const x = call->in[0] + w.at[1] + i * w.step[1];
+            call->out[0][w.at[0] + i * w.step[0]] = x[first_largest(&behind, x)];
+        }
+}
+
+static void run_max_grad(const lb_ref_call *call)
+{
+    const lb_shape *const whole = &call->in_type[0].shape;
+    const axes a = axes_of_call(call, whole);
+    lb_walk w, behind;
+
+    memset(call->out[0], 0, lb_elements(&call->out_type[0]) * sizeof(double));
+    walk_extremes(whole, &a, &w, &behind);
+    for (lb_walk_begin(&w); w.more; lb_walk_next(&w))
+        for (int i = 0; i < w.n; i++) {
+            const int64_t at = w.at[1] + i * w.step[1];
+            const int64_t best = first_largest(&behind, call->in[0] + at);
+            call->out[0][at + best] = call->in[1][w.at[0] + i * w.step[0]];
+        }
+}
+
+/* The axes that a node reduces, as attributes of its gradient; returns their number, -1
+ * if the node is not whole. */
+static int axis_list(lb_builder *b, const lb_node *node, int64_t list[LB_MAX_RANK],
+                     bool *keep)
+{
     const int rank = lb_rank(b, node->in[0]);
-    int64_t list[LB_MAX_RANK];
     int n = 0;
     lb_error err;
     lb_view view;
@@ -216,17 +311,42 @@ static void grad_reduce(lb_builder *b, const lb_node *node, lb_value dy, lb_valu
 
     lb_graph_view(b->graph, node, &view);
     if (axes_of(&view, rank, &a, &err) != LB_OK)
-        return;
+        return -1;
     for (int i = 0; i < rank; i++)
         if (a.reduced[i])
             list[n++] = i;
-    if (n == 0) {
-        dx[0] = dy;
-        return;
-    }
-    const lb_attr attrs[] = {lb_ais("axes", list, n), lb_ai("keepdims", a.keep),
+    *keep = a.keep;
+    return n;
+}
+
+static void grad_max(lb_builder *b, const lb_node *node, const lb_value *dy, lb_value *dx)
+{
+    const lb_value in[] = {node->in[0], dy[0]};
+    int64_t list[LB_MAX_RANK] = {0};
+    bool keep = false;
+    const int n = axis_list(b, node, list, &keep);
+    const lb_attr attrs[] = {lb_ais("axes", list, n), lb_ai("keepdims", keep)};
+
+    if (n > 0)
+        dx[0] = lb_add_node(b, &lb_op_ReduceMaxGrad, NULL, in, 2, attrs, 2);
+    else if (n == 0)
+        dx[0] = dy[0];
+}
+
+static void grad_reduce(lb_builder *b, const lb_node *node, lb_value dy, lb_value *dx,
+                        bool mean)
+{
+    const lb_value in[] = {dy, node->in[0]};
+    int64_t list[LB_MAX_RANK] = {0};
+    bool keep = false;
+    const int n = axis_list(b, node, list, &keep);
+    const lb_attr attrs[] = {lb_ais("axes", list, n), lb_ai("keepdims", keep),
                              lb_ai("mean", mean)};
-    dx[0] = lb_add_node(b, &lb_op_ExpandLike, NULL, in, 2, attrs, 3);
+
+    if (n > 0)
+        dx[0] = lb_add_node(b, &lb_op_ExpandLike, NULL, in, 2, attrs, 3);
+    else if (n == 0)
+        dx[0] = dy;
 }
 
 static void grad_sum(lb_builder *b, const lb_node *node, const lb_value *dy, lb_value *dx)
@@ -268,6 +388,33 @@ const lb_op lb_op_ReduceSum = {
     .grad = grad_sum,
     .cost = cost_of_input,
     .run = run_sum,
+};
+
+const lb_op lb_op_ReduceMax = {
+    .name = "ReduceMax",
+    .help = "largest element over axes",
+    .flags = LB_OP_ONNX,
+    .min_in = 1,
+    .max_in = 2,
+    .n_out = 1,
+    .opset_min = 1,
+    .opset_max = 22,
+    .infer = infer_max,
+    .grad = grad_max,
+    .cost = cost_of_input,
+    .run = run_max,
+};
+
+const lb_op lb_op_ReduceMaxGrad = {
+    .name = "ReduceMaxGrad",
+    .help = "gradient of ReduceMax, from x and dy",
+    .flags = LB_OP_FORWARD_ONLY,
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .infer = infer_max_grad,
+    .cost = cost_of_input,
+    .run = run_max_grad,
 };
 
 const lb_op lb_op_ReduceTo = {
