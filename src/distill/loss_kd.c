@@ -5,7 +5,7 @@
  * The mean is over samples only (dividing by the classes too weakens the loss a
  * hundredfold on 100 classes), and T^2 keeps the gradient's size when T changes. The
  * teacher's entropy is part of the value: 0 means that the student says the same. */
-#include "distill/loss.h"
+#include "distill/logits.h"
 
 enum { TEMPERATURE };
 
@@ -21,17 +21,10 @@ static const lb_knob knobs[] = {
 
 static lb_value build(lb_builder *b, const lb_loss_in *in)
 {
-    const int class_axis[] = {1};
-
-    const lb_value soft_s = lb_by_knob(b, in, in->logits.student, TEMPERATURE, -1);
-    const lb_value soft_t = lb_by_knob(b, in, in->logits.teacher, TEMPERATURE, -1);
-    const lb_value log_s = lb_log_softmax(b, soft_s, 1);
-    const lb_value log_t = lb_log_softmax(b, soft_t, 1);
-    const lb_value p_t = lb_softmax(b, soft_t, 1);
-    const lb_value gap = lb_sub(b, log_t, log_s);
-    const lb_value weighted = lb_mul(b, p_t, gap);
-    const lb_value of_sample = lb_reduce_sum(b, weighted, class_axis, 1, false);
+    const lb_pair soft = lb_soften_by_knob(b, in, TEMPERATURE);
+    const lb_value of_sample = lb_kl(b, soft.student, soft.teacher);
     const lb_value mean = lb_mean_all(b, of_sample);
+
     return lb_by_knob(b, in, mean, TEMPERATURE, 2);
 }
 

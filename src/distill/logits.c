@@ -1,0 +1,30 @@
+/* logits.c: what the losses over logits share. */
+#include "distill/logits.h"
+
+lb_value lb_kl(lb_builder *b, lb_value s, lb_value t)
+{
+    const int class_axis[] = {1};
+
+    const lb_value log_s = lb_log_softmax(b, s, 1);
+    const lb_value log_t = lb_log_softmax(b, t, 1);
+    const lb_value p_t = lb_softmax(b, t, 1);
+    const lb_value gap = lb_sub(b, log_t, log_s);
+    const lb_value weighted = lb_mul(b, p_t, gap);
+    return lb_reduce_sum(b, weighted, class_axis, 1, false);
+}
+
+lb_pair lb_soften(lb_builder *b, lb_pair logits, double temperature)
+{
+    const lb_value s = lb_scale(b, logits.student, 1 / temperature);
+    const lb_value t = lb_scale(b, logits.teacher, 1 / temperature);
+
+    return (lb_pair){s, t};
+}
+
+lb_pair lb_soften_by_knob(lb_builder *b, const lb_loss_in *in, int knob)
+{
+    const lb_value s = lb_by_knob(b, in, in->logits.student, knob, -1);
+    const lb_value t = lb_by_knob(b, in, in->logits.teacher, knob, -1);
+
+    return (lb_pair){s, t};
+}

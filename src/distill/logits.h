@@ -1,0 +1,17 @@
+/* logits.h: what the losses over logits share; only distill/ includes it.
+ *
+ * Logits are [N,C]. What is true of one sample is [N]. */
+#ifndef LB_DISTILL_LOGITS_H
+#define LB_DISTILL_LOGITS_H
+
+#include "distill/loss.h"
+
+/* KL(softmax(t) || softmax(s)) of each sample: [N]. The class axis is the last. */
+lb_value lb_kl(lb_builder *b, lb_value s, lb_value t);
+
+/* Both sides divided by a number: what the softmax of either sees. */
+lb_pair lb_soften(lb_builder *b, lb_pair logits, double temperature);
+/* The same by a knob, which may be one that changes. */
+lb_pair lb_soften_by_knob(lb_builder *b, const lb_loss_in *in, int knob);
+
+#endif
