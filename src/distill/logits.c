@@ -28,3 +28,23 @@ lb_pair lb_soften_by_knob(lb_builder *b, const lb_loss_in *in, int knob)
 
     return (lb_pair){s, t};
 }
+
+lb_value lb_standardise(lb_builder *b, lb_value z)
+{
+    static const double least = 1e-6, most = 1e30;
+    const int class_axis[] = {1};
+    const int classes = lb_dim(b, z, 1);
+
+    const lb_value mean = lb_reduce_mean(b, z, class_axis, 1, true);
+    const lb_value centred = lb_sub(b, z, mean);
+    const lb_value square = lb_mul(b, centred, centred);
+    const lb_value sum = lb_reduce_sum(b, square, class_axis, 1, true);
+    const lb_value variance = lb_scale(b, sum, 1.0 / (classes - 1));
+    const lb_value guarded = lb_clip(b, variance, least * least, most, NULL);
+    const lb_value deviation = lb_sqrt(b, guarded);
+    const lb_value eps = lb_scalar(b, lb_type_of(b, z).dtype, 1e-7);
+    const lb_value divisor = lb_add(b, deviation, eps);
+    const lb_value speaks = lb_step_above(b, variance, least * least);
+    const lb_value told = lb_mul(b, centred, speaks);
+    return lb_div(b, told, divisor);
+}

@@ -14,4 +14,9 @@ lb_pair lb_soften(lb_builder *b, lb_pair logits, double temperature);
 /* The same by a knob, which may be one that changes. */
 lb_pair lb_soften_by_knob(lb_builder *b, const lb_loss_in *in, int knob);
 
+/* Each row less its mean, over its standard deviation (with C - 1) plus 1e-7 (Sun et al.,
+ * 2024). A row whose deviation is below 1e-6 says nothing: it becomes 0, without a
+ * gradient, where the formula would give 1e7 of one. */
+lb_value lb_standardise(lb_builder *b, lb_value z);
+
 #endif

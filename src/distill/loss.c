@@ -1,5 +1,5 @@
 /* loss.c: the table of losses, and the sum of a recipe's terms. */
-#include "distill/loss.h"
+#include "distill/logits.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -26,12 +26,21 @@ const lb_loss *lb_loss_find(const char *name)
     return NULL;
 }
 
+/* One knob for all losses over logits; what it does, it does before they see them. */
+static const lb_knob standardise_knob = {
+    .name = "standardise",
+    .help = "takes mean and scale off each row of logits first",
+    .words = lb_no_yes};
+
 const lb_knob *lb_loss_knob(const lb_loss *loss, int i)
 {
-    for (int k = 0; loss->knobs && loss->knobs[k].name; k++)
-        if (k == i)
-            return &loss->knobs[k];
-    return NULL;
+    const bool looks_at_logits = (loss->needs & LB_NEEDS_TEACHER) != 0;
+    int n = 0;
+
+    for (; loss->knobs && loss->knobs[n].name; n++)
+        if (n == i)
+            return &loss->knobs[n];
+    return i == n && looks_at_logits ? &standardise_knob : NULL;
 }
 
 lb_term lb_term_usual(const lb_loss *loss, double weight)
@@ -143,12 +152,36 @@ static lb_value add_dial(lb_builder *b, const lb_loss_in *in, const lb_term *ter
     return v;
 }
 
+static bool standardises(const lb_term *term)
+{
+    for (int i = 0; lb_loss_knob(term->loss, i); i++)
+        if (lb_loss_knob(term->loss, i) == &standardise_knob)
+            return term->knobs[i] > 0;
+    return false;
+}
+
+/* Whether the loss cannot work on these shapes; why is then the builder's error. */
+static bool refuses(lb_builder *b, const lb_term *term, const lb_loss_in *in)
+{
+    const lb_loss *const loss = term->loss;
+    char why[LB_REFUSAL_TEXT] = "";
+
+    if (standardises(term) && lb_dim(b, in->logits.student, 1) < 3)
+        snprintf(why, sizeof why,
+                 "of %d standardised logits only the order is left, whatever they are; "
+                 "leave 'standardise' out, or use 'mse-logits'",
+                 lb_dim(b, in->logits.student, 1));
+    else if (!loss->refuse || !loss->refuse(b, in, why))
+        return false;
+    lb_build_fail(b, LB_ERR_INPUT, "loss '%s': %s", loss->name, why);
+    return true;
+}
+
 /* The term's own value, with an input for each knob that changes. */
 static lb_value build_term(lb_builder *b, const lb_loss_in *in, const lb_term *term,
                            int number, int *next_pair)
 {
     const lb_loss *const loss = term->loss;
-    char why[LB_REFUSAL_TEXT] = "";
     lb_value live[LB_MAX_KNOBS] = {{0}};
     lb_pair pairs[LB_MAX_PAIRS];
     lb_loss_in own = *in;
@@ -161,8 +194,12 @@ static lb_value build_term(lb_builder *b, const lb_loss_in *in, const lb_term *t
     take_pairs(b, term, next_pair, &own, pairs);
     if (!is_fed(b, loss, &own))
         return (lb_value){0};
-    if (loss->refuse && loss->refuse(b, &own, why))
-        return lb_build_fail(b, LB_ERR_INPUT, "loss '%s': %s", loss->name, why);
+    if (refuses(b, term, &own))
+        return (lb_value){0};
+    if (standardises(term)) {
+        own.logits.student = lb_standardise(b, in->logits.student);
+        own.logits.teacher = lb_standardise(b, in->logits.teacher);
+    }
     for (int k = 0; lb_loss_knob(loss, k); k++)
         live[k] = add_dial(b, in, term, number, k);
     return loss->build(b, &own);

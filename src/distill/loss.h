@@ -94,7 +94,7 @@ typedef struct lb_loss {
     unsigned needs;    /* lb_loss_needs, checked before build() */
     lb_match match;    /* of losses with hints: what both sides must have in common */
     lb_auto automatic; /* of losses with hints: the layers they look at by themselves */
-    const lb_knob *knobs; /* ends with a row without a name, or NULL */
+    const lb_knob *knobs; /* its own; ends with a row without a name, or NULL */
     int min_batch; /* of a loss that compares samples: recipes with fewer in a batch are
                       refused (`limbeck loss` is not); 0: any */
     const char *instead; /* with min_batch: what to use then, as in "'kd' or 'at'" */
@@ -111,7 +111,8 @@ const lb_loss *lb_loss_find(const char *name);
 /* Every loss, in the table's order; ends with NULL. */
 extern const lb_loss *const lb_losses[];
 
-/* Row i of a loss's knobs; NULL behind the last. */
+/* Row i of a loss's knobs, its own first, then `standardise` of every loss that looks at
+ * the teacher's logits; NULL behind the last. */
 const lb_knob *lb_loss_knob(const lb_loss *loss, int i);
 
 /* x times the knob to a power of -1, 1 or 2, whether the knob is constant or not. */

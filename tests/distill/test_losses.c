@@ -1,7 +1,7 @@
 /* test_losses.c: the losses, in float64: values and gradients that PyTorch and an
  * independent computation gave, gradients against finite differences for every row of the
  * table, and what happens to samples without a label. */
-#include "distill/loss.h"
+#include "distill/logits.h"
 
 #include "base/rng.h"
 #include "engine/plan.h"
@@ -19,14 +19,16 @@ typedef struct bench {
     lb_pool *pool;
     lb_plan *plan;
     lb_value student, teacher, labels, loss, grad;
+    lb_dtype dtype;
     int b, c;
 } bench;
 
-static bench open_bench(const lb_term *terms, int n_terms, int b, int c)
+static bench open_bench_as(lb_dtype dtype, const lb_term *terms, int n_terms, int b,
+                           int c)
 {
     const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, c);
     const lb_shape per_sample = lb_shape_of(1, (int)LB_BATCH);
-    bench t = {.b = b, .c = c};
+    bench t = {.dtype = dtype, .b = b, .c = c};
     lb_value value[LB_MAX_TERMS];
     lb_error err = {0};
     lb_builder builder;
@@ -34,8 +36,8 @@ static bench open_bench(const lb_term *terms, int n_terms, int b, int c)
     CHECK_OK(lb_pool_new(2, &t.pool, &err), &err);
     CHECK_OK(lb_graph_new(&t.graph, &err), &err);
     lb_builder_init(&builder, t.graph);
-    t.student = lb_input(&builder, "student", LB_F64, &rows);
-    t.teacher = lb_input(&builder, "teacher", LB_F64, &rows);
+    t.student = lb_input(&builder, "student", dtype, &rows);
+    t.teacher = lb_input(&builder, "teacher", dtype, &rows);
     t.labels = lb_input(&builder, "labels", LB_I32, &per_sample);
     /* rows are layers, too */
     const lb_pair pair = {t.student, t.teacher};
@@ -52,6 +54,11 @@ static bench open_bench(const lb_term *terms, int n_terms, int b, int c)
     return t;
 }
 
+static bench open_bench(const lb_term *terms, int n_terms, int b, int c)
+{
+    return open_bench_as(LB_F64, terms, n_terms, b, c);
+}
+
 static void close_bench(bench *t)
 {
     lb_plan_free(t->plan);
@@ -62,19 +69,21 @@ static void close_bench(bench *t)
 static double run(const bench *t, const double *zs, const double *zt, const int32_t *y,
                   double *grad)
 {
-    const size_t row = (size_t)t->c * sizeof(double);
+    const size_t c = (size_t)t->c;
+    double value;
 
     if (!t->plan)
         return NAN;
     for (int i = 0; i < t->b; i++) {
-        memcpy(lb_plan_input(t->plan, t->student, i), zs + i * t->c, row);
-        memcpy(lb_plan_input(t->plan, t->teacher, i), zt + i * t->c, row);
+        lb_narrow(t->dtype, zs + (size_t)i * c, c, lb_plan_input(t->plan, t->student, i));
+        lb_narrow(t->dtype, zt + (size_t)i * c, c, lb_plan_input(t->plan, t->teacher, i));
         *(int32_t *)lb_plan_input(t->plan, t->labels, i) = y[i];
     }
     lb_plan_run(t->plan);
     for (int i = 0; grad && i < t->b; i++)
-        memcpy(grad + i * t->c, lb_plan_output(t->plan, t->grad, i), row);
-    return *(const double *)lb_plan_output(t->plan, t->loss, 0);
+        lb_widen(t->dtype, lb_plan_output(t->plan, t->grad, i), c, grad + (size_t)i * c);
+    lb_widen(t->dtype, lb_plan_output(t->plan, t->loss, 0), 1, &value);
+    return value;
 }
 
 /* The inputs of the published golden values. */
@@ -143,6 +152,14 @@ static void golden_values_hold(void)
         {{"dkd", {{"target_weight", 1}, {"non_target_weight", 0}}}, 0.3823393279, 0, 0},
         {{"dkd", {{"target_weight", 0}, {"non_target_weight", 1}}}, 1.2831574181, 0, 0},
         {{"dkd", {{0}}}, 10.6475986726, -2.03669444, 3.26812275},
+        {{"dist", {{"intra_weight", 0}}}, 0.0846904021, 0, 0},
+        {{"dist", {{"inter_weight", 0}}}, 0.1787219295, 0, 0},
+        {{"dist", {{0}}}, 0.2634123316, -0.20619039, 0.33995635},
+        {{"dist", {{"temperature", 4}}}, 3.8123979009, -1.39157735, 2.94124903},
+        {{"kd", {{"temperature", 2}, {"standardise", 1}}},
+         0.1082160222,
+         -0.01152724,
+         0.04212019},
         /* one temperature: kd; two: the mean of kd's */
         {{"multi-t", {{"lowest_temperature", 20}, {"highest_temperature", 20}}},
          1.9295432870,
@@ -450,31 +467,116 @@ static void a_batch_four_times_over_is_worth_the_same(void)
 }
 
 /* Rows of one number, of huge numbers, and both at once: no NaN, no infinity. */
-static void extreme_logits_have_finite_gradients(void)
+static void check_extremes(const lb_term *term, int shift, lb_dtype dtype)
 {
     static const double rows[][4] = {
         {0, 0, 0, 0},         {7, 7, 7, 7},         {1e4, -1e4, 1e4, -1e4},
-        {-1e4, 0, 1e4, 1e-9}, {1e4, 1e4, 1e4, 1e4}, {1e-300, 0, 0, 0},
+        {-1e4, 0, 1e4, 1e-9}, {1e4, 1e4, 1e4, 1e4}, {1e-30, 0, 0, 0},
     };
     enum { ROWS = (int)(sizeof rows / sizeof *rows), B = 12 };
     double zs[B * 4], zt[B * 4], grad[B * 4];
     int32_t y[B];
 
+    for (int i = 0; i < B; i++) {
+        memcpy(zs + (ptrdiff_t)i * 4, rows[i % ROWS], sizeof rows[0]);
+        memcpy(zt + (ptrdiff_t)i * 4, rows[(i + shift) % ROWS], sizeof rows[0]);
+        y[i] = (i + shift) % 5 - 1;
+    }
+    bench t = open_bench_as(dtype, term, 1, B, 4);
+    CHECK(isfinite(run(&t, zs, zt, y, grad)));
+    CHECK(isfinite(norm(grad, B * 4)));
+    close_bench(&t);
+}
+
+static void extreme_logits_have_finite_gradients(void)
+{
     for (const lb_loss *const *loss = lb_losses; *loss; loss++)
-        for (int shift = 0; shift < ROWS; shift++) {
-            const lb_term term = lb_term_usual(*loss, 1);
-            if (is_refused(&term, B, 4))
-                continue;
-            for (int i = 0; i < B; i++) {
-                memcpy(zs + i * 4, rows[i % ROWS], sizeof rows[0]);
-                memcpy(zt + i * 4, rows[(i + shift) % ROWS], sizeof rows[0]);
-                y[i] = (i + shift) % 5 - 1;
+        for (int shift = 0; shift < 6; shift++)
+            for (int standardised = 0; standardised < 2; standardised++) {
+                const setting set[MOST_SETTINGS] = {{"standardise", standardised}};
+                const bool has = ((*loss)->needs & LB_NEEDS_TEACHER) != 0;
+                const lb_term term = term_of((*loss)->name, has ? set : NULL);
+                if ((standardised && !has) || is_refused(&term, 12, 4))
+                    continue;
+                check_extremes(&term, shift, LB_F64);
+                check_extremes(&term, shift, LB_F32);
             }
-            bench t = open_bench(&term, 1, B, 4);
-            CHECK(isfinite(run(&t, zs, zt, y, grad)));
-            CHECK(isfinite(norm(grad, B * 4)));
-            close_bench(&t);
-        }
+}
+
+/* What softmax makes of z is all that these look at: a teacher that ends in Softmax
+ * teaches the same by the logarithms of its answers. */
+static void log_probabilities_teach_what_logits_do(void)
+{
+    static const loss_case cases[] = {
+        {"kd", {{0}}},
+        {"kd", {{"standardise", 1}}},
+        {"dkd", {{0}}},
+        {"multi-t", {{0}}},
+        {"mse-logits", {{"centre", 1}}},
+        {"dist", {{0}}},
+        {"dkd", {{"standardise", 1}, {"temperature", 2}}},
+    };
+    double zs[20], zt[20], log_p[20], by_logits[20], by_log_p[20];
+    const int32_t y[] = {1, 3, 0, 2};
+
+    fill_golden(zs, zt);
+    for (int b = 0; b < 4; b++) {
+        double total = 0;
+        for (int c = 0; c < 5; c++)
+            total += exp(zt[b * 5 + c]);
+        for (int c = 0; c < 5; c++)
+            log_p[b * 5 + c] = zt[b * 5 + c] - log(total);
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const lb_term term = term_of(cases[i].loss, cases[i].set);
+        bench t = open_bench(&term, 1, 4, 5);
+        const double value = run(&t, zs, zt, y, by_logits);
+        CHECK_NEAR(run(&t, zs, log_p, y, by_log_p), value, 1e-13);
+        for (int k = 0; k < 20; k++)
+            CHECK_NEAR(by_log_p[k], by_logits[k], 1e-13);
+        close_bench(&t);
+    }
+}
+
+/* Of two standardised logits only the order is left, whatever they were. */
+static void two_standardised_logits_are_always_the_same(void)
+{
+    static const struct {
+        double row[2], first;
+    } cases[] = {{{1, 0.2}, 0.70711},
+                 {{9, -9}, 0.70711},
+                 {{0.3, 0.2999}, 0.70611},
+                 {{-4, -4}, 0},
+                 {{2, 3}, -0.70711}};
+    const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, 2);
+    const int n = (int)(sizeof cases / sizeof *cases);
+    const lb_plan_options options = {.batch = n, .kernels = LB_KERNELS_REFERENCE};
+    lb_graph *graph = NULL;
+    lb_pool *pool = NULL;
+    lb_plan *plan = NULL;
+    lb_error err = {0};
+    lb_builder b;
+
+    CHECK_OK(lb_pool_new(1, &pool, &err), &err);
+    CHECK_OK(lb_graph_new(&graph, &err), &err);
+    lb_builder_init(&b, graph);
+    const lb_value z = lb_input(&b, "z", LB_F64, &rows);
+    const lb_value out = lb_standardise(&b, z);
+    lb_output(&b, out);
+    CHECK_OK(lb_builder_finish(&b, &err), &err);
+    CHECK_OK(lb_plan_compile(graph, pool, &options, &plan, &err), &err);
+    for (int i = 0; plan && i < n; i++)
+        memcpy(lb_plan_input(plan, z, i), cases[i].row, sizeof cases[i].row);
+    if (plan)
+        lb_plan_run(plan);
+    for (int i = 0; plan && i < n; i++) {
+        const double *const row = lb_plan_output(plan, out, i);
+        CHECK_NEAR(row[0], cases[i].first, 5.1e-6);
+        CHECK_NEAR(row[1], -row[0], 1e-12);
+    }
+    lb_plan_free(plan);
+    lb_graph_free(graph);
+    lb_pool_free(pool);
 }
 
 static void losses_refuse_what_they_cannot_work_on(void)
@@ -482,9 +584,16 @@ static void losses_refuse_what_they_cannot_work_on(void)
     static const setting far[] = {
         {"temperature_step", 0.1}, {"highest_temperature", 9}, {0}, {0}};
     static const setting back[] = {{"highest_temperature", 1.5}, {0}, {0}, {0}};
+    static const setting standardised[MOST_SETTINGS] = {{"standardise", 1}};
     const lb_term dkd = term_of("dkd", NULL), many = term_of("multi-t", far),
                   none = term_of("multi-t", back), multi = term_of("multi-t", NULL);
 
+    const lb_term dist = term_of("dist", NULL);
+    lb_term whole = term_of("kd", standardised);
+
+    CHECK(is_refused(&dist, 8, 2) && !is_refused(&dist, 4, 3));
+    CHECK(dist.loss->min_batch == 8 && dist.loss->instead != NULL);
+    CHECK(is_refused(&whole, 8, 2) && !is_refused(&whole, 8, 3));
     CHECK(is_refused(&dkd, 8, 2) && !is_refused(&dkd, 8, 3));
     CHECK(is_refused(&many, 8, 3) && is_refused(&none, 8, 3) &&
           !is_refused(&multi, 8, 3));
@@ -541,6 +650,8 @@ int main(void)
     RUN(kd_is_dkd_put_together);
     RUN(a_batch_four_times_over_is_worth_the_same);
     RUN(extreme_logits_have_finite_gradients);
+    RUN(log_probabilities_teach_what_logits_do);
+    RUN(two_standardised_logits_are_always_the_same);
     RUN(losses_refuse_what_they_cannot_work_on);
     RUN(terms_are_added_by_weight);
     RUN(what_a_loss_needs_must_be_there);
