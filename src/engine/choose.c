@@ -3,7 +3,7 @@
  * Nodes are visited in order. The first kernel that accepts decides the layouts; where a
  * value is not in the layout that a kernel wants, a reorder is put in, once for each
  * value and layout. Outputs of grouped nodes that are not batched become shares and a
- * sum. */
+ * sum, unless the kernel says that each group writes a part of its own. */
 #include "engine/plan_int.h"
 
 #include <string.h>
@@ -310,11 +310,12 @@ static lb_code add_outputs(lb_plan *plan, lb_step *step, const lb_ask *ask, lb_e
         if (node->op->flags & LB_OP_UPDATE) { /* in the place of input k */
             step->out[k] = plan->value_buffer[node->in[k].id][LB_PLAIN];
             plan->value_buffer[node->out[k].id][LB_PLAIN] = step->out[k];
-        } else if (step->grouped && !ask->batched_out[k]) {
+        } else if (step->grouped && !ask->batched_out[k] && !ask->parts[k]) {
             LB_TRY(add_share(plan, step, ask, k, err));
         } else {
             LB_TRY(value_buffer(plan, node->out[k], &ask->out[k], ask->out_layout[k],
                                 &step->out[k], err));
+            plan->buffers[step->out[k]].parts = ask->parts[k];
         }
     }
     return LB_OK;
@@ -343,7 +344,7 @@ static lb_code choose_node(lb_plan *plan, const lb_node *node, lb_error *err)
     if (node->op->flags & LB_OP_UPDATE)
         return LB_OK;
     for (int k = 0; k < node->n_out; k++)
-        if (step.grouped && !ask.batched_out[k])
+        if (step.grouped && !ask.batched_out[k] && !ask.parts[k])
             LB_TRY(add_sum(plan, &step, &ask, k, err));
     return LB_OK;
 }

@@ -43,6 +43,8 @@ typedef struct lb_ask {
                                            group's share has this size and form; unpack()
                                            turns the sum of the shares, added as floats,
                                            into the plain output. 0: plain floats */
+    bool parts[LB_MAX_OUTPUTS];         /* an unbatched output of a grouped node: each
+                                           group writes a part of its own; no shares */
     size_t scratch_bytes;               /* for each lane */
     bool in_place;                      /* out[0] may be the memory of in[0] */
 } lb_ask;
@@ -51,7 +53,8 @@ typedef struct lb_ask {
 typedef struct lb_call {
     void *state;
     const void *in[LB_MAX_INPUTS]; /* this group's samples; NULL: left out */
-    void *out[LB_MAX_OUTPUTS];     /* likewise, or the group's share (not zeroed) */
+    void *out[LB_MAX_OUTPUTS];     /* likewise, or the group's share (not zeroed), or the
+                                      whole of which it writes its part */
     void *scratch;                 /* this lane's */
     int lane;                      /* 0..threads-1 */
     int first;                     /* number of the first sample within the batch */

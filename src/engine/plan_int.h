@@ -32,6 +32,7 @@ typedef struct lb_buffer {
     int value;       /* whose contents it holds */
     int first, last; /* in run order; -1, -1: never touched */
     int heir;        /* the buffer that takes over this one's memory in place, or -1 */
+    bool parts;      /* shared, and each group writes a part: whole behind the segment */
     bool lasting;    /* contents must survive the run: outputs, weights packed once */
     size_t offset;
     char *base; /* all but slots and lanes: where it is */

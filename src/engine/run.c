@@ -147,9 +147,12 @@ static bool is_sound(const lb_plan *plan, const lb_step *step, int group)
         step->kind == LB_STEP_NODE)
         return true;
     lb_step_run(plan, step, group, 0);
-    for (int k = 0; step->kind == LB_STEP_NODE && k < step->n_out; k++)
-        if (!all_finite(plan, step->out[k], group))
+    for (int k = 0; step->kind == LB_STEP_NODE && k < step->n_out; k++) {
+        const bool whole =
+            !plan->buffers[step->out[k]].parts || group == plan->n_groups - 1;
+        if (whole && !all_finite(plan, step->out[k], group))
             return false;
+    }
     return true;
 }
 

@@ -28,13 +28,19 @@ static bool is_late(const lb_step *step)
     return step->kind == LB_STEP_NODE && step->grouped && step->node->late;
 }
 
-static void set_level(lb_step *step, const ready *r)
+/* When the contents of a buffer are all there. */
+static int level_of(const lb_plan *plan, const ready *r, int buffer)
+{
+    return r->written[buffer] + (plan->buffers[buffer].parts ? 1 : 0);
+}
+
+static void set_level(const lb_plan *plan, lb_step *step, const ready *r)
 {
     int level = is_late(step) ? step->level : 0;
 
     for (int k = 0; k < step->n_in; k++)
-        if (step->in[k] >= 0 && r->written[step->in[k]] > level)
-            level = r->written[step->in[k]];
+        if (step->in[k] >= 0 && level_of(plan, r, step->in[k]) > level)
+            level = level_of(plan, r, step->in[k]);
     for (int k = 0; k < step->n_out; k++) {
         const int b = step->out[k];
         if (b >= 0 && r->written[b] > level)
@@ -73,7 +79,7 @@ static void set_levels(lb_plan *plan, const ready *r)
     for (int i = 0; i < plan->n_buffers; i++)
         r->written[i] = r->read[i] = -1;
     for (int i = 0; i < plan->n_steps; i++)
-        set_level(&plan->steps[i], r);
+        set_level(plan, &plan->steps[i], r);
 }
 
 static int by_level(const void *a, const void *b)

@@ -14,6 +14,7 @@
 typedef struct maker {
     lb_builder b;
     lb_rng rng;
+    int samples, batch; /* of a group, in all */
 } maker;
 
 static inline int pick(maker *m, int low, int high)
@@ -91,6 +92,76 @@ static inline void make_binary(maker *m, const char *op)
     const lb_value in[] = {x, y};
 
     add(m, op, in, 2, NULL, 0);
+}
+
+/* x (or y) and dy of a slope, x alone of a function; a number as Pow has it. */
+static inline void make_element(maker *m, const char *op)
+{
+    static const double exponent[] = {2, 0.5, 1, 3, 1.5, 0};
+    const bool slope = strstr(op, "Grad") != NULL && strcmp(op, "StopGradient") != 0;
+    const bool power = strncmp(op, "Pow", 3) == 0;
+    const lb_shape shape = any_shape(m);
+    const lb_attr attrs[] = {lb_af("alpha", 0.2),
+                             lb_af("threshold", pick(m, -1, 1) * 0.25)};
+    lb_value in[3];
+    int n = 0;
+
+    in[n++] = batched(m, LB_F32, shape);
+    if (slope)
+        in[n++] = batched(m, LB_F32, shape);
+    const int64_t two = 2;
+    if (power)
+        in[n++] = pick(m, 0, 3)
+                      ? lb_scalar(&m->b, LB_F32, exponent[pick(m, 0, 5 - slope)])
+                      : whole_numbers(m, &two, 1);
+    add(m, op, in, n, attrs, 2);
+}
+
+/* Shapes that are broadcast: axes of 1 on either side, missing axes, single numbers. */
+static inline void make_spread(maker *m, const char *op)
+{
+    const bool with_batch = pick(m, 0, 2) > 0;
+    const int rank = pick(m, 1, 4);
+    lb_shape shape[2];
+    lb_value in[2];
+
+    for (int k = 0; k < 2; k++)
+        shape[k] = (lb_shape){.rank = rank};
+    for (int i = 0; i < rank; i++) {
+        const int size = pick(m, 1, 9), which = pick(m, 0, 3);
+        shape[0].dim[i] = which == 0 ? 1 : size;
+        shape[1].dim[i] = which == 1 ? 1 : size;
+    }
+    const int gone = pick(m, 0, rank); /* axes that the second lacks */
+    for (int i = 0; i + gone < rank; i++)
+        shape[1].dim[i] = shape[1].dim[i + gone];
+    shape[1].rank -= gone;
+    const int large = pick(m, 0, 1);
+    in[large] = with_batch ? batched(m, LB_F32, shape[0]) : fixed(m, LB_F32, shape[0]);
+    in[!large] = with_batch && gone == 0 && pick(m, 0, 1) ? batched(m, LB_F32, shape[1])
+                                                          : fixed(m, LB_F32, shape[1]);
+    if (with_batch && gone == 0 && lb_dim(&m->b, in[!large], 0) != LB_BATCH) {
+        shape[1].dim[0] = 1;
+        in[!large] = fixed(m, LB_F32, shape[1]);
+    }
+    const lb_attr attrs[] = {lb_ai("index", pick(m, 0, 1)),
+                             lb_ai("least", pick(m, 0, 1))};
+    add(m, op, in, 2, attrs, 2);
+}
+
+static inline void make_batch(maker *m, const char *op)
+{
+    const lb_attr attr = lb_ai("batch", m->batch);
+    lb_shape shape = pick(m, 0, 2) ? any_shape(m) : lb_shape_of(1, 1);
+
+    if (strcmp(op, "BatchGather") == 0) {
+        const lb_value x = batched(m, LB_F32, shape);
+        add(m, op, &x, 1, &attr, 1);
+        return;
+    }
+    shape.dim[0] = m->batch;
+    const lb_value x = fixed(m, LB_F32, shape);
+    add(m, op, &x, 1, NULL, 0);
 }
 
 static inline void make_clip(maker *m, const char *op)
@@ -342,6 +413,55 @@ static inline void make_matmul(maker *m, const char *op)
     add(m, op, in, 2, NULL, 0);
 }
 
+/* Stacks of matrices, of which either side may have one for all. */
+static inline void make_matmul_stack(maker *m, const char *op)
+{
+    const int rows = pick(m, 1, 20), k = pick(m, 1, 40), n = pick(m, 1, 40);
+    const int heads = pick(m, 1, 3);
+    lb_value in[2];
+
+    switch (pick(m, 0, 3)) {
+    case 0:
+        in[0] = batched(m, LB_F32, lb_shape_of(3, 1, rows, k));
+        in[1] = batched(m, LB_F32, lb_shape_of(3, 1, k, n));
+        break;
+    case 1:
+        in[0] = batched(m, LB_F32, lb_shape_of(4, 1, heads, rows, k));
+        in[1] = batched(m, LB_F32, lb_shape_of(4, 1, 1, k, n));
+        break;
+    case 2:
+        in[0] = fixed(m, LB_F32, lb_shape_of(2, rows, k));
+        in[1] = batched(m, LB_F32, lb_shape_of(3, 1, k, n));
+        break;
+    default:
+        in[0] = fixed(m, LB_F32, lb_shape_of(3, heads, rows, k));
+        in[1] = fixed(m, LB_F32, lb_shape_of(3, heads, k, n));
+        break;
+    }
+    add(m, op, in, 2, NULL, 0);
+}
+
+static inline void make_transpose(maker *m, const char *op)
+{
+    const bool with_batch = pick(m, 0, 2) > 0;
+    lb_shape shape = {.rank = pick(m, with_batch ? 2 : 1, 5)};
+    int64_t perm[LB_MAX_RANK];
+
+    for (int i = 0; i < shape.rank; i++) {
+        shape.dim[i] = pick(m, 1, shape.rank > 3 ? 7 : 40);
+        perm[i] = i;
+    }
+    for (int i = shape.rank - 1; i > with_batch; i--) {
+        const int j = pick(m, with_batch, i);
+        const int64_t kept = perm[i];
+        perm[i] = perm[j];
+        perm[j] = kept;
+    }
+    const lb_attr attr = lb_ais("perm", perm, shape.rank);
+    const lb_value x = with_batch ? batched(m, LB_F32, shape) : fixed(m, LB_F32, shape);
+    add(m, op, &x, 1, &attr, with_batch || pick(m, 0, 3));
+}
+
 static inline void make_pool(maker *m, const char *op)
 {
     const bool grad = strstr(op, "Grad") != NULL, average = op[0] == 'A';
@@ -451,6 +571,68 @@ static inline void make_ends(maker *m, const char *op)
     add(m, op, in, 1, attrs, 2);
 }
 
+/* Reductions over any axes and their gradients, batched or not. */
+static inline void make_any_axes(maker *m, const char *op)
+{
+    const bool with_batch = pick(m, 0, 1), expand = strcmp(op, "ExpandLike") == 0;
+    const bool grad = strstr(op, "Grad") != NULL, max = strstr(op, "Max") != NULL;
+    lb_shape shape = {.rank = pick(m, 1, 4)}, small = {0};
+    const int keep = pick(m, 0, 1);
+    int64_t axes[LB_MAX_RANK];
+    lb_value in[2];
+    int n = 0;
+
+    for (int i = 0; i < shape.rank; i++) {
+        const bool gone = pick(m, 0, 1) && !(i == 0 && with_batch && max);
+        shape.dim[i] = pick(m, 1, 12);
+        if (gone)
+            axes[n++] = i;
+        if (!gone || keep)
+            small.dim[small.rank++] = gone ? 1 : shape.dim[i];
+    }
+    if (n == 0) { /* no axes would mean all of them */
+        add(m, "Identity", &(lb_value){fixed(m, LB_F32, shape).id}, 1, NULL, 0);
+        return;
+    }
+    const bool over_batch = axes[0] == 0;
+    in[0] = with_batch ? batched(m, LB_F32, shape) : fixed(m, LB_F32, shape);
+    if (expand || grad)
+        in[1] = with_batch && !over_batch ? batched(m, LB_F32, small)
+                                          : fixed(m, LB_F32, small);
+    const lb_attr attrs[] = {lb_ai("keepdims", keep), lb_ai("mean", pick(m, 0, 1)),
+                             lb_ais("axes", axes, n)};
+    if (expand) {
+        const lb_value kept = in[0];
+        in[0] = in[1];
+        in[1] = kept;
+    } else if (!grad && pick(m, 0, 1)) {
+        in[1] = whole_numbers(m, axes, n);
+        add(m, op, in, 2, attrs, 2);
+        return;
+    }
+    add(m, op, in, expand || grad ? 2 : 1, attrs, 3);
+}
+
+/* What any broadcasting has spread. */
+static inline void make_any_to(maker *m, const char *op)
+{
+    const bool with_batch = pick(m, 0, 1);
+    lb_shape shape = {.rank = pick(m, 1, 4)};
+    const int gone = pick(m, 0, shape.rank);
+    lb_shape small = {.rank = shape.rank - gone};
+    lb_value in[2];
+
+    for (int i = 0; i < shape.rank; i++) {
+        shape.dim[i] = pick(m, 1, 12);
+        if (i >= gone)
+            small.dim[i - gone] =
+                (with_batch && i == 0) || pick(m, 0, 1) ? 1 : shape.dim[i];
+    }
+    in[0] = with_batch ? batched(m, LB_F32, shape) : fixed(m, LB_F32, shape);
+    in[1] = fixed(m, LB_F32, small);
+    add(m, op, in, 2, NULL, 0);
+}
+
 static inline void make_track(maker *m, const char *op)
 {
     const lb_shape channels = lb_shape_of(1, pick(m, 1, 50));
@@ -539,6 +721,44 @@ static const struct {
     {"ReduceMean", make_ends},
     {"ExpandLike", make_ends},
     {"ReduceTo", make_reduce_to},
+    {"Exp", make_element},
+    {"Log", make_element},
+    {"LogGrad", make_element},
+    {"Sqrt", make_element},
+    {"SqrtGrad", make_element},
+    {"Abs", make_element},
+    {"Sign", make_element},
+    {"Neg", make_element},
+    {"Reciprocal", make_element},
+    {"ReciprocalGrad", make_element},
+    {"Sigmoid", make_element},
+    {"SigmoidGrad", make_element},
+    {"Tanh", make_element},
+    {"TanhGrad", make_element},
+    {"Softplus", make_element},
+    {"Pow", make_element},
+    {"PowGrad", make_element},
+    {"LeakyRelu", make_element},
+    {"LeakyReluGrad", make_element},
+    {"StepAbove", make_element},
+    {"StopGradient", make_element},
+    {"Add", make_spread},
+    {"Sub", make_spread},
+    {"Mul", make_spread},
+    {"Div", make_spread},
+    {"Max", make_spread},
+    {"Min", make_spread},
+    {"ExtremeMask", make_spread},
+    {"BatchGather", make_batch},
+    {"BatchRows", make_batch},
+    {"ReduceSum", make_any_axes},
+    {"ReduceMean", make_any_axes},
+    {"ReduceMax", make_any_axes},
+    {"ReduceMaxGrad", make_any_axes},
+    {"ExpandLike", make_any_axes},
+    {"ReduceTo", make_any_to},
+    {"MatMul", make_matmul_stack},
+    {"Transpose", make_transpose},
     {"BatchNormTrack", make_track},
     {"SgdUpdate", make_update},
 };

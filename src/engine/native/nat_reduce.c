@@ -1,29 +1,7 @@
 /* nat_reduce.c: the gradients of biases: ReduceSum of a blocked map over everything but
  * its channels, and ReduceTo from rows to one row; and what losses end in: sums and means
  * over the last axes, with their inverse. */
-#include "engine/native/nat_util.h"
-
-/* The axes as bits, from the attribute or a constant input (all where none is named);
- * false if they are not known. */
-static bool axes_of(const lb_ask *ask, int rank, bool as_input, unsigned *bits)
-{
-    int64_t axes[LB_MAX_RANK];
-    int n = lb_attr_ints(ask->node, "axes", axes, LB_MAX_RANK);
-
-    if (as_input) {
-        if (!ask->constant[1] || ask->constant[1]->n > LB_MAX_RANK)
-            return false;
-        n = (int)ask->constant[1]->n;
-        for (int i = 0; i < n; i++)
-            axes[i] = (int64_t)lb_tensor_get(ask->constant[1], (size_t)i);
-    }
-    if (n == 0 && lb_attr_int(ask->node, "noop_with_empty_axes", 0) != 0)
-        return false;
-    *bits = n == 0 ? (1u << rank) - 1 : 0;
-    for (int i = 0; i < n && i < LB_MAX_RANK; i++)
-        *bits |= 1u << (axes[i] < 0 ? axes[i] + rank : axes[i]);
-    return true;
-}
+#include "engine/native/nat_axes.h"
 
 static bool accepts_sum(lb_ask *ask)
 {
@@ -32,7 +10,7 @@ static bool accepts_sum(lb_ask *ask)
 
     if (ask->in[0].dtype != LB_F32 || !lb_nat_can_block(ask, 0) ||
         lb_attr_int(ask->node, "keepdims", 1) != 0 ||
-        !axes_of(ask, rank, ask->has_in[1], &bits))
+        !lb_nat_axes_of(ask, rank, ask->has_in[1], &bits))
         return false;
     ask->want_in[0] = LB_BLOCKED;
     return bits == ((1u << rank) - 1 - (1u << 1));
@@ -139,7 +117,7 @@ static bool ends_of(const lb_ask *ask, int whole, bool as_input, ends *out)
     int from = 0;
 
     *out = (ends){1, 1, 1};
-    if (!axes_of(ask, shape->rank, as_input, &bits))
+    if (!lb_nat_axes_of(ask, shape->rank, as_input, &bits))
         return false;
     while (from < shape->rank && !(bits & 1u << from))
         out->rows *= (size_t)shape->dim[from++];
