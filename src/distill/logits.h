@@ -1,4 +1,4 @@
-/* logits.h: what the losses over logits share; only distill/ includes it.
+/* logits.h: what the losses over logits share; for distill/ and its tests.
  *
  * Logits are [N,C]. What is true of one sample is [N]. */
 #ifndef LB_DISTILL_LOGITS_H
