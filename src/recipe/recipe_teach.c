@@ -152,6 +152,13 @@ void lb_read_terms(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
             add_usual_term(r, root, recipe, "ce", recipe->has_teacher ? 0.1 : 1);
         return;
     }
+    if (list->kind == LB_TREE_MAP && list->set) {
+        lb_tree_complain(&r->findings, list,
+                         "the recipe has no list 'distill' whose losses could be set; "
+                         "write it out, as in [{loss: kd, weight: 0.9}, {loss: ce, "
+                         "weight: 0.1}]");
+        return;
+    }
     if (list->kind != LB_TREE_LIST || list->n == 0) {
         lb_tree_complain(&r->findings, list,
                          "distill must be a list of losses, as in "

@@ -266,13 +266,20 @@ function page(r) {
     ...(profile(r) || []));
   const two = [firmware(r), files(r)].filter(Boolean);
   put(two.length === 2 ? el('div.two', two) : two[0]);
+}
+
+function foot(r) {
   document.getElementById('foot').append(
     el('span', `Made by limbeck ${r.version || ''}. This page loads nothing from elsewhere.`),
     el('span', `Charts by Chart.js ${Chart.version}, MIT License.`));
   draw();
 }
 
-if (record && typeof record === 'object') page(record);
-else put(card('This record cannot be read', 'The page holds no valid record of a run.'));
+/* what the record is of; a run if it does not say */
+const kinds = { comparison, sweep };
+if (record && typeof record === 'object') {
+  (kinds[record.kind] || page)(record);
+  foot(record);
+} else put(card('This record cannot be read', 'The page holds no valid record of a run.'));
 dark.addEventListener('change', draw);
 matchMedia('print').addEventListener('change', draw); /* ink on paper, also from the dark */

@@ -45,11 +45,11 @@ static bool fill(lb_writer *w, const char *name, size_t n, const char *json, siz
 {
     static const struct {
         const char *name;
-        const lb_asset *asset[3];
+        const lb_asset *asset[4];
     } places[] = {
         {"css", {&lb_asset_css, NULL}},
         {"chart", {&lb_asset_chartjs, NULL}},
-        {"js", {&lb_asset_script, &lb_asset_roofline, &lb_asset_charts}},
+        {"js", {&lb_asset_script, &lb_asset_roofline, &lb_asset_many, &lb_asset_charts}},
     };
 
     if (n == strlen("record") && memcmp(name, "record", n) == 0) {
@@ -59,7 +59,7 @@ static bool fill(lb_writer *w, const char *name, size_t n, const char *json, siz
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (strlen(places[i].name) != n || memcmp(places[i].name, name, n) != 0)
             continue;
-        for (int k = 0; k < 3; k++)
+        for (int k = 0; k < 4; k++)
             if (places[i].asset[k])
                 lb_writer_add(w, places[i].asset[k]->bytes, places[i].asset[k]->size);
         return true;

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "emit/emit.h"
 #include "prove/prove.h"
+#include "report/report.h"
 #include "run/bench.h"
 #include "run/run.h"
 
@@ -120,6 +121,9 @@ void lb_run_record_firmware(lb_json *j, const lb_run *run);
 
 /* tell.c: result.json, record.json, report.html, a row in the store. */
 lb_code lb_run_tell(lb_run *run, lb_run_result *out, lb_error *err) LB_MUST_USE;
+/* The store is beside the runs. What it cannot take is a warning: the run's own files
+ * are what counts. */
+void lb_run_store_row(const lb_run_row *row, const lb_log *log);
 /* A row for a run that did not end well; none for what the user can mend first. */
 void lb_run_tell_end(const lb_run *run, lb_code code);
 

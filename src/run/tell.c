@@ -53,23 +53,28 @@ static lb_run_row row_of(const lb_run *run, const char *json, lb_code code)
 
 /* The store is beside the runs. What it cannot take is a warning: the run's own files
  * are what counts. */
-static void add_row(const lb_run *run, const char *json, lb_code code)
+void lb_run_store_row(const lb_run_row *row, const lb_log *log)
 {
-    const lb_run_row row = row_of(run, json, code);
     lb_store *store = NULL;
     lb_error err = {0};
     int64_t id;
 
     if (lb_make_folder("runs", &err) == LB_OK &&
         lb_store_open("runs/runs.db", &store, &err) == LB_OK &&
-        lb_store_add(store, &row, &id, &err) == LB_OK) {
+        lb_store_add(store, row, &id, &err) == LB_OK) {
         lb_store_close(store);
         return;
     }
     if (store)
         lb_store_close(store);
-    lb_log_tell(&run->options->log, LB_LOG_WARN, "the run is not in the store: %s",
-                err.text);
+    lb_log_tell(log, LB_LOG_WARN, "the run is not in the store: %s", err.text);
+}
+
+static void add_row(const lb_run *run, const char *json, lb_code code)
+{
+    const lb_run_row row = row_of(run, json, code);
+
+    lb_run_store_row(&row, &run->options->log);
 }
 
 static lb_code write_text(const lb_run *run, const char *name, const char *text,

@@ -208,6 +208,57 @@ static void chromium_draws_little(void)
     }
 }
 
+/* The pages of many runs, from full records and from nearly empty ones. */
+static void chromium_draws_many(void)
+{
+    static const struct {
+        const char *record, *shows[6];
+        int canvases;
+    } pages[] = {
+        {"{\"kind\": \"comparison\", \"name\": \"<b>bare</b>\", \"seeds\": [1, 2],"
+         " \"with\": [0.9, 0.92], \"without\": [0.88, 0.89], \"difference\": 0.025,"
+         " \"interval\": [-0.0385, 0.0885], \"verdict\": \"it cannot be told\","
+         " \"twin\": {\"lr\": 0.2, \"settings\": [\"teacher=none\"], \"tuned\":"
+         " [{\"lr\": 0.2, \"validation_accuracy\": null}]}}",
+         {"<strong>It cannot be told.</strong>", "What the teacher adds", "+2.50",
+          "teacher=none", "it failed"},
+         2},
+        {"{\"kind\": \"comparison\", \"interval\": [0.01, 0.02]}", {">it helps<"}, 1},
+        {"{\"kind\": \"sweep\", \"name\": \"grid\", \"best\": \"a\", \"pareto\": [\"a\"],"
+         " \"command\": \"limbeck distill x.yaml\", \"runs\": [{\"name\": \"a\","
+         " \"status\": \"done\", \"settings\": {\"train.batch\": \"16\"},"
+         " \"validation_accuracy\": 0.9, \"test_accuracy\": 0.89, \"flash_bytes\": 4096,"
+         " \"latency_ms\": {\"low\": 1, \"mid\": 2, \"high\": 3}}, {\"name\": \"b\","
+         " \"status\": \"does not fit\", \"reason\": \"<b>bare</b>\"}, null]}",
+         {"<h1>grid, swept</h1>", ">1 of 2 runs ended<", "Accuracy against latency",
+          "train.batch", "does not fit", "limbeck distill x.yaml"},
+         2},
+        {"{\"kind\": \"sweep\"}", {"No run ended."}, 0},
+    };
+    const char *const path = lb_arena_text(arena, "%s/many.html", folder);
+
+    if (system("command -v chromium >/dev/null 2>&1") != 0) {
+        SKIP("chromium is not installed");
+        return;
+    }
+    for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+        lb_error err = {0};
+        const char *console;
+        CHECK_OK(lb_report_page(pages[i].record, strlen(pages[i].record), path, &err),
+                 &err);
+        const char *const dom = browse(path, &console);
+        if (!dom) {
+            SKIP("chromium does not start here");
+            return;
+        }
+        CHECK(!strstr(console, "CONSOLE"));
+        for (int k = 0; k < 6 && pages[i].shows[k]; k++)
+            CHECK_TEXT(strstr(dom, "<main"), pages[i].shows[k]);
+        CHECK(occurrences(dom, "<canvas") == pages[i].canvases);
+        CHECK(!strstr(dom, "<b>bare"));
+    }
+}
+
 int main(void)
 {
     if (!mkdtemp(folder)) {
@@ -222,6 +273,7 @@ int main(void)
     RUN(bad_paths_give_words);
     RUN(chromium_draws_it);
     RUN(chromium_draws_little);
+    RUN(chromium_draws_many);
     if (system(lb_arena_text(arena, "rm -rf '%s'", folder)) != 0)
         printf("# '%s' was left behind\n", folder);
     lb_arena_free(arena);

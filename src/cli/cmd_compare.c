@@ -1,0 +1,94 @@
+/* cmd_compare.c: is the teacher worth it? */
+#include "base/key.h"
+#include "cli/progress.h"
+#include "cli/results.h"
+#include "cli/signals.h"
+#include "run/compare.h"
+
+#include <stdio.h>
+
+enum { MOST_SETS = 256 };
+
+static const lb_option options[] = {
+    {.name = "seeds",
+     .value = "N",
+     .help = "pairs of runs, from the recipe's seed on; usually 3"},
+    {.name = "set",
+     .value = "KEY=VALUE",
+     .many = true,
+     .help = "overrides a key of both"},
+    {.name = "twin",
+     .value = "KEY=VALUE",
+     .many = true,
+     .help = "overrides a key of train.optimizer or train.schedule"},
+    {.name = "tune-twin",
+     .help = "picks the twin's learning rate, of 1/4 to 4 times its own"},
+    {.name = "out",
+     .letter = 'o',
+     .value = "DIR",
+     .help = "the folder of the runs; usually runs/NAME-compare"},
+    {.name = "resume", .help = "goes on where it was interrupted, as it always does"},
+    {0},
+};
+
+static lb_code take_seeds(const lb_args *args, int *seeds, lb_error *err)
+{
+    const char *const text = lb_arg(args, "seeds");
+    const lb_key key = {
+        .name = "--seeds", .type = LB_KEY_INT, .min = 1, .max = LB_COMPARE_MOST_SEEDS};
+
+    return text ? lb_key_set(&key, seeds, text, NULL, err) : LB_OK;
+}
+
+static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
+{
+    const char *sets[MOST_SETS], *twin[MOST_SETS];
+    lb_progress progress;
+    lb_compare_result result = {0};
+    int seeds = 3;
+
+    LB_TRY(take_seeds(args, &seeds, err));
+    lb_progress_init(&progress, args, lb_signals_watch());
+    const lb_compare_options wanted = {
+        .run = {.recipe = args->word[0],
+                .sets = sets,
+                .n_sets = lb_args_many(args, "set", sets, MOST_SETS),
+                .out = lb_arg(args, "out"),
+                .threads = args->threads,
+                .kernels = args->kernels,
+                .conv_direct = args->conv_direct,
+                .watch = lb_progress_watch(&progress),
+                .cache_progress = lb_progress_cache,
+                .phase = lb_progress_phase,
+                .log = lb_progress_log(&progress)},
+        .seeds = seeds,
+        .twin = twin,
+        .n_twin = lb_args_many(args, "twin", twin, MOST_SETS),
+        .tune_twin = lb_arg_switch(args, "tune-twin"),
+    };
+    const lb_code code = lb_run_compare(&wanted, arena, &result, err);
+    lb_progress_end(&progress);
+    if (code != LB_OK)
+        return code;
+    printf("%s\n", args->json ? result.json : result.summary);
+    return LB_OK;
+}
+
+const lb_cmd lb_cmd_compare = {
+    .name = "compare",
+    .usage = "RECIPE [--seeds N] [--set KEY=VALUE]... [--tune-twin]",
+    .help = "a recipe against its twin without a teacher",
+    .detail =
+        "The twin is the same student with the same data, order, steps and initial "
+        "weights,\nand `ce` alone. The 95 % interval of the paired differences in test "
+        "accuracy decides\nthe verdict; the validation split picks epochs and learning "
+        "rates. Runs lie in\nDIR/with-1, DIR/without-1, ...; what is finished is not run "
+        "again, more seeds add to\nit. Views depend on the seed: the teacher answers "
+        "anew "
+        "for each.",
+    .example = "limbeck compare examples/fashion-mnist/watch.yaml --seeds 5 --tune-twin",
+    .options = options,
+    .min_words = 1,
+    .max_words = 1,
+    .run = run,
+};
