@@ -26,11 +26,30 @@ typedef struct lb_teacher_options {
     int views; /* cache.views; 0: no fixed views */
     int store; /* cache.store: fp32, fp16, or none (live over the same fixed views) */
     int top;   /* cache.top: classes that are kept of each row; 0: all */
+    const int *classes; /* [n_classes] which output each class of the data is, all
+                           different; NULL: the outputs are the data's classes */
+    int n_classes;
+    const char *class_file; /* or a file that names the outputs, one a line; or NULL */
 } lb_teacher_options;
 extern const lb_key lb_teacher_keys[]; /* onnx, recipe */
 extern const lb_key lb_cache_keys[];   /* views, store, top */
 
 typedef struct lb_teacher lb_teacher;
+
+/* The logits of a network: its first output, or what a closing Softmax makes it from. */
+lb_value lb_teacher_logits_of(const lb_graph *graph);
+
+/* Puts the data's classes in place of the teacher's: the graph's one output becomes
+ * logits [N,n], column i being the teacher's logit classes[i]. The other logits are
+ * dropped before a closing Softmax, which goes, too. */
+lb_code lb_teacher_map_classes(lb_graph *graph, const int *classes, int n,
+                               lb_error *err) LB_MUST_USE;
+
+/* The same map by name: [classes of the data], each the number of the line, from 0, that
+ * names it in the file. Lives in the arena. */
+lb_code lb_teacher_find_classes(const char *path, const lb_content *content,
+                                lb_arena *arena, const int **out,
+                                lb_error *err) LB_MUST_USE;
 
 /* graph: inference form, one input [N,...], logits [N,classes] first among the outputs
  * (probabilities become log-probabilities); borrowed. cache_folder: where cache files

@@ -141,6 +141,11 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
                            .help =
                                "when the loss counts, from epoch 0: 0..5 is the first "
                                "five, 5.. all others"};
+    const lb_key classes = {.name = "classes",
+                            .usual = "",
+                            .help =
+                                "which output each class of the data is, as in [3, 0, "
+                                "1], or a file that names the outputs"};
     const lb_key export = {.name = "export",
                            .usual = "[onnx, c, report]",
                            .help = "what the run leaves behind"};
@@ -153,6 +158,7 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell(row, arg, "data.augment.", &lb_crop_key);
     tell_all(row, arg, "teacher.", lb_teacher_keys);
     tell_all(row, arg, "teacher.", lb_input_keys);
+    tell(row, arg, "teacher.", &classes);
     tell_all(row, arg, "teacher.cache.", lb_cache_keys);
     tell_all(row, arg, "student.", lb_student_keys);
     tell(row, arg, "student.", &lb_width_key);

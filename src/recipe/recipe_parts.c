@@ -2,13 +2,15 @@
 #include "recipe/recipe_int.h"
 
 #include "base/file.h"
+#include "base/number.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #define SECTIONS(array) array, (int)(sizeof(array) / sizeof(array)[0])
 
-enum { MOST_NAMES = 128 };
+enum { MOST_NAMES = 128, MOST_OUTPUTS = 65535 };
 
 static void check_file(lb_reader *r, const lb_tree *map, const char *key,
                        const char *path)
@@ -169,9 +171,74 @@ static void read_cache(lb_reader *r, const lb_tree *value, lb_teacher_options *t
                          teacher->top);
 }
 
+/* Which output of the teacher each class of the data is; false after a finding. */
+static bool read_output(lb_reader *r, const lb_tree *value, int *output)
+{
+    const char *const word = lb_read_word(r, "an output in 'classes'", value);
+    int64_t number;
+
+    if (!word)
+        return false;
+    if (!lb_number_parse_int(word, strlen(word), &number) || number < 0 ||
+        number > MOST_OUTPUTS) {
+        lb_tree_complain(&r->findings, value,
+                         "classes must be the numbers of the teacher's outputs, from 0, "
+                         "not '%.60s'",
+                         word);
+        return false;
+    }
+    *output = (int)number;
+    return true;
+}
+
+static void read_output_list(lb_reader *r, const lb_tree *list,
+                             lb_teacher_options *teacher)
+{
+    int *const classes = LB_TAKE_ARRAY(r->arena, list->n + 1, int);
+    int *const owner = LB_TAKE_ARRAY(r->arena, MOST_OUTPUTS + 1, int);
+
+    if (!classes || !owner) {
+        r->findings.failed = true;
+        return;
+    }
+    for (int i = 0; i < list->n; i++) {
+        if (!read_output(r, list->child[i], &classes[i]))
+            continue;
+        if (owner[classes[i]] > 0)
+            lb_tree_complain(&r->findings, list->child[i],
+                             "classes gives output %d to class %d and to class %d",
+                             classes[i], owner[classes[i]] - 1, i);
+        owner[classes[i]] = i + 1;
+    }
+    teacher->classes = classes;
+    teacher->n_classes = list->n;
+}
+
+/* [3, 0, 1], or a file that names the teacher's outputs. */
+static void read_classes(lb_reader *r, const lb_tree *map, lb_teacher_options *teacher)
+{
+    static const lb_key file = {.name = "classes",
+                                .type = LB_KEY_PATH,
+                                .offset = offsetof(lb_teacher_options, class_file)};
+    const lb_tree *const value = lb_tree_find(map, "classes");
+
+    if (!value)
+        return;
+    if (value->kind == LB_TREE_LIST && value->n > 0) {
+        read_output_list(r, value, teacher);
+    } else if (value->kind != LB_TREE_SCALAR) {
+        lb_tree_complain(&r->findings, value,
+                         "classes must say which output of the teacher each class of the "
+                         "data is, as in [3, 0, 1], or name a file with the outputs' "
+                         "names, one a line");
+    } else if (lb_read_value(r, &file, teacher, value)) {
+        check_file(r, map, "classes", teacher->class_file);
+    }
+}
+
 void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
 {
-    static const char *const forms[] = {"cache", NULL};
+    static const char *const forms[] = {"cache", "classes", NULL};
     static const char *const later[] = {"weight", NULL};
     const lb_tree *const map = lb_tree_find(root, "teacher");
     const lb_tree *cache;
@@ -197,6 +264,7 @@ void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
         check_file(r, map, "onnx", teacher->onnx);
     check_file(r, map, "recipe", teacher->recipe);
     check_input(r, map, &teacher->input);
+    read_classes(r, map, teacher);
     if ((cache = lb_tree_find(map, "cache")))
         read_cache(r, cache, teacher);
 }

@@ -165,11 +165,28 @@ static void print_data(printer *p, const lb_data_options *data)
     lb_text_add(&p->text, "]\n");
 }
 
+static void print_classes(printer *p, const lb_teacher_options *teacher)
+{
+    if (!teacher->classes && !teacher->class_file)
+        return;
+    print_name(p, "classes");
+    if (teacher->class_file) {
+        print_word(p, absolute(p, teacher->class_file));
+        end_value(p);
+        return;
+    }
+    for (int i = 0; i < teacher->n_classes; i++)
+        lb_text_add(&p->text, "%s%d", i ? ", " : "[", teacher->classes[i]);
+    lb_text_add_char(&p->text, ']');
+    end_value(p);
+}
+
 static void print_teacher(printer *p, const lb_teacher_options *teacher)
 {
     begin_block(p, "teacher");
     print_keys(p, lb_teacher_keys, teacher);
     print_keys(p, lb_input_keys, &teacher->input);
+    print_classes(p, teacher);
     if (teacher->views == 0) {
         lb_text_add(&p->text, "  cache: none\n");
         return;

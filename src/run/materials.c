@@ -62,8 +62,34 @@ static lb_code check_classes(const lb_run *run, lb_error *err)
         return LB_OK;
     return lb_raise(err, LB_ERR_INPUT,
                     "the teacher's output is %s, but the data has %d classes: it must be "
-                    "[N,%d]",
+                    "[N,%d], or 'classes' must say which outputs they are",
                     lb_shape_text(&type.shape, shape), classes, classes);
+}
+
+/* Puts the data's classes in place of the teacher's, if the recipe says which is which.
+ * What is made of its answers is then named by the map, too. */
+static lb_code map_classes(lb_run *run, lb_error *err)
+{
+    lb_teacher_options *const teacher = &run->recipe->teacher;
+    const int classes = run->data->content.n_classes;
+    const int *map = teacher->classes;
+    lb_hash hash;
+
+    if (!map && !teacher->class_file)
+        return LB_OK;
+    if (map && teacher->n_classes != classes)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "'classes' has %d outputs, but the data has %d classes",
+                        teacher->n_classes, classes);
+    if (!map)
+        LB_TRY(lb_teacher_find_classes(teacher->class_file, &run->data->content,
+                                       run->arena, &map, err));
+    LB_TRY(lb_teacher_map_classes(run->teacher_file, map, classes, err));
+    lb_hash_init(&hash);
+    lb_hash_add(&hash, &run->teacher_digest, sizeof run->teacher_digest);
+    lb_hash_add(&hash, map, (size_t)classes * sizeof *map);
+    run->teacher_digest = lb_hash_end(&hash);
+    return LB_OK;
 }
 
 static lb_code import_teacher(lb_run *run, lb_error *err)
@@ -71,6 +97,7 @@ static lb_code import_teacher(lb_run *run, lb_error *err)
     lb_teacher_options *const teacher = &run->recipe->teacher;
 
     LB_TRY(lb_onnx_load(teacher->onnx, &run->teacher_file, &run->teacher_digest, err));
+    LB_TRY(map_classes(run, err));
     LB_TRY(check_classes(run, err));
     LB_TRY(lb_input_match(run->teacher_file, &run->data->content.shape, &teacher->input,
                           err));

@@ -40,6 +40,18 @@ static bool progress(void *arg, int done, int total)
     return done <= total && (w->stop_after == 0 || w->calls < w->stop_after);
 }
 
+static void add_softmax(lb_graph *graph)
+{
+    lb_error err = {0};
+    lb_builder b;
+
+    lb_builder_init(&b, graph);
+    const lb_value p = lb_softmax(&b, graph->outputs[0], 1);
+    graph->n_outputs = 0;
+    lb_output(&b, p);
+    CHECK_OK(lb_builder_finish(&b, &err), &err);
+}
+
 static lb_graph *model(uint64_t seed, bool softmax)
 {
     const lb_model_options options = {
@@ -48,14 +60,8 @@ static lb_graph *model(uint64_t seed, bool softmax)
     lb_graph *graph = NULL;
 
     CHECK_OK(lb_model_build(lb_model_find("resnet"), &options, seed, &graph, &err), &err);
-    if (graph && softmax) {
-        lb_builder b;
-        lb_builder_init(&b, graph);
-        const lb_value p = lb_softmax(&b, graph->outputs[0], 1);
-        graph->n_outputs = 0;
-        lb_output(&b, p);
-        CHECK_OK(lb_builder_finish(&b, &err), &err);
-    }
+    if (graph && softmax)
+        add_softmax(graph);
     return graph;
 }
 
@@ -404,6 +410,92 @@ static void neighbours_do_not_matter(void)
     lb_graph_free(graph);
 }
 
+/* What a network says of training sample i, seen as view 0. */
+static void ask_graph(const lb_graph *graph, int i, float *out, int n)
+{
+    enum { SIZE = SIDE * SIDE };
+    const lb_teacher_options options = options_of(LB_CACHE_NONE);
+    const lb_plan_options plan_options = {.batch = 1};
+    float pixels[SIZE];
+    lb_error err = {0};
+    lb_plan *plan = NULL;
+
+    CHECK_OK(lb_plan_compile(graph, pool, &plan_options, &plan, &err), &err);
+    lb_data_view(data, i, 0, pixels);
+    lb_input_write(&options.input, &data->content.shape, pixels,
+                   lb_plan_input(plan, graph->inputs[0], 0));
+    lb_plan_run(plan);
+    memcpy(out, lb_plan_output(plan, graph->outputs[0], 0), (size_t)n * sizeof *out);
+    lb_plan_free(plan);
+}
+
+/* A network of five classes, of which the data has three: the logits are picked before
+ * the Softmax, so that the other two have no share. */
+static void classes_are_picked_from_the_teachers(void)
+{
+    static const int map[CLASSES] = {4, 0, 2};
+    const lb_model_options options = {
+        .input = {3, {1, SIDE, SIDE}}, .classes = 5, .width = 0.25};
+
+    for (int softmax = 0; softmax < 2; softmax++) {
+        lb_error err = {0};
+        lb_graph *graph = NULL;
+        float all[5], picked[CLASSES];
+        CHECK_OK(lb_model_build(lb_model_find("resnet"), &options, 7, &graph, &err),
+                 &err);
+        ask_graph(graph, 3, all, 5);
+        if (softmax)
+            add_softmax(graph);
+        CHECK_OK(lb_teacher_map_classes(graph, map, CLASSES, &err), &err);
+        ask_graph(graph, 3, picked, CLASSES);
+        CHECK(graph->n_outputs == 1 && all[0] != all[4]);
+        for (int c = 0; c < CLASSES; c++)
+            CHECK(picked[c] == all[map[c]]);
+        witness w = {0};
+        lb_teacher *const teacher = opened(LB_CACHE_NONE, graph, &w);
+        CHECK(teacher != NULL);
+        lb_teacher_close(teacher);
+        lb_graph_free(graph);
+    }
+}
+
+static lb_code write_names(const char *path, const char *names, lb_error *err)
+{
+    return lb_write_file(path, names, strlen(names), err);
+}
+
+static void wrong_maps_of_classes_are_refused(void)
+{
+    static const int map[] = {0, 3};
+    static const char *const names[] = {"coat", "bag", "shirt"};
+    lb_content content = {.n_classes = 3};
+    const int *found = NULL;
+    lb_error err = {0};
+    lb_graph *const graph = model(1, false);
+    const char *const path = scratch_path(folder, "names.txt");
+
+    CHECK(lb_teacher_map_classes(graph, map, 2, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text,
+               "names output 3 for class 1, but the teacher has outputs 0 to 2");
+    lb_graph_free(graph);
+    CHECK_OK(write_names(path, "shirt\r\ndress\ncoat \nbag", &err), &err);
+    CHECK(lb_teacher_find_classes(path, &content, arena, &found, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "give them as data.class_names");
+    content.class_names = names;
+    CHECK_OK(lb_teacher_find_classes(path, &content, arena, &found, &err), &err);
+    CHECK(found && found[0] == 2 && found[1] == 3 && found[2] == 0);
+    CHECK_OK(write_names(path, "shirt\ncoats\nbag\n\n", &err), &err);
+    CHECK(lb_teacher_find_classes(path, &content, arena, &found, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "no line names the class 'coat'; is it called 'coats'?");
+    CHECK_OK(write_names(path, "shirt\ncoat\nbag\ncoat", &err), &err);
+    CHECK(lb_teacher_find_classes(path, &content, arena, &found, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "two lines name the class 'coat'");
+    CHECK_OK(write_names(path, "", &err), &err);
+    CHECK(lb_teacher_find_classes(path, &content, arena, &found, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "no line names the class 'coat'");
+    remove(path);
+}
+
 static void wrong_networks_are_refused(void)
 {
     const lb_model_options model_options = {
@@ -455,6 +547,8 @@ int main(void)
     RUN(too_many_to_keep_are_refused);
     RUN(a_stop_leaves_no_file);
     RUN(without_a_folder_it_runs_live);
+    RUN(classes_are_picked_from_the_teachers);
+    RUN(wrong_maps_of_classes_are_refused);
     RUN(wrong_networks_are_refused);
     lb_pool_free(pool);
     scratch_remove(folder);

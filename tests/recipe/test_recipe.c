@@ -121,7 +121,8 @@ static void compare(const lb_recipe *a, const lb_recipe *b, lb_arena *arena)
 /* The resolved recipe says everything: resolving it again changes nothing. */
 static void resolved_again_it_is_the_same(void)
 {
-    static const char *const sets[] = {"teacher={onnx: r.yaml, cache: {views: 2}}",
+    static const char *const sets[] = {"teacher={onnx: r.yaml, cache: {views: 2}, "
+                                       "classes: [3, 0, 1]}",
                                        "train.epochs=3", "student.width=0.3",
                                        "distill=[{loss: mse-logits, centre: true}]"};
     const struct {
@@ -144,6 +145,8 @@ static void resolved_again_it_is_the_same(void)
             compare(a, b, arena);
         if (first && cases[i].n_sets == 4)
             CHECK_TEXT(first, "{loss: mse-logits, weight: 1, centre: true");
+        if (first && cases[i].n_sets > 0)
+            CHECK_TEXT(first, "\n  classes: [3, 0, 1]\n");
         lb_arena_free(arena);
     }
 }
@@ -329,6 +332,16 @@ static void what_does_not_go_together_is_told(void)
         {least, "student={onnx: r.yaml, width: 2}", "'width' goes with 'model'"},
         {least, "student={onnx: no.onnx}", "onnx: there is no '"},
         {least, "teacher={pixels: raw}", "the teacher needs 'onnx'"},
+        {least, "teacher={onnx: r.yaml, classes: {a: 1}}",
+         "classes must say which output of the teacher"},
+        {least, "teacher={onnx: r.yaml, classes: []}",
+         "classes must say which output of the teacher"},
+        {least, "teacher={onnx: r.yaml, classes: [1, 0, 1]}",
+         "classes gives output 1 to class 0 and to class 2"},
+        {least, "teacher={onnx: r.yaml, classes: [1, -1]}", "from 0, not '-1'"},
+        {least, "teacher={onnx: r.yaml, classes: [1, coat]}", "from 0, not 'coat'"},
+        {least, "teacher={onnx: r.yaml, classes: [65536]}", "from 0, not '65536'"},
+        {least, "teacher={onnx: r.yaml, classes: names.txt}", "classes: there is no '"},
         {least, "teacher=[{onnx: r.yaml}]", "a list of teachers is not supported yet"},
         {least, "distill=[{loss: mse-logits, centre: maybe}]",
          "centre must be false or true, not 'maybe'"},
