@@ -115,7 +115,9 @@ static lb_code load_labels(const char *path, job *j, lb_error *err)
     if (lb_dtype_is_float(raw->dtype))
         return lb_raise(err, LB_ERR_INPUT, "%s: labels must be whole numbers, not %s",
                         path, lb_dtype_name(raw->dtype));
-    const double classes = j->student[0]->shape.dim[1];
+    /* over layers and embeddings labels only say which samples are of one class */
+    const bool logits = !(j->loss->needs & LB_NEEDS_HINTS);
+    const double classes = logits ? j->student[0]->shape.dim[1] : INT32_MAX;
     for (size_t i = 0; i < raw->n; i++)
         if (lb_tensor_get(raw, i) < -1 || lb_tensor_get(raw, i) >= classes)
             return lb_raise(err, LB_ERR_INPUT,
