@@ -91,11 +91,11 @@ static bool is_fed(lb_builder *b, const lb_loss *loss, const lb_loss_in *in)
 static void take_pairs(lb_builder *b, const lb_term *term, int *next, lb_loss_in *own,
                        lb_pair pairs[LB_MAX_PAIRS])
 {
-    const lb_pair *const tapped = own->hints + *next;
     const int n = term->taps.n;
 
     if (n == 0)
         return;
+    const lb_pair *const tapped = own->hints + *next;
     own->hints = pairs;
     own->n_hints = n;
     for (int i = 0; i < n; i++)

@@ -49,7 +49,7 @@ typedef struct bench {
     lb_graph *graph;
     lb_pool *pool;
     lb_plan *plan;
-    lb_value student, teacher, loss, grad;
+    lb_value student, teacher, labels, loss, grad;
     lb_dials dials;
 } bench;
 
@@ -58,6 +58,7 @@ enum { N = 3, C = 4 };
 static void open_bench(bench *t, const lb_term *terms, int n)
 {
     const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, C);
+    const lb_shape per_sample = lb_shape_of(1, (int)LB_BATCH);
     const lb_plan_options options = {.batch = N, .kernels = LB_KERNELS_REFERENCE};
     lb_value value[LB_MAX_TERMS];
     lb_error err = {0};
@@ -69,7 +70,11 @@ static void open_bench(bench *t, const lb_term *terms, int n)
     lb_builder_init(&b, t->graph);
     t->student = lb_input(&b, "student", LB_F64, &rows);
     t->teacher = lb_input(&b, "teacher", LB_F64, &rows);
-    const lb_loss_in in = {.logits = {t->student, t->teacher}, .dials = &t->dials};
+    t->labels = lb_input(&b, "labels", LB_I32, &per_sample);
+    const lb_loss_in in = {.logits = {t->student, t->teacher},
+                           .labels = t->labels,
+                           .batch = N,
+                           .dials = &t->dials};
     t->loss = lb_terms_build(&b, terms, n, &in, value);
     lb_autodiff(&b, &lb_op_verbs, t->loss, &t->student, 1, &t->grad);
     lb_output(&b, t->loss);
@@ -95,6 +100,8 @@ static void answer(bench *t, const lb_term *terms, double epoch, double out[1 + 
             ((double *)lb_plan_input(t->plan, t->teacher, i))[c] =
                 2.5 * ((3 * i + c) % 4);
         }
+    for (int i = 0; i < N; i++)
+        *(int32_t *)lb_plan_input(t->plan, t->labels, i) = i - 1;
     for (int i = 0; i < t->dials.n; i++) {
         const lb_dial *const d = &t->dials.dial[i];
         *(double *)lb_plan_input(t->plan, d->input, 0) =
@@ -140,6 +147,37 @@ static void dials_are_the_numbers_they_show(void)
     close_bench(&a);
 }
 
+/* Every number of every loss over logits that may change. */
+static void every_dial_is_its_number(void)
+{
+    double have[1 + N * C], want[1 + N * C];
+    int n_dials = 0;
+
+    for (const lb_loss *const *loss = lb_losses; *loss; loss++)
+        for (int k = 0; lb_loss_knob(*loss, k); k++) {
+            const lb_knob *const knob = lb_loss_knob(*loss, k);
+            lb_term moving = lb_term_usual(*loss, 1), still = moving;
+            bench a, b;
+            if (!knob->ramps || ((*loss)->needs & LB_NEEDS_HINTS))
+                continue;
+            still.knobs[k] = knob->usual / 2;
+            moving.knob_ramp[k] =
+                (lb_ramp){.on = true, .from = knob->usual, .to = 0, .over = 2};
+            open_bench(&a, &moving, 1);
+            open_bench(&b, &still, 1);
+            CHECK(a.dials.n == 1 && b.dials.n == 0);
+            answer(&a, &moving, 1, have);
+            answer(&b, &still, 1, want);
+            for (int i = 0; i <= N * C; i++)
+                CHECK_NEAR(have[i], want[i], 1e-13);
+            CHECK(fabs(want[0]) > 0.01);
+            close_bench(&a);
+            close_bench(&b);
+            n_dials++;
+        }
+    CHECK(n_dials >= 7);
+}
+
 static void without_dials_nothing_may_change(void)
 {
     const lb_term kd = {.loss = lb_loss_find("kd"), .weight = 1, .knobs = {4}, .end = 2};
@@ -164,6 +202,7 @@ int main(void)
     RUN(a_ramp_goes_its_way);
     RUN(a_term_counts_in_its_epochs);
     RUN(dials_are_the_numbers_they_show);
+    RUN(every_dial_is_its_number);
     RUN(without_dials_nothing_may_change);
     return DONE();
 }
