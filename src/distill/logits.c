@@ -13,20 +13,34 @@ lb_value lb_kl(lb_builder *b, lb_value s, lb_value t)
     return lb_reduce_sum(b, weighted, class_axis, 1, false);
 }
 
-lb_pair lb_soften(lb_builder *b, lb_pair logits, double temperature)
+/* Divides by the knob, or where there is none (-1) by the number. */
+static lb_value cool(lb_builder *b, const lb_loss_in *in, lb_value z, int knob,
+                     double temperature)
 {
-    const lb_value s = lb_scale(b, logits.student, 1 / temperature);
-    const lb_value t = lb_scale(b, logits.teacher, 1 / temperature);
+    return knob < 0 ? lb_scale(b, z, 1 / temperature) : lb_by_knob(b, in, z, knob, -1);
+}
 
-    return (lb_pair){s, t};
+static lb_pair soften(lb_builder *b, const lb_loss_in *in, int knob, double temperature)
+{
+    lb_value member[LB_MAX_TEACHERS];
+    lb_pair soft;
+
+    soft.student = cool(b, in, in->logits.student, knob, temperature);
+    for (int i = 0; in->ensemble && i < in->ensemble->n; i++)
+        member[i] = cool(b, in, in->members[i], knob, temperature);
+    soft.teacher = in->ensemble ? lb_ensemble_join(b, in->ensemble, member)
+                                : cool(b, in, in->logits.teacher, knob, temperature);
+    return soft;
+}
+
+lb_pair lb_soften(lb_builder *b, const lb_loss_in *in, double temperature)
+{
+    return soften(b, in, -1, temperature);
 }
 
 lb_pair lb_soften_by_knob(lb_builder *b, const lb_loss_in *in, int knob)
 {
-    const lb_value s = lb_by_knob(b, in, in->logits.student, knob, -1);
-    const lb_value t = lb_by_knob(b, in, in->logits.teacher, knob, -1);
-
-    return (lb_pair){s, t};
+    return soften(b, in, knob, 1);
 }
 
 lb_value lb_standardise(lb_builder *b, lb_value z)

@@ -9,8 +9,9 @@
 /* KL(softmax(t) || softmax(s)) of each sample: [N]. The class axis is the last. */
 lb_value lb_kl(lb_builder *b, lb_value s, lb_value t);
 
-/* Both sides divided by a number: what the softmax of either sees. */
-lb_pair lb_soften(lb_builder *b, lb_pair logits, double temperature);
+/* Both sides at a temperature: what the softmax of either sees. One network's logits are
+ * divided by it; several teachers answer as ensemble.h says. */
+lb_pair lb_soften(lb_builder *b, const lb_loss_in *in, double temperature);
 /* The same by a knob, which may be one that changes. */
 lb_pair lb_soften_by_knob(lb_builder *b, const lb_loss_in *in, int knob);
 

@@ -183,6 +183,7 @@ static lb_value build_term(lb_builder *b, const lb_loss_in *in, const lb_term *t
 {
     const lb_loss *const loss = term->loss;
     lb_value live[LB_MAX_KNOBS] = {{0}};
+    lb_value members[LB_MAX_TEACHERS];
     lb_pair pairs[LB_MAX_PAIRS];
     lb_loss_in own = *in;
     char scope[64];
@@ -199,6 +200,9 @@ static lb_value build_term(lb_builder *b, const lb_loss_in *in, const lb_term *t
     if (standardises(term)) {
         own.logits.student = lb_standardise(b, in->logits.student);
         own.logits.teacher = lb_standardise(b, in->logits.teacher);
+        for (int i = 0; in->ensemble && i < in->ensemble->n; i++)
+            members[i] = lb_standardise(b, in->members[i]);
+        own.members = members;
     }
     for (int k = 0; lb_loss_knob(loss, k); k++)
         live[k] = add_dial(b, in, term, number, k);

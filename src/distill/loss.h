@@ -7,6 +7,7 @@
 #ifndef LB_DISTILL_LOSS_H
 #define LB_DISTILL_LOSS_H
 
+#include "distill/ensemble.h"
 #include "distill/ramp.h"
 #include "distill/taps.h"
 
@@ -40,7 +41,11 @@ typedef struct lb_dials {
 
 /* All that a loss may look at. Borrowed; it outlives the call. */
 struct lb_loss_in {
-    lb_pair logits;       /* [N,C]; teacher {0} without one */
+    lb_pair logits; /* [N,C]; teacher {0} without one */
+    /* Of several teachers whose answer depends on the temperature: each one's logits
+     * [N,C]. logits.teacher is then their answer at 1. NULL: it is all there is. */
+    const lb_ensemble *ensemble;
+    const lb_value *members;
     const lb_pair *hints; /* in the recipe's order, as lb_loss.match asks for them */
     int n_hints;
     lb_value labels;      /* [N] int32, -1: no label; {0} if the loss needs none */

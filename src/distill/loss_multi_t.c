@@ -65,7 +65,7 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
 
     for (int k = 0; k < n; k++) {
         const double t = in->knobs[LOWEST] + k * in->knobs[STEP];
-        const lb_pair soft = lb_soften(b, in->logits, t);
+        const lb_pair soft = lb_soften(b, in, t);
         const lb_value of_sample = lb_kl(b, soft.student, soft.teacher);
         const lb_value share = lb_scale(b, of_sample, t * t / n);
         sum = k == 0 ? share : lb_add(b, sum, share);

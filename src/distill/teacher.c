@@ -8,6 +8,8 @@
 #include "graph/builder.h"
 #include "ops/rewrite.h"
 
+#include <string.h>
+
 enum { GROUP = 16 };
 
 /* A last Softmax only hides the logits: what it is given takes its place. */
@@ -167,6 +169,8 @@ void lb_teacher_close(lb_teacher *t)
 {
     if (!t)
         return;
+    for (int k = 0; k < t->n_members; k++)
+        lb_teacher_close(t->member[k]);
     t->rows = NULL;
     lb_map_close(&t->map);
     lb_plan_free(t->plan);
@@ -175,8 +179,58 @@ void lb_teacher_close(lb_teacher *t)
     t->graph = NULL;
 }
 
+lb_code lb_teacher_join(lb_teacher *const *members, int n, lb_arena *arena,
+                        lb_teacher **out, lb_error *err)
+{
+    lb_teacher *t;
+    size_t size;
+
+    if (n == 1) {
+        *out = members[0];
+        return LB_OK;
+    }
+    t = LB_TAKE(arena, lb_teacher);
+    if (!t || !(t->member = LB_TAKE_ARRAY(arena, n, lb_teacher *)) ||
+        !lb_size_mul((size_t)members[0]->setup.batch, (size_t)members[0]->classes,
+                     &size) ||
+        !(t->answers = LB_TAKE_ARRAY(arena, size, float)))
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for %d teachers", n);
+    for (int k = 0; k < n; k++) {
+        if (members[k]->classes != members[0]->classes ||
+            members[k]->setup.batch != members[0]->setup.batch)
+            return lb_bug(err, "teachers that cannot answer together");
+        t->member[k] = members[k];
+    }
+    t->classes = members[0]->classes;
+    t->setup.batch = members[0]->setup.batch;
+    t->n_members = n;
+    *out = t;
+    return LB_OK;
+}
+
+int lb_teacher_voices(const lb_teacher *t)
+{
+    return t->n_members > 0 ? t->n_members : 1;
+}
+
+static void ask_members(lb_teacher *t, const lb_batch *batch, float *out)
+{
+    const size_t classes = (size_t)t->classes, voices = (size_t)t->n_members;
+
+    for (size_t k = 0; k < voices; k++) {
+        lb_teacher_logits(t->member[k], batch, out ? t->answers : NULL);
+        for (size_t i = 0; out && i < (size_t)batch->n; i++)
+            memcpy(out + (i * voices + k) * classes, t->answers + i * classes,
+                   classes * sizeof *out);
+    }
+}
+
 void lb_teacher_logits(lb_teacher *t, const lb_batch *batch, float *out)
 {
+    if (t->n_members > 0) {
+        ask_members(t, batch, out);
+        return;
+    }
     const size_t classes = (size_t)t->classes;
     const bool exact = t->form.store != LB_CACHE_FP16 && t->form.top == 0;
 
@@ -196,12 +250,16 @@ void lb_teacher_logits(lb_teacher *t, const lb_batch *batch, float *out)
 
 const float *lb_teacher_tap(const lb_teacher *t, int k, int i)
 {
-    return lb_plan_output(t->plan, t->setup.taps[k], i);
+    const lb_teacher *const first = t->n_members > 0 ? t->member[0] : t;
+
+    return lb_plan_output(first->plan, first->setup.taps[k], i);
 }
 
-lb_plan *lb_teacher_live_plan(lb_teacher *t)
+lb_plan *lb_teacher_live_plan(lb_teacher *t, int k)
 {
-    return t->rows ? NULL : t->plan;
+    const lb_teacher *const one = t->n_members > 0 ? t->member[k] : t;
+
+    return one->rows ? NULL : one->plan;
 }
 
 bool lb_teacher_was_softmax(const lb_teacher *t)

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "data/loader.h"
+#include "distill/ensemble.h"
 #include "engine/plan.h"
 
 typedef enum lb_cache_store {
@@ -30,9 +31,12 @@ typedef struct lb_teacher_options {
                            different; NULL: the outputs are the data's classes */
     int n_classes;
     const char *class_file; /* or a file that names the outputs, one a line; or NULL */
+    double weight;          /* among several, not normalised */
 } lb_teacher_options;
-extern const lb_key lb_teacher_keys[]; /* onnx, recipe */
-extern const lb_key lb_cache_keys[];   /* views, store, top */
+extern const lb_key lb_teacher_keys[];  /* onnx, recipe */
+extern const lb_key lb_cache_keys[];    /* views, store, top */
+extern const lb_key lb_member_keys[];   /* weight */
+extern const lb_key lb_ensemble_keys[]; /* combine: into lb_ensemble */
 
 typedef struct lb_teacher lb_teacher;
 
@@ -75,17 +79,26 @@ typedef struct lb_teacher_setup {
 } lb_teacher_setup;
 lb_code lb_teacher_open(const lb_teacher_setup *setup, lb_arena *arena, lb_teacher **out,
                         lb_error *err) LB_MUST_USE;
-void lb_teacher_close(lb_teacher *teacher);
+void lb_teacher_close(lb_teacher *teacher); /* takes NULL */
 
-/* Logits for the batch, row i at out + i * classes; with taps_only out is NULL. */
+/* Several open teachers of the same data, classes and batch as one, which owns them from
+ * now on; after a failure they are still the caller's. One alone is returned as it is. */
+lb_code lb_teacher_join(lb_teacher *const *members, int n, lb_arena *arena,
+                        lb_teacher **out, lb_error *err) LB_MUST_USE;
+/* How many there are; 1 for a teacher that was not joined. */
+int lb_teacher_voices(const lb_teacher *teacher);
+
+/* Logits for the batch: those of member k for row i at out + (i * voices + k) * classes.
+ * With taps_only out is NULL. */
 void lb_teacher_logits(lb_teacher *teacher, const lb_batch *batch, float *out);
 
-/* What tap k of setup.taps gave for sample i of the batch that was asked last: plain and
- * contiguous, of the tap's shape; borrowed until the next call. */
+/* What tap k of setup.taps (of the first member) gave for sample i of the batch that was
+ * asked last: plain and contiguous, of the tap's shape; borrowed until the next call. */
 const float *lb_teacher_tap(const lb_teacher *teacher, int k, int i);
 
-/* The plan that answers, to be measured; NULL if the answers come from the cache. */
-lb_plan *lb_teacher_live_plan(lb_teacher *teacher);
+/* The plan by which member k answers, to be measured; NULL if its answers come from the
+ * cache. */
+lb_plan *lb_teacher_live_plan(lb_teacher *teacher, int k);
 
 /* True if the graph ended in Softmax and its log-probabilities are used as logits. */
 bool lb_teacher_was_softmax(const lb_teacher *teacher);

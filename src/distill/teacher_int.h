@@ -30,6 +30,11 @@ struct lb_teacher {
     lb_row_form form;
     size_t row_bytes;
     char *row; /* one, for live answers that must be as those of the cache */
+
+    /* of joined teachers; then the above is not used but for classes and setup.batch */
+    lb_teacher **member;
+    int n_members;  /* 0: not joined */
+    float *answers; /* [batch, classes] of one of them */
 };
 
 /* teacher_rows.c: what they do and why is told there. */

@@ -5,6 +5,8 @@
 
 static const char *const stores[] = {"none", "fp32", "fp16", NULL};
 
+static const char *const combines[] = {"probabilities", "logits", NULL};
+
 #define AT(field) offsetof(lb_teacher_options, field)
 const lb_key lb_teacher_keys[] = {
     {.name = "onnx",
@@ -45,4 +47,25 @@ const lb_key lb_cache_keys[] = {
              "evenly among the other classes; 0 keeps all"},
     {0},
 };
+
+const lb_key lb_member_keys[] = {
+    {.name = "weight",
+     .type = LB_KEY_FLOAT,
+     .offset = AT(weight),
+     .min = 1e-6,
+     .max = 1e6,
+     .usual = "1",
+     .help = "of one teacher among several; what counts is its share of their sum"},
+    {0},
+};
 #undef AT
+
+const lb_key lb_ensemble_keys[] = {
+    {.name = "combine",
+     .type = LB_KEY_CHOICE,
+     .offset = offsetof(lb_ensemble, combine),
+     .usual = "probabilities",
+     .choices = combines,
+     .help = "what the mean of several teachers is taken of"},
+    {0},
+};

@@ -27,7 +27,8 @@ typedef struct lb_recipe {
     uint64_t seed;
     lb_data_options data;
     bool has_teacher;
-    lb_teacher_options teacher;
+    lb_teacher_options teacher[LB_MAX_TEACHERS];
+    lb_ensemble ensemble; /* n of them, at least 1 with a teacher */
     lb_student_options student;
     lb_device_options device;
     lb_term term[LB_MAX_TERMS];

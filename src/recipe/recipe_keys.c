@@ -159,6 +159,8 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell_all(row, arg, "teacher.", lb_teacher_keys);
     tell_all(row, arg, "teacher.", lb_input_keys);
     tell(row, arg, "teacher.", &classes);
+    tell_all(row, arg, "teacher.", lb_member_keys);
+    tell_all(row, arg, "teacher.", lb_ensemble_keys);
     tell_all(row, arg, "teacher.cache.", lb_cache_keys);
     tell_all(row, arg, "student.", lb_student_keys);
     tell(row, arg, "student.", &lb_width_key);

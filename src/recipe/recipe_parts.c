@@ -236,27 +236,19 @@ static void read_classes(lb_reader *r, const lb_tree *map, lb_teacher_options *t
     }
 }
 
-void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
+static void read_one_teacher(lb_reader *r, const lb_tree *map, const lb_tree *at,
+                             lb_teacher_options *teacher)
 {
     static const char *const forms[] = {"cache", "classes", NULL};
-    static const char *const later[] = {"weight", NULL};
-    const lb_tree *const map = lb_tree_find(root, "teacher");
-    const lb_tree *cache;
-    lb_teacher_options *const teacher = &recipe->teacher;
     const lb_section sections[] = {{lb_teacher_keys, teacher},
-                                   {lb_input_keys, &teacher->input}};
+                                   {lb_input_keys, &teacher->input},
+                                   {lb_member_keys, teacher}};
+    const lb_tree *cache;
 
-    if (!map || (map->kind == LB_TREE_SCALAR && strcmp(map->text, "none") == 0))
+    lb_read_map(r, map, at, "teacher", SECTIONS(sections), forms, NULL);
+    if (map->kind != LB_TREE_MAP)
         return;
-    recipe->has_teacher = true;
-    if (map->kind == LB_TREE_LIST) {
-        lb_tree_complain(&r->findings, map,
-                         "a list of teachers is not supported yet in this version");
-        return;
-    }
-    lb_read_map(r, map, root, "teacher", SECTIONS(sections), forms, later);
-    if (map->kind == LB_TREE_MAP && !lb_tree_find(map, "onnx") &&
-        !lb_tree_find(map, "recipe"))
+    if (!lb_tree_find(map, "onnx") && !lb_tree_find(map, "recipe"))
         lb_tree_complain(&r->findings, map,
                          "the teacher needs 'onnx', a file, or "
                          "'recipe', which trains it");
@@ -267,6 +259,61 @@ void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     read_classes(r, map, teacher);
     if ((cache = lb_tree_find(map, "cache")))
         read_cache(r, cache, teacher);
+}
+
+/* All see the same views of a sample: those that the student sees. */
+static void check_views(lb_reader *r, const lb_tree *list, const lb_recipe *recipe)
+{
+    const lb_teacher_options *const teacher = recipe->teacher;
+
+    for (int i = 1; i < recipe->ensemble.n; i++)
+        if (teacher[i].views != teacher[0].views)
+            lb_tree_complain(&r->findings, list->child[i],
+                             "this teacher has %d fixed views, but the first has %d; all "
+                             "see the same views, so 'cache' must name as many, or none",
+                             teacher[i].views, teacher[0].views);
+}
+
+static void read_members(lb_reader *r, const lb_tree *list, lb_recipe *recipe)
+{
+    lb_ensemble *const e = &recipe->ensemble;
+    double sum = 0;
+
+    if (list->kind != LB_TREE_LIST || list->n < 1 || list->n > LB_MAX_TEACHERS) {
+        lb_tree_complain(&r->findings, list,
+                         "several teachers are a list of 1 to %d, as in "
+                         "[{onnx: a.onnx}, {onnx: b.onnx, weight: 2}]",
+                         LB_MAX_TEACHERS);
+        return;
+    }
+    e->n = list->n;
+    for (int i = 0; i < e->n; i++) {
+        read_one_teacher(r, list->child[i], list, &recipe->teacher[i]);
+        sum += recipe->teacher[i].weight;
+    }
+    for (int i = 0; i < e->n; i++)
+        e->weight[i] = recipe->teacher[i].weight / sum;
+    check_views(r, list, recipe);
+}
+
+/* One; a list; or {combine: logits, members: [...]}. */
+void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
+{
+    static const char *const forms[] = {"members", NULL};
+    const lb_section sections[] = {{lb_ensemble_keys, &recipe->ensemble}};
+    const lb_tree *const value = lb_tree_find(root, "teacher");
+    const lb_tree *const members = lb_tree_find(value, "members");
+
+    if (!value || (value->kind == LB_TREE_SCALAR && strcmp(value->text, "none") == 0))
+        return;
+    recipe->has_teacher = true;
+    recipe->ensemble = (lb_ensemble){.n = 1, .weight = {1}};
+    if (members)
+        lb_read_map(r, value, root, "teacher", SECTIONS(sections), forms, NULL);
+    if (members || value->kind == LB_TREE_LIST)
+        read_members(r, members ? members : value, recipe);
+    else
+        read_one_teacher(r, value, root, &recipe->teacher[0]);
 }
 
 static void read_width(lb_reader *r, const lb_tree *root, const lb_tree *map,

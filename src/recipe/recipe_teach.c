@@ -53,6 +53,12 @@ static void check_needs(lb_reader *r, const lb_tree *at, const lb_loss *loss,
                          "loss '%s' needs a teacher, and the recipe has "
                          "none; add 'teacher', or use 'ce'",
                          loss->name);
+    if ((loss->needs & LB_NEEDS_HINTS) && recipe->ensemble.n > 1)
+        lb_tree_complain(&r->findings, at,
+                         "loss '%s' looks at the layers of one teacher, and the recipe "
+                         "has %d; keep one, or use a loss over their answers, such as "
+                         "'kd'",
+                         loss->name, recipe->ensemble.n);
     if ((loss->needs & LB_NEEDS_LABELS) && recipe->data.labels <= 0)
         lb_tree_complain(&r->findings, at,
                          "loss '%s' needs labels, and the recipe says labels: none",

@@ -181,20 +181,48 @@ static void print_classes(printer *p, const lb_teacher_options *teacher)
     end_value(p);
 }
 
-static void print_teacher(printer *p, const lb_teacher_options *teacher)
+static void print_one_teacher(printer *p, const lb_teacher_options *teacher, bool alone)
 {
-    begin_block(p, "teacher");
     print_keys(p, lb_teacher_keys, teacher);
     print_keys(p, lb_input_keys, &teacher->input);
     print_classes(p, teacher);
+    if (!alone)
+        print_keys(p, lb_member_keys, teacher);
+    print_name(p, "cache");
     if (teacher->views == 0) {
-        lb_text_add(&p->text, "  cache: none\n");
+        lb_text_add(&p->text, "none");
+        end_value(p);
         return;
     }
-    lb_text_add(&p->text, "  cache: ");
+    const char *const indent = p->indent;
     begin_inline(p);
     print_keys(p, lb_cache_keys, teacher);
-    lb_text_add(&p->text, "}\n");
+    lb_text_add_char(&p->text, '}');
+    p->indent = indent;
+    p->n = 1;
+    end_value(p);
+}
+
+static void print_teacher(printer *p, const lb_recipe *recipe)
+{
+    const lb_ensemble *const e = &recipe->ensemble;
+    const bool plain = e->combine == LB_COMBINE_PROBABILITIES;
+
+    begin_block(p, "teacher");
+    if (e->n == 1) {
+        print_one_teacher(p, &recipe->teacher[0], true);
+        return;
+    }
+    if (!plain) {
+        print_keys(p, lb_ensemble_keys, e);
+        lb_text_add(&p->text, "  members:\n");
+    }
+    for (int i = 0; i < e->n; i++) {
+        lb_text_add(&p->text, plain ? "  - " : "    - ");
+        begin_inline(p);
+        print_one_teacher(p, &recipe->teacher[i], false);
+        lb_text_add(&p->text, "}\n");
+    }
 }
 
 static void print_student(printer *p, const lb_student_options *student)
@@ -304,7 +332,7 @@ const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena)
     print_keys(&p, lb_recipe_keys, recipe);
     print_data(&p, &recipe->data);
     if (recipe->has_teacher)
-        print_teacher(&p, &recipe->teacher);
+        print_teacher(&p, recipe);
     print_student(&p, &recipe->student);
     if (recipe->device.profile) {
         begin_block(&p, "device");

@@ -217,8 +217,10 @@ function versus(r) {
     t && el('th.num', { scope: 'col' }, 'Compared'), limited && el('th.num.wide', { scope: 'col' }, 'Limit')));
   const lead = t && known(r.agreement)
     ? `They give the same answer to ${percent(r.agreement)} of the test samples.` : null;
+  const members = list(t && t.members).map(m => `${m.name} ${percent(m.accuracy, 2) ?? ''}`);
   return card(t ? 'Teacher and student' : 'The student', lead,
-    el('div.scroll', el('table', head, body)));
+    el('div.scroll', el('table', head, body)),
+    members.length > 0 && el('p', `Each teacher alone: ${members.join(', ')}.`));
 }
 
 function layers(r) {

@@ -87,13 +87,14 @@ lb_code lb_bench_infer(const lb_bench_network *network, double seconds, lb_arena
 
 static const char *teacher_word(const lb_run *run)
 {
-    const lb_teacher_options *const teacher = &run->recipe->teacher;
+    const lb_recipe *const r = run->recipe;
+    bool cached = true;
 
-    if (!run->recipe->has_teacher)
+    if (!r->has_teacher)
         return "none";
-    if (lb_run_looks_inside(run))
-        return "live";
-    return teacher->views > 0 && teacher->store != LB_CACHE_NONE ? "cached" : "live";
+    for (int k = 0; k < r->ensemble.n; k++)
+        cached = cached && lb_run_cached(run, k);
+    return cached ? "cached" : "live";
 }
 
 lb_code lb_run_measure(const lb_run *run, double seconds, lb_bench *out, lb_error *err)
@@ -109,8 +110,8 @@ lb_code lb_run_measure(const lb_run *run, double seconds, lb_bench *out, lb_erro
     b.step_seconds = p.step_seconds;
     b.idle_share = p.idle_share;
     b.part[b.n_parts++] = (lb_bench_part){.name = "student", .timing = p.student};
-    if (p.teacher.n > 0)
-        b.part[b.n_parts++] = (lb_bench_part){.name = "teacher", .timing = p.teacher};
+    for (int k = 0; k < p.n_teachers; k++)
+        b.part[b.n_parts++] = (lb_bench_part){.name = "teacher", .timing = p.teacher[k]};
     sum_up(&b);
     *out = b;
     return LB_OK;
@@ -148,7 +149,7 @@ static lb_code prepare(lb_run *run, lb_error *err)
     /* a cache is not filled for this: its answers cost no more than blank ones */
     if (strcmp(teacher_word(run), "live") != 0)
         return LB_OK;
-    if (!run->teacher_graph)
+    if (run->n_members == 0)
         return lb_raise(err, LB_ERR_INPUT,
                         "the teacher of '%s' is not there yet; `limbeck distill` trains "
                         "it first",

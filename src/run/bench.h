@@ -19,7 +19,7 @@ typedef struct lb_bench {
     const char *teacher; /* "live", "cached", "none"; NULL: no training */
     int batch;
     lb_machine machine;
-    lb_bench_part part[2];
+    lb_bench_part part[1 + LB_MAX_TEACHERS];
     int n_parts;
     double step_seconds; /* a whole step with all threads, waits included */
     double images_per_second;

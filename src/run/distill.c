@@ -43,10 +43,10 @@ lb_train_setup lb_run_train_setup(const lb_run *run)
                             .n_terms = r->n_terms,
                             .student = run->student,
                             .input = r->student.input,
+                            .ensemble = r->ensemble.n > 1 ? &r->ensemble : NULL,
                             .teacher = run->teacher,
-                            .teacher_graph = run->teacher_file,
-                            .teacher_input = r->teacher.input,
-                            .views = r->has_teacher ? r->teacher.views : 0,
+                            .voices = run->n_members > 0 ? run->voice : NULL,
+                            .views = r->has_teacher ? r->teacher[0].views : 0,
                             .data = run->data,
                             .seed = r->seed,
                             .pool = run->pool,
@@ -73,7 +73,7 @@ lb_code lb_run_prepare(lb_run *run, lb_error *err)
 /* A teacher that is trained first has no layers yet. */
 static bool knows_layers(const lb_run *run)
 {
-    return !lb_run_looks_inside(run) || run->teacher_file;
+    return !lb_run_looks_inside(run) || run->n_members > 0;
 }
 
 /* Everything that can be known before the first step. */
@@ -136,16 +136,30 @@ static lb_code measure_last(lb_run *run, lb_error *err)
     return code;
 }
 
+/* Each teacher on the test split, and what they say together. */
+static lb_code measure_teacher(lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+    lb_metrics test[LB_MAX_TEACHERS];
+
+    for (int k = 0; k < run->n_members; k++) {
+        LB_TRY(lb_evaluate(run->member[k].graph, &r->teacher[k].input, run->data, LB_TEST,
+                           run->pool, run->options->kernels, NULL, run->arena, &test[k],
+                           err));
+        run->member[k].test = test[k];
+    }
+    return lb_evaluate_ensemble(&r->ensemble, test, run->data, LB_TEST, run->arena,
+                                &run->teacher_test, err);
+}
+
 static lb_code measure(lb_run *run, lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
     const int32_t *teacher = NULL;
 
     lb_run_phase(run, "evaluating");
-    if (run->teacher_graph) {
-        LB_TRY(lb_evaluate(run->teacher_graph, &r->teacher.input, run->data, LB_TEST,
-                           run->pool, run->options->kernels, NULL, run->arena,
-                           &run->teacher_test, err));
+    if (run->n_members > 0) {
+        LB_TRY(measure_teacher(run, err));
         teacher = run->teacher_test.answer;
     }
     LB_TRY(lb_evaluate(run->student, &r->student.input, run->data, LB_TEST, run->pool,

@@ -55,7 +55,8 @@ lb_code lb_run_key(lb_run *run, lb_error *err)
     lb_hash_add_text(&hash, run->recipe_text);
     lb_hash_add(&hash, &kernels, sizeof kernels);
     lb_hash_add(&hash, &run->data->digest, sizeof run->data->digest);
-    lb_hash_add(&hash, &run->teacher_digest, sizeof run->teacher_digest);
+    for (int k = 0; k < run->n_members; k++)
+        lb_hash_add(&hash, &run->member[k].digest, sizeof run->member[k].digest);
     lb_hash_add(&hash, &run->student_digest, sizeof run->student_digest);
     LB_TRY(add_file(run, &hash, r->student.init, err));
     LB_TRY(add_file(run, &hash, r->train.order, err));

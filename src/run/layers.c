@@ -17,7 +17,7 @@ void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_term *term,
         lb_text_add(text, "%s%s %s from %s %s: %s\n", indent,
                     lb_info(run->student, tap->student)->name,
                     lb_shape_text(&tap->student_shape, s),
-                    lb_info(run->teacher_file, tap->teacher)->name,
+                    lb_info(run->member[0].file, tap->teacher)->name,
                     lb_shape_text(&tap->teacher_shape, t),
                     lb_adapter_text(&tap->adapter, how));
     }
@@ -47,10 +47,10 @@ lb_code lb_run_find_taps(lb_run *run, lb_error *err)
     lb_recipe *const r = run->recipe;
     lb_findings findings;
 
-    if (!lb_run_looks_inside(run) || !run->teacher_file)
+    if (!lb_run_looks_inside(run) || run->n_members == 0)
         return LB_OK;
     lb_findings_init(&findings, run->arena);
-    lb_taps_find(r->term, r->n_terms, run->student, run->teacher_file, &findings);
+    lb_taps_find(r->term, r->n_terms, run->student, run->member[0].file, &findings);
     const char *const closing =
         lb_arena_text(run->arena, "%d mistake%s in '%s'; nothing was run", findings.n,
                       findings.n == 1 ? "" : "s", r->path);

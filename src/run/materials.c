@@ -20,10 +20,9 @@ lb_code lb_run_open_data(lb_run *run, lb_error *err)
     return LB_OK;
 }
 
-/* Trains the teacher by its own recipe, in its own folder beside this run's. */
-static lb_code train_teacher(lb_run *run, lb_error *err)
+/* Trains a teacher by its own recipe, in its own folder beside this run's. */
+static lb_code train_teacher(lb_run *run, lb_teacher_options *teacher, lb_error *err)
 {
-    lb_teacher_options *const teacher = &run->recipe->teacher;
     lb_recipe *recipe = NULL;
     lb_run_result result;
 
@@ -50,9 +49,8 @@ static lb_code train_teacher(lb_run *run, lb_error *err)
     return LB_OK;
 }
 
-static lb_code check_classes(const lb_run *run, lb_error *err)
+static lb_code check_classes(const lb_run *run, const lb_graph *g, lb_error *err)
 {
-    const lb_graph *const g = run->teacher_file;
     const int classes = run->data->content.n_classes;
     const lb_type type =
         g->n_outputs > 0 ? lb_info(g, g->outputs[0])->type : (lb_type){.dtype = LB_F32};
@@ -68,9 +66,9 @@ static lb_code check_classes(const lb_run *run, lb_error *err)
 
 /* Puts the data's classes in place of the teacher's, if the recipe says which is which.
  * What is made of its answers is then named by the map, too. */
-static lb_code map_classes(lb_run *run, lb_error *err)
+static lb_code map_classes(const lb_run *run, const lb_teacher_options *teacher,
+                           lb_run_member *m, lb_error *err)
 {
-    lb_teacher_options *const teacher = &run->recipe->teacher;
     const int classes = run->data->content.n_classes;
     const int *map = teacher->classes;
     lb_hash hash;
@@ -84,69 +82,90 @@ static lb_code map_classes(lb_run *run, lb_error *err)
     if (!map)
         LB_TRY(lb_teacher_find_classes(teacher->class_file, &run->data->content,
                                        run->arena, &map, err));
-    LB_TRY(lb_teacher_map_classes(run->teacher_file, map, classes, err));
+    LB_TRY(lb_teacher_map_classes(m->file, map, classes, err));
     lb_hash_init(&hash);
-    lb_hash_add(&hash, &run->teacher_digest, sizeof run->teacher_digest);
+    lb_hash_add(&hash, &m->digest, sizeof m->digest);
     lb_hash_add(&hash, map, (size_t)classes * sizeof *map);
-    run->teacher_digest = lb_hash_end(&hash);
+    m->digest = lb_hash_end(&hash);
     return LB_OK;
 }
 
-static lb_code import_teacher(lb_run *run, lb_error *err)
+static lb_code import_teacher(const lb_run *run, lb_teacher_options *teacher,
+                              lb_run_member *m, lb_error *err)
 {
-    lb_teacher_options *const teacher = &run->recipe->teacher;
+    LB_TRY(lb_onnx_load(teacher->onnx, &m->file, &m->digest, err));
+    LB_TRY(map_classes(run, teacher, m, err));
+    LB_TRY(check_classes(run, m->file, err));
+    LB_TRY(lb_input_match(m->file, &run->data->content.shape, &teacher->input, err));
+    LB_TRY(lb_graph_clone(m->file, &m->graph, err));
+    LB_TRY(lb_fold_batch_norm(m->graph, err));
+    LB_TRY(lb_fuse_convolutions(m->graph, err));
+    return lb_remove_dead(m->graph, err);
+}
 
-    LB_TRY(lb_onnx_load(teacher->onnx, &run->teacher_file, &run->teacher_digest, err));
-    LB_TRY(map_classes(run, err));
-    LB_TRY(check_classes(run, err));
-    LB_TRY(lb_input_match(run->teacher_file, &run->data->content.shape, &teacher->input,
-                          err));
-    LB_TRY(lb_graph_clone(run->teacher_file, &run->teacher_graph, err));
-    LB_TRY(lb_fold_batch_norm(run->teacher_graph, err));
-    LB_TRY(lb_fuse_convolutions(run->teacher_graph, err));
-    return lb_remove_dead(run->teacher_graph, err);
+/* *known: false if a dry run would have to train it. */
+static lb_code open_member(lb_run *run, int k, bool *known, lb_error *err)
+{
+    lb_teacher_options *const teacher = &run->recipe->teacher[k];
+
+    if (teacher->recipe && !(teacher->onnx && lb_file_exists(teacher->onnx)))
+        LB_TRY(train_teacher(run, teacher, err));
+    *known = !run->options->dry_run || !teacher->recipe || lb_file_exists(teacher->onnx);
+    if (!*known)
+        return LB_OK;
+    lb_run_phase(run, "teacher");
+    if (import_teacher(run, teacher, &run->member[k], err) != LB_OK)
+        return lb_within(err, "teacher '%s'", teacher->onnx);
+    run->voice[k] = (lb_voice){run->member[k].file, teacher->input};
+    return LB_OK;
 }
 
 lb_code lb_run_open_teacher(lb_run *run, lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
+    int n_known = 0;
 
-    if (!r->has_teacher)
-        return LB_OK;
-    if (r->teacher.recipe && !(r->teacher.onnx && lb_file_exists(r->teacher.onnx)))
-        LB_TRY(train_teacher(run, err));
-    if (run->options->dry_run && r->teacher.recipe && !lb_file_exists(r->teacher.onnx))
-        return LB_OK;
-    lb_run_phase(run, "teacher");
-    if (import_teacher(run, err) != LB_OK)
-        return lb_within(err, "teacher '%s'", r->teacher.onnx);
+    for (int k = 0; r->has_teacher && k < r->ensemble.n; k++) {
+        bool known;
+        LB_TRY(open_member(run, k, &known, err));
+        n_known += known;
+    }
+    if (n_known == r->ensemble.n)
+        run->n_members = n_known;
     return LB_OK;
 }
 
-lb_code lb_run_test_teacher(lb_run *run, lb_error *err)
+size_t lb_run_teacher_parameters(const lb_run *run)
 {
-    const lb_recipe *const r = run->recipe;
-    const double chance = 1.0 / run->data->content.n_classes;
-    lb_arena *arena;
-    lb_metrics m;
+    size_t n = 0;
 
-    if (!run->teacher_graph)
-        return LB_OK;
-    lb_run_phase(run, "testing the teacher");
-    arena = lb_arena_new(0);
-    if (!arena)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for testing the teacher");
-    lb_code code = LB_OK;
-    for (int split = LB_VALIDATION; split <= LB_TEST && code == LB_OK; split++) {
-        code =
-            lb_evaluate(run->teacher_graph, &r->teacher.input, run->data, (lb_split)split,
-                        run->pool, run->options->kernels, NULL, arena, &m, err);
-        if (code == LB_OK && m.n > 0 && !isnan(m.accuracy))
+    for (int k = 0; k < run->n_members; k++)
+        n += lb_graph_parameters(run->member[k].file);
+    return n;
+}
+
+double lb_run_teacher_macs(const lb_run *run)
+{
+    double macs = 0;
+
+    for (int k = 0; k < run->n_members; k++)
+        macs += lb_graph_macs(run->member[k].file);
+    return macs;
+}
+
+static lb_code test_member(const lb_run *run, int k, lb_arena *arena, lb_error *err)
+{
+    const lb_teacher_options *const teacher = &run->recipe->teacher[k];
+    const double chance = 1.0 / run->data->content.n_classes;
+    lb_metrics m = {0};
+
+    for (int split = LB_VALIDATION; split <= LB_TEST; split++) {
+        if (lb_evaluate(run->member[k].graph, &teacher->input, run->data, (lb_split)split,
+                        run->pool, run->options->kernels, NULL, arena, &m, err) != LB_OK)
+            return lb_within(err, "teacher '%s'", teacher->onnx);
+        if (m.n > 0 && !isnan(m.accuracy))
             break;
     }
-    lb_arena_free(arena);
-    if (code != LB_OK)
-        return lb_within(err, "teacher '%s'", r->teacher.onnx);
     /* three standard deviations of guessing, and a twentieth of the way to perfect */
     const double luck = m.n > 0 ? 3 * sqrt(chance * (1 - chance) / m.n) : 1;
     if (m.accuracy > chance + fmax(luck, 0.05 * (1 - chance)))
@@ -155,7 +174,24 @@ lb_code lb_run_test_teacher(lb_run *run, lb_error *err)
                     "teacher '%s' gets %.1f %% of the samples right, where guessing gets "
                     "%.1f %%; do its pixels, mean and std fit it, and the order of its "
                     "classes?",
-                    r->teacher.onnx, 100 * m.accuracy, 100 * chance);
+                    teacher->onnx, 100 * m.accuracy, 100 * chance);
+}
+
+lb_code lb_run_test_teacher(lb_run *run, lb_error *err)
+{
+    if (run->n_members == 0)
+        return LB_OK;
+    lb_run_phase(run, "testing the teacher");
+    for (int k = 0; k < run->n_members; k++) {
+        lb_arena *const arena = lb_arena_new(0);
+        if (!arena)
+            return lb_raise(err, LB_ERR_MEMORY, "no memory for testing the teacher");
+        const lb_code code = test_member(run, k, arena, err);
+        lb_arena_free(arena);
+        if (code != LB_OK)
+            return code;
+    }
+    return LB_OK;
 }
 
 static bool needs_logits(const lb_recipe *r)
@@ -166,48 +202,73 @@ static bool needs_logits(const lb_recipe *r)
     return false;
 }
 
-lb_code lb_run_open_cache(lb_run *run, lb_error *err)
+bool lb_run_cached(const lb_run *run, int k)
+{
+    const lb_teacher_options *const teacher = &run->recipe->teacher[k];
+
+    return teacher->views > 0 && teacher->store != LB_CACHE_NONE &&
+           !lb_run_looks_inside(run);
+}
+
+static lb_code open_member_cache(const lb_run *run, int k, lb_teacher **out,
+                                 lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
-
-    /* training in float64 asks the teacher in float64: a cache would round */
-    if (!run->teacher_graph || r->train.precision == LB_PRECISION_FLOAT64)
-        return LB_OK;
-    const lb_teacher_setup setup = {
-        .options = &r->teacher,
-        .graph = run->n_taps > 0 ? run->teacher_file : run->teacher_graph,
-        .taps = run->taps,
-        .n_taps = run->n_taps,
-        .taps_only = run->n_taps > 0 && !needs_logits(r),
-        .graph_digest = run->teacher_digest,
-        .data = run->data,
-        .pool = run->pool,
-        .kernels = run->options->kernels,
-        .conv_direct = run->options->conv_direct,
-        .batch = r->train.batch,
-        .cache_folder = lb_path_join(run->arena, run->parent, ".cache"),
-        .log = run->options->log,
-        .progress = run->options->cache_progress,
-        .progress_arg = run->options->watch.arg};
+    const lb_run_member *const m = &run->member[k];
+    const lb_teacher_setup setup = {.options = &r->teacher[k],
+                                    .graph = run->n_taps > 0 ? m->file : m->graph,
+                                    .taps = run->taps,
+                                    .n_taps = run->n_taps,
+                                    .taps_only = run->n_taps > 0 && !needs_logits(r),
+                                    .graph_digest = m->digest,
+                                    .data = run->data,
+                                    .pool = run->pool,
+                                    .kernels = run->options->kernels,
+                                    .conv_direct = run->options->conv_direct,
+                                    .batch = r->train.batch,
+                                    .cache_folder =
+                                        lb_path_join(run->arena, run->parent, ".cache"),
+                                    .log = run->options->log,
+                                    .progress = run->options->cache_progress,
+                                    .progress_arg = run->options->watch.arg};
     if (!setup.cache_folder)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the cache's folder");
-    const bool cached = r->teacher.store != LB_CACHE_NONE && r->teacher.views > 0;
-    if (cached && run->n_taps > 0)
+    const bool stored = r->teacher[k].store != LB_CACHE_NONE && r->teacher[k].views > 0;
+    if (stored && run->n_taps > 0)
         lb_log_tell(
             &run->options->log, LB_LOG_INFO,
             "the teacher is asked live: its cache holds answers, and a loss looks "
             "at its layers");
-    else if (cached)
+    else if (stored)
         lb_run_phase(run, "the teacher's answers");
-    return lb_teacher_open(&setup, run->arena, &run->teacher, err);
+    return lb_teacher_open(&setup, run->arena, out, err);
+}
+
+lb_code lb_run_open_cache(lb_run *run, lb_error *err)
+{
+    const int n = run->n_members;
+    lb_teacher *member[LB_MAX_TEACHERS] = {NULL};
+    lb_code code = LB_OK;
+
+    /* training in float64 asks the teacher in float64: a cache would round */
+    if (n == 0 || run->recipe->train.precision == LB_PRECISION_FLOAT64)
+        return LB_OK;
+    for (int k = 0; k < n && code == LB_OK; k++)
+        code = open_member_cache(run, k, &member[k], err);
+    if (code == LB_OK)
+        code = lb_teacher_join(member, n, run->arena, &run->teacher, err);
+    for (int k = 0; k < n && code != LB_OK; k++)
+        lb_teacher_close(member[k]);
+    return code;
 }
 
 void lb_run_close(lb_run *run)
 {
-    if (run->teacher)
-        lb_teacher_close(run->teacher);
-    lb_graph_free(run->teacher_graph);
-    lb_graph_free(run->teacher_file);
+    lb_teacher_close(run->teacher);
+    for (int k = 0; k < LB_MAX_TEACHERS; k++) {
+        lb_graph_free(run->member[k].graph);
+        lb_graph_free(run->member[k].file);
+    }
     lb_graph_free(run->student);
     lb_pool_free(run->pool);
 }

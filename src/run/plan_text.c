@@ -14,21 +14,8 @@ static void add_data(lb_text *t, const lb_run *run)
                 d->n[LB_TRAIN], d->n[LB_VALIDATION], d->n[LB_TEST]);
 }
 
-static void add_teacher(lb_text *t, const lb_run *run)
+static void add_manner(lb_text *t, const lb_run *run, const lb_teacher_options *o)
 {
-    const lb_teacher_options *const o = &run->recipe->teacher;
-
-    if (!run->recipe->has_teacher) {
-        lb_text_add(t, "teacher   none: plain training\n");
-        return;
-    }
-    if (!run->teacher_file) {
-        lb_text_add(t, "teacher   is trained first, by '%s'\n", o->recipe);
-        return;
-    }
-    lb_text_add(t, "teacher   %s: %zu parameters, %.3g million multiply-adds\n", o->onnx,
-                lb_graph_parameters(run->teacher_file),
-                1e-6 * lb_graph_macs(run->teacher_file));
     if (o->views > 0 && lb_run_looks_inside(run))
         lb_text_add(t,
                     "          asked live over %d fixed views a sample: losses look at "
@@ -42,6 +29,40 @@ static void add_teacher(lb_text *t, const lb_run *run)
                     o->views);
     else
         lb_text_add(t, "          asked live, for a new view each epoch\n");
+}
+
+static void add_member(lb_text *t, const lb_run *run, int k)
+{
+    const lb_teacher_options *const o = &run->recipe->teacher[k];
+    const lb_graph *const file = run->member[k].file;
+
+    lb_text_add(t, "teacher   ");
+    if (!file) {
+        lb_text_add(t, "is trained first, by '%s'\n", o->recipe);
+        return;
+    }
+    lb_text_add(t, "%s: %zu parameters, %.3g million multiply-adds\n", o->onnx,
+                lb_graph_parameters(file), 1e-6 * lb_graph_macs(file));
+    add_manner(t, run, o);
+}
+
+static void add_teacher(lb_text *t, const lb_run *run)
+{
+    const lb_ensemble *const e = &run->recipe->ensemble;
+
+    if (!run->recipe->has_teacher) {
+        lb_text_add(t, "teacher   none: plain training\n");
+        return;
+    }
+    for (int k = 0; k < e->n; k++)
+        add_member(t, run, k);
+    if (e->n == 1)
+        return;
+    lb_text_add(t, "together  the mean of their %s, with the shares",
+                e->combine == LB_COMBINE_LOGITS ? "logits" : "probabilities");
+    for (int k = 0; k < e->n; k++)
+        lb_text_add(t, "%s%.3g", k > 0 ? ", " : " ", e->weight[k]);
+    lb_text_add_char(t, '\n');
 }
 
 static void add_limit(lb_text *t, const char *what, double needs, double limit,
@@ -82,16 +103,16 @@ static double teacher_seconds(const lb_run *run, double step_seconds, double ste
 {
     const lb_recipe *const r = run->recipe;
     const double student = 3 * lb_graph_macs(run->student);
-    const bool cached = r->teacher.views > 0 && r->teacher.store != LB_CACHE_NONE &&
-                        !lb_run_looks_inside(run);
+    double seconds = 0;
 
-    if (!run->teacher_file || student <= 0)
-        return 0;
-    const double image =
-        step_seconds / r->train.batch * lb_graph_macs(run->teacher_file) / student;
-    const double samples = cached ? (double)r->teacher.views * run->data->n[LB_TRAIN]
-                                  : steps * r->train.batch;
-    return image * samples;
+    for (int k = 0; student > 0 && k < run->n_members; k++) {
+        const double image =
+            step_seconds / r->train.batch * lb_graph_macs(run->member[k].file) / student;
+        seconds += image * (lb_run_cached(run, k)
+                                ? (double)r->teacher[k].views * run->data->n[LB_TRAIN]
+                                : steps * r->train.batch);
+    }
+    return seconds;
 }
 
 const char *lb_run_plan_text(const lb_run *run, double step_seconds)
@@ -129,7 +150,7 @@ const char *lb_run_plan_text(const lb_run *run, double step_seconds)
     }
     lb_text_add(&t, "time      about %.0f s for the student (%.3g ms a step)",
                 ceil(steps * step_seconds), 1e3 * step_seconds);
-    if (run->teacher_file)
+    if (run->n_members > 0)
         lb_text_add(&t, ", %.0f s for the teacher",
                     ceil(teacher_seconds(run, step_seconds, steps)));
     lb_text_add_char(&t, '\n');

@@ -100,16 +100,50 @@ static void add_range(lb_json *j, const char *key, const lb_range *range)
     lb_json_range(j, key, range->low, range->mid, range->high);
 }
 
-static void add_network(lb_json *j, const char *name, const lb_graph *graph,
-                        const lb_metrics *test)
+static void add_figures(lb_json *j, const char *name, const lb_metrics *test,
+                        size_t parameters, double macs)
 {
     lb_json_text(j, "name", name);
     lb_json_number(j, "accuracy", test->accuracy);
     lb_json_number(j, "top5", test->top5);
     lb_json_number(j, "loss", test->loss);
     lb_json_number(j, "ece", test->ece);
-    lb_json_int(j, "parameters", (int64_t)lb_graph_parameters(graph));
-    lb_json_number(j, "macs", lb_graph_macs(graph));
+    lb_json_int(j, "parameters", (int64_t)parameters);
+    lb_json_number(j, "macs", macs);
+}
+
+static void add_network(lb_json *j, const char *name, const lb_graph *graph,
+                        const lb_metrics *test)
+{
+    add_figures(j, name, test, lb_graph_parameters(graph), lb_graph_macs(graph));
+}
+
+/* Several teachers: what they say together, then each by itself. */
+static void add_teacher(lb_json *j, const lb_run *run)
+{
+    const lb_teacher_options *const teacher = run->recipe->teacher;
+    const int n = run->n_members;
+
+    if (n == 0) {
+        lb_json_null(j, "teacher");
+        return;
+    }
+    const char *const name =
+        n == 1 ? teacher->onnx : lb_arena_text(run->arena, "%d teachers", n);
+    lb_json_open(j, "teacher", '{');
+    add_figures(j, name, &run->teacher_test, lb_run_teacher_parameters(run),
+                lb_run_teacher_macs(run));
+    if (n > 1) {
+        lb_json_open(j, "members", '[');
+        for (int k = 0; k < n; k++) {
+            lb_json_open(j, NULL, '{');
+            add_network(j, teacher[k].onnx, run->member[k].file, &run->member[k].test);
+            lb_json_number(j, "weight", run->recipe->ensemble.weight[k]);
+            lb_json_close(j, '}');
+        }
+        lb_json_close(j, ']');
+    }
+    lb_json_close(j, '}');
 }
 
 static void add_networks(lb_json *j, const lb_run *run)
@@ -117,13 +151,7 @@ static void add_networks(lb_json *j, const lb_run *run)
     const lb_student_options *const s = &run->recipe->student;
     const lb_estimate *const e = &run->estimate;
 
-    if (run->teacher_file) {
-        lb_json_open(j, "teacher", '{');
-        add_network(j, run->recipe->teacher.onnx, run->teacher_file, &run->teacher_test);
-        lb_json_close(j, '}');
-    } else {
-        lb_json_null(j, "teacher");
-    }
+    add_teacher(j, run);
     lb_json_open(j, "student", '{');
     add_network(j, s->onnx ? s->onnx : s->model, run->student, &run->student_test);
     if (run->device) {
@@ -135,7 +163,8 @@ static void add_networks(lb_json *j, const lb_run *run)
         add_range(j, "energy_uj", &e->energy_uj);
     }
     lb_json_close(j, '}');
-    lb_json_number(j, "agreement", run->teacher_file ? run->student_test.agreement : NAN);
+    lb_json_number(j, "agreement",
+                   run->n_members > 0 ? run->student_test.agreement : NAN);
 }
 
 static void add_epochs(lb_json *j, const lb_run *run)
@@ -216,7 +245,7 @@ static void add_samples(lb_json *j, const lb_run *run)
         lb_json_int(j, "label", lb_data_label(d, LB_TEST, i));
         add_shape(j, "shape", shape);
         lb_json_text(j, "pixels", base64(run->arena, bytes, size));
-        if (run->teacher_file)
+        if (run->n_members > 0)
             add_logits(j, "teacher_logits", &run->teacher_test, i, classes);
         else
             lb_json_null(j, "teacher_logits");
@@ -248,7 +277,7 @@ static void add_confusion(lb_json *j, const lb_run *run)
     }
     lb_json_open(j, "confusion", '{');
     add_matrix(j, "student", run->student_test.confusion, classes);
-    if (run->teacher_file)
+    if (run->n_members > 0)
         add_matrix(j, "teacher", run->teacher_test.confusion, classes);
     else
         lb_json_null(j, "teacher");

@@ -19,21 +19,41 @@ static void add_range(lb_json *j, const char *key, const lb_range *range, bool k
         lb_json_null(j, key);
 }
 
-static void add_network(lb_json *j, const lb_graph *graph, const lb_metrics *test)
+static void add_size(lb_json *j, const lb_metrics *test, size_t parameters, double macs)
 {
     lb_json_number(j, "accuracy", test->n > 0 ? test->accuracy : NAN);
-    lb_json_int(j, "parameters", (int64_t)lb_graph_parameters(graph));
-    lb_json_number(j, "macs", lb_graph_macs(graph));
+    lb_json_int(j, "parameters", (int64_t)parameters);
+    lb_json_number(j, "macs", macs);
 }
 
+static void add_network(lb_json *j, const lb_graph *graph, const lb_metrics *test)
+{
+    add_size(j, test, lb_graph_parameters(graph), lb_graph_macs(graph));
+}
+
+/* Several teachers: what they say together, then each by itself. */
 static void add_teacher(lb_json *j, const lb_run *run)
 {
-    if (!run->teacher_file) {
+    const lb_recipe *const r = run->recipe;
+
+    if (run->n_members == 0) {
         lb_json_null(j, "teacher");
         return;
     }
     lb_json_open(j, "teacher", '{');
-    add_network(j, run->teacher_file, &run->teacher_test);
+    add_size(j, &run->teacher_test, lb_run_teacher_parameters(run),
+             lb_run_teacher_macs(run));
+    if (run->n_members > 1) {
+        lb_json_open(j, "members", '[');
+        for (int k = 0; k < run->n_members; k++) {
+            lb_json_open(j, NULL, '{');
+            lb_json_text(j, "onnx", r->teacher[k].onnx);
+            lb_json_number(j, "weight", r->ensemble.weight[k]);
+            add_network(j, run->member[k].file, &run->member[k].test);
+            lb_json_close(j, '}');
+        }
+        lb_json_close(j, ']');
+    }
     lb_json_close(j, '}');
 }
 
@@ -97,7 +117,7 @@ static double idle_share(const lb_train_result *trained)
 
 const char *lb_run_result_json(const lb_run *run)
 {
-    const bool compared = run->teacher_graph && run->student_test.n > 0;
+    const bool compared = run->n_members > 0 && run->student_test.n > 0;
     lb_json j;
 
     lb_json_init(&j, run->arena);
@@ -124,13 +144,15 @@ const char *lb_run_summary(const lb_run *run)
     lb_text t;
 
     lb_text_init(&t, run->arena);
-    if (run->teacher_file)
+    if (run->n_members > 0)
         lb_text_add(&t, "teacher   %6.2f %% of the test samples, %zu parameters\n",
-                    100 * run->teacher_test.accuracy,
-                    lb_graph_parameters(run->teacher_file));
+                    100 * run->teacher_test.accuracy, lb_run_teacher_parameters(run));
+    for (int k = 0; run->n_members > 1 && k < run->n_members; k++)
+        lb_text_add(&t, "          %6.2f %% of them by '%s' alone\n",
+                    100 * run->member[k].test.accuracy, run->recipe->teacher[k].onnx);
     lb_text_add(&t, "student   %6.2f %%, %zu parameters",
                 100 * run->student_test.accuracy, lb_graph_parameters(run->student));
-    if (run->teacher_file)
+    if (run->n_members > 0)
         lb_text_add(&t, ", answers as the teacher does on %.2f %%",
                     100 * run->student_test.agreement);
     lb_text_add_char(&t, '\n');

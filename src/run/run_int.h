@@ -10,6 +10,14 @@
 #include "run/bench.h"
 #include "run/run.h"
 
+/* One of the teachers. */
+typedef struct lb_run_member {
+    lb_graph *file;  /* as imported, with the data's classes */
+    lb_graph *graph; /* inference form */
+    lb_digest digest;
+    lb_metrics test;
+} lb_run_member;
+
 typedef struct lb_run {
     const lb_run_options *options;
     int depth;       /* of runs that train the teacher of a run that ... */
@@ -24,13 +32,14 @@ typedef struct lb_run {
 
     lb_data *data;
 
-    lb_graph *teacher_file;  /* as imported; NULL without one, or not trained yet */
-    lb_graph *teacher_graph; /* inference form */
-    lb_digest teacher_digest;
-    lb_value *taps; /* layers of teacher_file that the losses look at */
+    lb_run_member member[LB_MAX_TEACHERS];
+    int n_members; /* all of the recipe's teachers; 0 without one, or if one of them is
+                      not trained yet */
+    lb_voice voice[LB_MAX_TEACHERS]; /* the same for float64 */
+    lb_value *taps;                  /* layers of the first that the losses look at */
     int n_taps;
-    lb_teacher *teacher;
-    lb_metrics teacher_test;
+    lb_teacher *teacher;     /* all of them */
+    lb_metrics teacher_test; /* what they say together */
 
     lb_graph *student;
     lb_digest student_digest; /* of an imported graph and of initial weights */
@@ -87,6 +96,11 @@ lb_code lb_run_open_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
 /* Refuses a teacher that knows no more than chance. */
 lb_code lb_run_test_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_open_cache(lb_run *run, lb_error *err) LB_MUST_USE;
+/* Whether all answers of teacher k come from its cache while the student is trained. */
+bool lb_run_cached(const lb_run *run, int k);
+/* Of all teachers. */
+size_t lb_run_teacher_parameters(const lb_run *run);
+double lb_run_teacher_macs(const lb_run *run);
 void lb_run_close(lb_run *run);
 
 /* layers.c: finds the layers that the losses look at; for every mistake a finding in the

@@ -29,7 +29,7 @@ static const char *status_of(lb_code code)
 
 static lb_run_row row_of(const lb_run *run, const char *json, lb_code code)
 {
-    const bool done = code == LB_OK, teacher = run->teacher_file != NULL;
+    const bool done = code == LB_OK, teacher = run->n_members > 0;
     const bool weighed = run->device && run->low;
     const lb_estimate *const e = &run->estimate;
 

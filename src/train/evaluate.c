@@ -20,19 +20,20 @@ struct lb_tester {
     lb_metrics metrics;
 };
 
-static lb_code take_figures(lb_tester *t, int n, lb_arena *arena, lb_error *err)
+static lb_code take_figures(lb_metrics *m, int n, int n_classes, lb_arena *arena,
+                            lb_error *err)
 {
-    const size_t classes = (size_t)t->classes;
+    const size_t classes = (size_t)n_classes;
     size_t cells = 0, squares = 0;
 
-    t->metrics.n = n;
+    *m = (lb_metrics){.n = n};
     if (lb_size_mul((size_t)n + 1, classes, &cells) &&
         lb_size_mul(classes, classes, &squares)) {
-        t->metrics.answer = LB_TAKE_ARRAY(arena, n + 1, int32_t);
-        t->metrics.logits = LB_TAKE_ARRAY(arena, cells, float);
-        t->metrics.confusion = LB_TAKE_ARRAY(arena, squares, int);
+        m->answer = LB_TAKE_ARRAY(arena, n + 1, int32_t);
+        m->logits = LB_TAKE_ARRAY(arena, cells, float);
+        m->confusion = LB_TAKE_ARRAY(arena, squares, int);
     }
-    if (!t->metrics.answer || !t->metrics.logits || !t->metrics.confusion)
+    if (!m->answer || !m->logits || !m->confusion)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the answers to %d samples", n);
     return LB_OK;
 }
@@ -67,7 +68,7 @@ lb_code lb_tester_open(const lb_tester_setup *setup, lb_arena *arena, lb_tester 
     t->dtype = type.dtype;
     t->probabilities = lb_logits_of(setup->graph).id != t->out.id;
     t->batch = n < BATCH ? (n > 0 ? n : 1) : BATCH;
-    LB_TRY(take_figures(t, n, arena, err));
+    LB_TRY(take_figures(&t->metrics, n, t->classes, arena, err));
     const lb_plan_options options = {.batch = t->batch, .kernels = setup->kernels};
     LB_TRY(lb_plan_compile(setup->graph, setup->pool, &options, &t->plan, err));
     *out = t;
@@ -167,26 +168,50 @@ static void conclude(lb_metrics *m, const tally *sum, bool compared)
         m->ece += fabs(sum->bin_correct[i] - sum->bin_confidence[i]) / n;
 }
 
-const lb_metrics *lb_tester_run(lb_tester *t, const int32_t *other)
+/* All figures from the logits. */
+static void judge(lb_metrics *m, int n_classes, const lb_data *data, lb_split split,
+                  const int32_t *other)
 {
-    lb_metrics *const m = &t->metrics;
-    const size_t classes = (size_t)t->classes;
+    const size_t classes = (size_t)n_classes;
     tally sum = {0};
 
     memset(m->confusion, 0, classes * classes * sizeof *m->confusion);
-    answer_all(t);
     for (int i = 0; i < m->n; i++) {
         const float *const z = m->logits + (size_t)i * classes;
-        const int label = lb_data_label(t->setup.data, t->setup.split, i);
-        m->answer[i] = arg_max(z, t->classes);
+        const int label = lb_data_label(data, split, i);
+        m->answer[i] = arg_max(z, n_classes);
         sum.agreed += other && other[i] == m->answer[i];
-        if (label < 0 || label >= t->classes)
+        if (label < 0 || label >= n_classes)
             continue;
         m->confusion[(size_t)label * classes + (size_t)m->answer[i]]++;
-        add_sample(&sum, z, t->classes, m->answer[i], label);
+        add_sample(&sum, z, n_classes, m->answer[i], label);
     }
     conclude(m, &sum, other != NULL);
-    return m;
+}
+
+const lb_metrics *lb_tester_run(lb_tester *t, const int32_t *other)
+{
+    answer_all(t);
+    judge(&t->metrics, t->classes, t->setup.data, t->setup.split, other);
+    return &t->metrics;
+}
+
+lb_code lb_evaluate_ensemble(const lb_ensemble *ensemble, const lb_metrics *members,
+                             const lb_data *data, lb_split split, lb_arena *arena,
+                             lb_metrics *out, lb_error *err)
+{
+    const int classes = data->content.n_classes;
+    const float *rows[LB_MAX_TEACHERS];
+
+    LB_TRY(take_figures(out, members[0].n, classes, arena, err));
+    for (int i = 0; i < out->n; i++) {
+        const size_t at = (size_t)i * (size_t)classes;
+        for (int k = 0; k < ensemble->n; k++)
+            rows[k] = members[k].logits + at;
+        lb_ensemble_row(ensemble, rows, classes, out->logits + at);
+    }
+    judge(out, classes, data, split, NULL);
+    return LB_OK;
 }
 
 lb_code lb_evaluate(const lb_graph *graph, const lb_input_options *input,

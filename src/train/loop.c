@@ -39,7 +39,8 @@ typedef struct session {
     lb_lesson lesson;
     lb_oracle oracle; /* of float64 */
     lb_graph *prior;  /* the student of the stage before, as a teacher */
-    lb_teacher *own;  /* what asks it */
+    lb_voice own_voice;
+    lb_teacher *own; /* what asks it */
     lb_loader *loader;
     float *teacher_logits;
     int batches; /* of an epoch */
@@ -48,7 +49,7 @@ typedef struct session {
 
 static bool has_teacher(const lb_train_setup *setup)
 {
-    return setup->teacher || setup->teacher_graph ||
+    return setup->teacher || setup->voices ||
            (setup->stage && setup->stage->previous && setup->number > 0);
 }
 
@@ -281,7 +282,7 @@ static lb_code open_own_teacher(session *s, lb_error *err)
                                     .graph = s->prior,
                                     .taps = taps,
                                     .n_taps = lesson->n_features,
-                                    .taps_only = lesson->teacher.id == 0,
+                                    .taps_only = lesson->voice[0].id == 0,
                                     .data = s->all->data,
                                     .pool = s->all->pool,
                                     .kernels = s->all->kernels,
@@ -299,8 +300,8 @@ static lb_code open_prior(session *s, lb_error *err)
     LB_TRY(lb_graph_with_precision(s->student, precision_of(&s->now), &s->prior, err));
     copy_params(s->prior, s->previous, true);
     s->now.teacher = NULL;
-    s->now.teacher_graph = s->prior;
-    s->now.teacher_input = s->all->input;
+    s->own_voice = (lb_voice){s->prior, s->all->input};
+    s->now.voices = &s->own_voice;
     return LB_OK;
 }
 
@@ -349,7 +350,8 @@ static lb_code open_stage(session *s, int number, bool resumed, lb_error *err)
     if (resumed)
         LB_TRY(load(s, err));
     LB_TRY(open_teaching(s, err));
-    s->teacher_logits = LB_TAKE_ARRAY(s->stage_arena, batch * (size_t)classes, float);
+    s->teacher_logits = LB_TAKE_ARRAY(
+        s->stage_arena, batch * (size_t)classes * (size_t)s->lesson.n_voices, float);
     if (!s->teacher_logits)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for a batch");
     if (!s->tester)
@@ -453,11 +455,11 @@ static void tell_step(const session *s, double loss)
 
 static void hear_teacher(session *s, const lb_batch *batch)
 {
-    const bool logits = s->lesson.teacher.id != 0;
+    const bool logits = s->lesson.voice[0].id != 0;
 
     if (!lb_lesson_listens(&s->lesson))
         return;
-    if (s->oracle.plan) {
+    if (s->oracle.n > 0) {
         lb_oracle_ask(&s->oracle, batch, &s->lesson);
         return;
     }

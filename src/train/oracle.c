@@ -4,44 +4,52 @@
 
 #include "graph/passes.h"
 
-#include <string.h>
+typedef struct lb_oracle_voice voice;
 
-static lb_code mark_outputs(lb_oracle *oracle, const lb_lesson *lesson, lb_error *err)
+/* The taps are the first voice's. */
+static lb_code mark_outputs(voice *v, const lb_lesson *lesson, bool first, lb_error *err)
 {
     lb_builder b;
 
-    lb_builder_init(&b, oracle->graph);
-    oracle->graph->n_outputs = 0;
-    if (oracle->out.id)
-        lb_output(&b, oracle->out);
-    for (int i = 0; i < lesson->n_features; i++)
+    lb_builder_init(&b, v->graph);
+    v->graph->n_outputs = 0;
+    if (v->out.id)
+        lb_output(&b, v->out);
+    for (int i = 0; first && i < lesson->n_features; i++)
         lb_output(&b, lesson->feature[i].of);
     return lb_builder_finish(&b, err);
 }
 
-static lb_code fill_oracle(lb_oracle *oracle, const lb_train_setup *setup,
-                           const lb_lesson *lesson, lb_arena *arena, lb_error *err)
+static lb_code open_voice(voice *v, const lb_voice *from, bool first,
+                          const lb_train_setup *setup, const lb_lesson *lesson,
+                          lb_arena *arena, lb_error *err)
 {
     const lb_plan_options options = {.batch = setup->options->batch,
                                      .kernels = LB_KERNELS_REFERENCE};
 
-    LB_TRY(lb_graph_with_precision(setup->teacher_graph, LB_F64, &oracle->graph, err));
-    LB_TRY(lb_feed_init(&oracle->feed, oracle->graph, &setup->teacher_input, setup->data,
-                        setup->pool, arena, err));
-    oracle->in = oracle->graph->inputs[0];
-    if (lesson->teacher.id)
-        oracle->out = lb_logits_of(oracle->graph);
-    LB_TRY(mark_outputs(oracle, lesson, err));
-    LB_TRY(lb_remove_dead(oracle->graph, err));
-    return lb_plan_compile(oracle->graph, setup->pool, &options, &oracle->plan, err);
+    LB_TRY(lb_graph_with_precision(from->graph, LB_F64, &v->graph, err));
+    LB_TRY(lb_feed_init(&v->feed, v->graph, &from->input, setup->data, setup->pool, arena,
+                        err));
+    v->in = v->graph->inputs[0];
+    if (lesson->voice[0].id)
+        v->out = lb_logits_of(v->graph);
+    LB_TRY(mark_outputs(v, lesson, first, err));
+    LB_TRY(lb_remove_dead(v->graph, err));
+    return lb_plan_compile(v->graph, setup->pool, &options, &v->plan, err);
 }
 
 lb_code lb_oracle_open(const lb_train_setup *setup, const lb_lesson *lesson,
                        lb_arena *arena, lb_oracle *out, lb_error *err)
 {
-    lb_oracle oracle = {0};
-    const lb_code code = fill_oracle(&oracle, setup, lesson, arena, err);
+    lb_oracle oracle = {.n = lesson->n_voices};
 
+    oracle.voice = LB_TAKE_ARRAY(arena, oracle.n, voice);
+    if (!oracle.voice)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher in float64");
+    lb_code code = LB_OK;
+    for (int k = 0; k < oracle.n && code == LB_OK; k++)
+        code = open_voice(&oracle.voice[k], &setup->voices[k], k == 0, setup, lesson,
+                          arena, err);
     if (code != LB_OK)
         lb_oracle_close(&oracle);
     else
@@ -49,29 +57,42 @@ lb_code lb_oracle_open(const lb_train_setup *setup, const lb_lesson *lesson,
     return code;
 }
 
-void lb_oracle_ask(const lb_oracle *oracle, const lb_batch *batch,
-                   const lb_lesson *lesson)
+static void tell_logits(const voice *v, const lb_lesson *lesson, int k)
 {
-    const size_t classes = (size_t)lesson->classes;
+    for (int i = 0; v->out.id && i < lesson->batch; i++)
+        lb_narrow(lesson->dtype, lb_plan_output(v->plan, v->out, i),
+                  (size_t)lesson->classes,
+                  lb_plan_input(lesson->plan, lesson->voice[k], i));
+}
 
-    lb_feed_pixels(&oracle->feed, oracle->plan, oracle->in, batch->pixels, batch->n);
-    lb_plan_run(oracle->plan);
-    for (int i = 0; oracle->out.id && i < batch->n; i++) {
-        const double *const row = lb_plan_output(oracle->plan, oracle->out, i);
-        lb_narrow(lesson->dtype, row, classes,
-                  lb_plan_input(lesson->plan, lesson->teacher, i));
-    }
+static void tell_layers(const voice *v, const lb_lesson *lesson)
+{
     for (int k = 0; k < lesson->n_features; k++)
-        for (int i = 0; i < batch->n; i++) {
+        for (int i = 0; i < lesson->batch; i++) {
             const lb_feature *const f = &lesson->feature[k];
-            lb_narrow(lesson->dtype, lb_plan_output(oracle->plan, f->of, i), f->n,
+            lb_narrow(lesson->dtype, lb_plan_output(v->plan, f->of, i), f->n,
                       lb_plan_input(lesson->plan, f->input, i));
         }
 }
 
+void lb_oracle_ask(const lb_oracle *oracle, const lb_batch *batch,
+                   const lb_lesson *lesson)
+{
+    for (int k = 0; k < oracle->n; k++) {
+        const voice *const v = &oracle->voice[k];
+        lb_feed_pixels(&v->feed, v->plan, v->in, batch->pixels, batch->n);
+        lb_plan_run(v->plan);
+        tell_logits(v, lesson, k);
+        if (k == 0)
+            tell_layers(v, lesson);
+    }
+}
+
 void lb_oracle_close(lb_oracle *oracle)
 {
-    lb_plan_free(oracle->plan);
-    lb_graph_free(oracle->graph);
+    for (int k = 0; k < oracle->n; k++) {
+        lb_plan_free(oracle->voice[k].plan);
+        lb_graph_free(oracle->voice[k].graph);
+    }
     *oracle = (lb_oracle){0};
 }

@@ -20,6 +20,8 @@ lb_train_setup lb_train_stage(const lb_train_setup *setup, int number)
     one.options = &one.stage->train;
     one.terms = one.stage->term;
     one.n_terms = one.stage->n_terms;
+    if (one.stage->previous)
+        one.ensemble = NULL;
     if (setup->teachers)
         one.teacher = setup->teachers[number];
     return one;

@@ -76,6 +76,21 @@ static lb_code add_features(lb_lesson *lesson, lb_builder *b, const lb_train_set
     return LB_OK;
 }
 
+/* What the teachers say together. Of a mean of logits that is all; a mean of
+ * probabilities has another answer at each temperature. */
+static void add_ensemble(const lb_lesson *lesson, lb_builder *b,
+                         const lb_ensemble *ensemble, lb_loss_in *in)
+{
+    in->logits.teacher = lesson->voice[0];
+    if (!lesson->voice[0].id || lesson->n_voices == 1)
+        return;
+    in->logits.teacher = lb_ensemble_join(b, ensemble, lesson->voice);
+    if (ensemble->combine == LB_COMBINE_PROBABILITIES) {
+        in->ensemble = ensemble;
+        in->members = lesson->voice;
+    }
+}
+
 /* Adds inputs and losses; the graph's outputs become the loss and the terms. */
 static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup,
                           lb_error *err)
@@ -90,12 +105,12 @@ static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup
 
     if (needs & LB_NEEDS_LABELS)
         lesson->labels = lb_input(b, "labels", LB_I32, &per_sample);
-    if (needs & LB_NEEDS_TEACHER)
-        lesson->teacher = lb_input(b, "teacher", lesson->dtype, &rows);
+    for (int k = 0; (needs & LB_NEEDS_TEACHER) && k < lesson->n_voices; k++)
+        lesson->voice[k] = lb_input(b, "teacher", lesson->dtype, &rows);
     lesson->rate = lb_input(b, "rate", lesson->dtype, &scalar);
     LB_TRY(add_features(lesson, b, setup, &in, err));
     in.labels = lesson->labels;
-    in.logits.teacher = lesson->teacher;
+    add_ensemble(lesson, b, setup->ensemble, &in);
     lesson->loss = lb_terms_build(b, setup->terms, setup->n_terms, &in, lesson->term);
     b->graph->n_outputs = 0;
     lb_output(b, lesson->loss);
@@ -228,6 +243,7 @@ static lb_code check_one(const lb_train_setup *setup, lb_arena *arena, lb_error 
 {
     lb_lesson lesson = {.batch = setup->options->batch,
                         .classes = setup->data->content.n_classes,
+                        .n_voices = setup->ensemble ? setup->ensemble->n : 1,
                         .terms = setup->terms,
                         .n_terms = setup->n_terms};
 
@@ -250,6 +266,7 @@ lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int
 {
     lb_lesson lesson = {.batch = setup->options->batch,
                         .classes = classes,
+                        .n_voices = setup->ensemble ? setup->ensemble->n : 1,
                         .terms = setup->terms,
                         .n_terms = setup->n_terms};
 
@@ -280,19 +297,19 @@ void lb_lesson_hear(lb_lesson *lesson, const float *rows)
 {
     const size_t classes = (size_t)lesson->classes;
 
-    for (int i = 0; i < lesson->batch; i++) {
-        void *const to = lb_plan_input(lesson->plan, lesson->teacher, i);
-        const float *const row = rows + (size_t)i * classes;
-        if (lesson->dtype == LB_F32)
-            memcpy(to, row, classes * sizeof *row);
-        else
-            lb_widen(LB_F32, row, classes, to);
-    }
+    for (int i = 0; i < lesson->batch; i++)
+        for (int k = 0; k < lesson->n_voices; k++, rows += classes) {
+            void *const to = lb_plan_input(lesson->plan, lesson->voice[k], i);
+            if (lesson->dtype == LB_F32)
+                memcpy(to, rows, classes * sizeof *rows);
+            else
+                lb_widen(LB_F32, rows, classes, to);
+        }
 }
 
 bool lb_lesson_listens(const lb_lesson *lesson)
 {
-    return lesson->teacher.id || lesson->n_features > 0;
+    return lesson->voice[0].id || lesson->n_features > 0;
 }
 
 typedef struct seeing {

@@ -96,6 +96,13 @@ typedef struct lb_watch {
     bool (*stop)(void *arg); /* asked after every step; true ends with LB_ERR_STOPPED */
 } lb_watch;
 
+/* A teacher as float64 asks it: live, in float64. graph: logits first; the terms' taps
+ * are values of it; borrowed. */
+typedef struct lb_voice {
+    const lb_graph *graph;
+    lb_input_options input;
+} lb_voice;
+
 /* What is trained, and by what. With stages, options, terms and teacher are those of the
  * stage under way: lb_train_stage fills them in. */
 typedef struct lb_train_setup {
@@ -111,12 +118,12 @@ typedef struct lb_train_setup {
     int n_terms;
     lb_graph *student; /* float32, BatchNormalization not folded; its params are trained
                           in place; borrowed */
-    lb_input_options input;        /* what the student wants */
-    lb_teacher *teacher;           /* NULL without one, or for float64 */
-    const lb_graph *teacher_graph; /* float64 asks this live, in float64; logits first;
-                                      the terms' taps are values of it; borrowed */
-    lb_input_options teacher_input;
-    int views; /* fixed views, as in the loader's options */
+    lb_input_options input;      /* what the student wants */
+    const lb_ensemble *ensemble; /* how several teachers answer as one; NULL: one alone */
+    lb_teacher *teacher;    /* its voices are those of the ensemble; NULL without one,
+                               or for float64 */
+    const lb_voice *voices; /* as many, for float64; NULL without a teacher */
+    int views;              /* fixed views, as in the loader's options */
     const lb_data *data;
     uint64_t seed;
     lb_pool *pool;
@@ -172,10 +179,12 @@ lb_code lb_train_try(const lb_train_setup *setup, lb_arena *arena, double *step_
  * come through the loader, a live teacher is asked. Without one in the setup its answers
  * are blank, and cost as little as a cache's. */
 typedef struct lb_train_profile {
-    lb_timing student, teacher; /* teacher.n is 0 if none was asked live */
-    int steps;                  /* that were measured */
-    double step_seconds;        /* median of a whole step, with all threads */
-    double idle_share;          /* of it, waiting for the loader */
+    lb_timing student;
+    lb_timing teacher[LB_MAX_TEACHERS]; /* those that were asked live */
+    int n_teachers;
+    int steps;           /* that were measured */
+    double step_seconds; /* median of a whole step, with all threads */
+    double idle_share;   /* of it, waiting for the loader */
 } lb_train_profile;
 /* Takes about so many seconds, with a few steps at least. */
 lb_code lb_train_measure(const lb_train_setup *setup, double seconds, lb_arena *arena,
@@ -204,5 +213,11 @@ lb_code lb_evaluate(const lb_graph *graph, const lb_input_options *input,
                     const lb_data *data, lb_split split, lb_pool *pool,
                     lb_kernels kernels, const int32_t *other, lb_arena *arena,
                     lb_metrics *out, lb_error *err) LB_MUST_USE;
+
+/* The same for what several networks say together. members: [ensemble->n], of that split,
+ * whose classes are the data's. */
+lb_code lb_evaluate_ensemble(const lb_ensemble *ensemble, const lb_metrics *members,
+                             const lb_data *data, lb_split split, lb_arena *arena,
+                             lb_metrics *out, lb_error *err) LB_MUST_USE;
 
 #endif

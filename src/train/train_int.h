@@ -56,7 +56,9 @@ typedef struct lb_lesson {
     lb_plan *plan;
     lb_dtype dtype;
     int batch, classes, n_terms;
-    lb_value input, labels, teacher, rate;     /* {0}: not used */
+    int n_voices;                              /* teachers that are heard, at least 1 */
+    lb_value input, labels, rate;              /* {0}: not used */
+    lb_value voice[LB_MAX_TEACHERS];           /* their logits; the first {0}: not used */
     lb_value logits, loss, term[LB_MAX_TERMS]; /* logits {0}: the losses do without */
     const lb_term *terms;                      /* borrowed */
     lb_dials dials;
@@ -75,7 +77,8 @@ lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int
 void lb_lesson_close(lb_lesson *lesson);
 /* Whether the losses look at the teacher at all. */
 bool lb_lesson_listens(const lb_lesson *lesson);
-/* What the teacher says of each sample: row i at rows + i * classes. */
+/* What the teachers say of each sample: voice k of row i at
+ * rows + (i * n_voices + k) * classes. */
 void lb_lesson_hear(lb_lesson *lesson, const float *rows);
 /* Takes over what the teacher's layers gave for the batch that it was asked last. */
 void lb_lesson_see(lb_lesson *lesson, const lb_teacher *teacher, lb_pool *pool);
@@ -94,10 +97,13 @@ lb_value lb_logits_of(const lb_graph *graph);
 
 /* oracle.c: the teacher in float64, for precision: float64. */
 typedef struct lb_oracle {
-    lb_graph *graph;
-    lb_plan *plan;
-    lb_feed feed;
-    lb_value in, out; /* out {0}: only the taps are wanted */
+    int n; /* voices; 0: there is no oracle */
+    struct lb_oracle_voice {
+        lb_graph *graph;
+        lb_plan *plan;
+        lb_feed feed;
+        lb_value in, out; /* out {0}: only the taps are wanted */
+    } * voice;
 } lb_oracle;
 /* lesson: whom it is going to tell. */
 lb_code lb_oracle_open(const lb_train_setup *setup, const lb_lesson *lesson,

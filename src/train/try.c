@@ -24,11 +24,12 @@ static lb_code open_trial(trial *t, const lb_train_setup *setup, lb_arena *arena
 {
     const int classes = setup->data->content.n_classes;
     const size_t batch = (size_t)setup->options->batch;
+    const size_t voices = setup->ensemble ? (size_t)setup->ensemble->n : 1;
     const bool exact = setup->options->precision == LB_PRECISION_FLOAT64;
 
     *t = (trial){.setup = setup};
     t->blank = LB_TAKE_ARRAY(arena, batch, int32_t);
-    t->said = LB_TAKE_ARRAY(arena, batch * (size_t)classes, float);
+    t->said = LB_TAKE_ARRAY(arena, batch * voices * (size_t)classes, float);
     if (!t->blank || !t->said)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for a batch");
     LB_TRY(lb_graph_with_precision(setup->student, exact ? LB_F64 : LB_F32, &t->student,
@@ -91,10 +92,10 @@ static lb_code one_step(trial *t, lb_error *err)
     lb_feed_pixels(&t->feed, t->lesson.plan, t->lesson.input, batch->pixels, batch->n);
     if (t->setup->teacher && lb_lesson_listens(&t->lesson)) {
         lb_teacher_logits(t->setup->teacher, batch,
-                          t->lesson.teacher.id ? t->said : NULL);
+                          t->lesson.voice[0].id ? t->said : NULL);
         lb_lesson_see(&t->lesson, t->setup->teacher, t->setup->pool);
     }
-    if (t->lesson.teacher.id)
+    if (t->lesson.voice[0].id)
         lb_lesson_hear(&t->lesson, t->said);
     lb_lesson_run(&t->lesson, batch->label, 0, 0);
     return LB_OK;
@@ -122,14 +123,17 @@ static lb_code run_steps(trial *t, double seconds, lb_train_profile *p, lb_error
 static lb_code profile(trial *t, double seconds, lb_arena *arena, lb_train_profile *p,
                        lb_error *err)
 {
-    lb_plan *const teacher =
-        t->setup->teacher ? lb_teacher_live_plan(t->setup->teacher) : NULL;
+    lb_teacher *const teacher = lb_lesson_listens(&t->lesson) ? t->setup->teacher : NULL;
 
     LB_TRY(open_loader(t, arena, err));
     LB_TRY(run_steps(t, seconds / 2, p, err));
     LB_TRY(lb_plan_time(t->lesson.plan, seconds / 4, arena, &p->student, err));
-    if (teacher && lb_lesson_listens(&t->lesson))
-        return lb_plan_time(teacher, seconds / 4, arena, &p->teacher, err);
+    for (int k = 0; teacher && k < lb_teacher_voices(teacher); k++) {
+        lb_plan *const plan = lb_teacher_live_plan(teacher, k);
+        if (plan)
+            LB_TRY(lb_plan_time(plan, seconds / (4 * lb_teacher_voices(teacher)), arena,
+                                &p->teacher[p->n_teachers++], err));
+    }
     return LB_OK;
 }
 

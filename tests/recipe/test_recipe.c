@@ -38,7 +38,7 @@ static void a_teacher_brings_its_losses(void)
 
     CHECK_OK(load(least, sets, 1, arena, &r, &err), &err);
     if (err.code == LB_OK) {
-        CHECK(r->has_teacher && r->teacher.views == 0);
+        CHECK(r->has_teacher && r->teacher[0].views == 0);
         CHECK(r->n_terms == 2);
         CHECK(strcmp(r->term[0].loss->name, "kd") == 0 && r->term[0].weight == 0.9);
         CHECK(r->term[0].knobs[0] == 4);
@@ -64,11 +64,12 @@ static void everything_said_is_kept(void)
               r->data.augment[1].flip == LB_FLIP_HORIZONTAL);
         CHECK(r->data.augment[2].kind == LB_AUGMENT_CROP &&
               r->data.augment[2].pixels == 4);
-        CHECK(strcmp(r->teacher.onnx, file) == 0);
-        CHECK(r->teacher.input.pixels == LB_PIXELS_RAW);
-        CHECK(r->teacher.input.mean.n == 3 && r->teacher.input.mean.value[2] == 0.406);
-        CHECK(r->teacher.input.layout == LB_CHANNELS_LAST);
-        CHECK(r->teacher.views == 3 && r->teacher.store == LB_CACHE_NONE);
+        CHECK(strcmp(r->teacher[0].onnx, file) == 0);
+        CHECK(r->teacher[0].input.pixels == LB_PIXELS_RAW);
+        CHECK(r->teacher[0].input.mean.n == 3 &&
+              r->teacher[0].input.mean.value[2] == 0.406);
+        CHECK(r->teacher[0].input.layout == LB_CHANNELS_LAST);
+        CHECK(r->teacher[0].views == 3 && r->teacher[0].store == LB_CACHE_NONE);
         CHECK(r->student.width == 0 && r->student.depth == 3);
         CHECK(r->student.input.mean.n == 1 && r->student.input.mean.value[0] == 0.5);
         CHECK(r->device.flash == 262144 && r->device.sram == 1000);
@@ -98,8 +99,8 @@ static void compare_keys(const lb_key *keys, const void *a, const void *b,
 static void compare(const lb_recipe *a, const lb_recipe *b, lb_arena *arena)
 {
     compare_keys(lb_data_keys, &a->data, &b->data, arena);
-    compare_keys(lb_input_keys, &a->teacher.input, &b->teacher.input, arena);
-    compare_keys(lb_cache_keys, &a->teacher, &b->teacher, arena);
+    compare_keys(lb_input_keys, &a->teacher[0].input, &b->teacher[0].input, arena);
+    compare_keys(lb_cache_keys, &a->teacher[0], &b->teacher[0], arena);
     compare_keys(lb_input_keys, &a->student.input, &b->student.input, arena);
     compare_keys(lb_device_keys, &a->device, &b->device, arena);
     compare_keys(lb_train_keys, &a->train, &b->train, arena);
@@ -151,6 +152,62 @@ static void resolved_again_it_is_the_same(void)
     }
 }
 
+/* The list, the list with `combine`, and one teacher in three spellings. */
+static void teachers_may_be_several(void)
+{
+    static const char *const sets[] = {
+        "teacher=[{onnx: r.yaml, mean: 0.5, cache: {views: 2}}, {onnx: r.yaml, weight: "
+        "3, "
+        "classes: [2, 0, 1], cache: {views: 2, store: fp16}}]",
+        "teacher={combine: logits, members: [{onnx: r.yaml, weight: 0.5}, {onnx: r.yaml, "
+        "weight: 1}, {onnx: r.yaml, weight: 0.5}]}",
+        "teacher=[{onnx: r.yaml, weight: 7}]"};
+    static const lb_ensemble want[] = {{2, {0.25, 0.75}, LB_COMBINE_PROBABILITIES},
+                                       {3, {0.25, 0.5, 0.25}, LB_COMBINE_LOGITS},
+                                       {1, {1}, LB_COMBINE_PROBABILITIES}};
+
+    for (int i = 0; i < 3; i++) {
+        lb_arena *const arena = lb_arena_new(0);
+        lb_error err = {0};
+        lb_recipe *r = NULL, *again = NULL;
+        CHECK_OK(load(least, &sets[i], 1, arena, &r, &err), &err);
+        const char *const text = r ? lb_recipe_text(r, arena) : NULL;
+        if (text)
+            CHECK_OK(load(text, NULL, 0, arena, &again, &err), &err);
+        const lb_recipe *const both[] = {r, again};
+        for (int k = 0; k < 2 && again; k++) {
+            const lb_ensemble *const e = &both[k]->ensemble;
+            CHECK(both[k]->has_teacher && e->n == want[i].n);
+            CHECK(e->combine == want[i].combine);
+            for (int m = 0; m < e->n; m++)
+                CHECK_NEAR(e->weight[m], want[i].weight[m], 1e-15);
+        }
+        const char *const second = again ? lb_recipe_text(again, arena) : NULL;
+        CHECK(second && strcmp(text, second) == 0);
+        if (i == 0 && again) {
+            CHECK(again->teacher[0].input.mean.n == 1 && again->teacher[0].views == 2);
+            CHECK(again->teacher[1].n_classes == 3 && again->teacher[1].classes[0] == 2);
+            CHECK(again->teacher[1].store == LB_CACHE_FP16);
+            CHECK_TEXT(text, "cache: {views: 2, store: fp16, top: 0}}\n");
+        }
+        lb_arena_free(arena);
+    }
+}
+
+static void several_teachers_have_no_layers(void)
+{
+    static const char *const sets[] = {"teacher=[{onnx: r.yaml}, {onnx: r.yaml}]",
+                                       "distill=[{loss: hint}]"};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r = NULL;
+
+    CHECK(load(least, sets, 2, arena, &r, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "loss 'hint' looks at the layers of one teacher, and the recipe "
+                         "has 2; keep one");
+    lb_arena_free(arena);
+}
+
 static void every_mistake_is_told_at_once(void)
 {
     static const char text[] = "nam: x\n"
@@ -159,7 +216,7 @@ static void every_mistake_is_told_at_once(void)
                                "  path: ./nowhere\n"
                                "  labels: some\n"
                                "  augment: [{shift: 2}, {flop: horizontal}]\n"
-                               "teacher: {onnx: r.yaml, weight: 1}\n"
+                               "teacher: {onnx: r.yaml, weigth: 1}\n"
                                "student: {model: ds-cn, width: wide, std: [0]}\n"
                                "device: stm32l4r\n"
                                "distill:\n"
@@ -178,7 +235,7 @@ static void every_mistake_is_told_at_once(void)
         ":4:9: path: there is no '",
         ":5:11: labels must be all, none or a share from 0 to 1, not 'some'\n",
         ":6:26: no augmentation is called 'flop'; did you mean 'flip'?\n",
-        ":7:25: 'weight' in 'teacher' is not supported yet in this version\n",
+        ":7:25: no key is called 'weigth' in 'teacher'; did you mean 'weight'?\n",
         ":8:18: no model is called 'ds-cn'; did you mean 'ds-cnn'?\n",
         ":8:32: width must be 'fit' or a number, not 'wide'\n",
         ":8:43: std must be above 0, not 0\n",
@@ -342,7 +399,18 @@ static void what_does_not_go_together_is_told(void)
         {least, "teacher={onnx: r.yaml, classes: [1, coat]}", "from 0, not 'coat'"},
         {least, "teacher={onnx: r.yaml, classes: [65536]}", "from 0, not '65536'"},
         {least, "teacher={onnx: r.yaml, classes: names.txt}", "classes: there is no '"},
-        {least, "teacher=[{onnx: r.yaml}]", "a list of teachers is not supported yet"},
+        {least, "teacher=[]", "several teachers are a list of 1 to 16"},
+        {least, "teacher={members: {onnx: r.yaml}}",
+         "several teachers are a list of 1 to 16"},
+        {least, "teacher=[{onnx: r.yaml}, r.yaml]", "'teacher' must be a map of keys"},
+        {least, "teacher=[{onnx: r.yaml}, {weight: 2}]", "the teacher needs 'onnx'"},
+        {least, "teacher=[{onnx: r.yaml}, {onnx: r.yaml, weight: 0}]",
+         "weight must be between 1e-06 and 1000000, not 0"},
+        {least, "teacher=[{onnx: r.yaml}, {onnx: r.yaml, cache: {views: 2}}]",
+         "this teacher has 2 fixed views, but the first has 0"},
+        {least, "teacher={combine: logits, onnx: r.yaml}", "no key is called 'combine'"},
+        {least, "teacher={combine: logit, members: [{onnx: r.yaml}]}",
+         "combine must be probabilities or logits, not 'logit'"},
         {least, "distill=[{loss: mse-logits, centre: maybe}]",
          "centre must be false or true, not 'maybe'"},
         {least, "distill=[]", "distill must be a list of losses"},
@@ -428,6 +496,8 @@ int main(void)
     RUN(a_teacher_brings_its_losses);
     RUN(everything_said_is_kept);
     RUN(resolved_again_it_is_the_same);
+    RUN(teachers_may_be_several);
+    RUN(several_teachers_have_no_layers);
     RUN(every_mistake_is_told_at_once);
     RUN(numbers_may_change);
     RUN(a_file_is_read);

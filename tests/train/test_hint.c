@@ -118,8 +118,8 @@ static lb_code learn(lesson *l, float *out)
     find_taps(&c, teacher, terms, c.setup.n_terms);
     c.options.precision = l->precision;
     c.options.epochs = l->epochs ? l->epochs : 3;
-    c.setup.teacher_graph = teacher;
-    c.setup.teacher_input = options.input;
+    const lb_voice voice = {teacher, options.input};
+    c.setup.voices = &voice;
     const lb_teacher_setup t = {.options = &options,
                                 .graph = teacher,
                                 .taps = taps,
@@ -357,7 +357,8 @@ static void memory_may_run_out(void)
                              .n_teacher = 2}};
     find_taps(&c, teacher, &term, 1);
     c.setup.terms = &term;
-    c.setup.teacher_graph = teacher;
+    const lb_voice voice = {.graph = teacher};
+    c.setup.voices = &voice;
     c.options.precision = LB_PRECISION_FLOAT64;
     c.options.epochs = 1;
     for (; n < 20000 && code == LB_ERR_MEMORY; n += 1 + n / 16) {

@@ -1,0 +1,156 @@
+/* test_several.c: whole runs with several teachers: cached or live, in float32 or float64
+ * they teach the same, and every figure is told of each and of all. */
+#include "small_runs.h"
+
+#include <dirent.h>
+
+static const char second_yaml[] = "name: second\n"
+                                  "seed: 7\n"
+                                  "data: {source: npy, path: ., validation: 40}\n"
+                                  "student: {model: resnet, width: 0.25, depth: 1, "
+                                  "mean: 0.5, std: 0.5}\n"
+                                  "train: {epochs: 6, batch: 20}\n"
+                                  "export: [onnx]\n";
+
+static const char pupil_yaml[] =
+    "name: pupil\n"
+    "data: {source: npy, path: ., validation: 40, augment: [{shift: 1}]}\n"
+    "teacher:\n"
+    "  - {recipe: teacher.yaml, cache: {views: 2}}\n"
+    "  - {recipe: second.yaml, weight: 3, mean: 0.5, std: 0.5, cache: {views: 2}}\n"
+    "student: {model: ds-cnn, width: 0.125, depth: 1}\n"
+    "distill: [{loss: kd, temperature: 4, weight: 0.9}, {loss: ce, weight: 0.1}]\n"
+    "train: {epochs: 2, batch: 20}\n"
+    "export: [onnx, report]\n";
+
+static int count_caches(const char *path)
+{
+    DIR *const d = opendir(path);
+    int n = 0;
+
+    for (const struct dirent *e; d && (e = readdir(d));)
+        n += strncmp(e->d_name, "teacher-", 8) == 0;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static const char *text_of(lb_arena *arena, const char *path)
+{
+    const lb_bytes bytes = contents(arena, path);
+
+    return lb_arena_copy_chars(arena, (const char *)bytes.data, bytes.size);
+}
+
+static void each_is_trained_and_told_of(void)
+{
+    outcome o = run("pupil.yaml", NULL, false, NULL);
+
+    CHECK_OK(o.code, &o.err);
+    CHECK(lb_file_exists("runs/teacher/student.onnx"));
+    CHECK(lb_file_exists("runs/second/student.onnx"));
+    CHECK(count_caches("runs/.cache") == 2);
+    if (o.code == LB_OK) {
+        CHECK_TEXT(o.result.json, "\"members\": [");
+        CHECK_TEXT(o.result.json, "\"weight\": 0.25");
+        CHECK_TEXT(o.result.json, "\"weight\": 0.75");
+        CHECK_TEXT(o.result.summary, "second/student.onnx' alone");
+        CHECK_TEXT(text_of(o.arena, "runs/pupil/record.json"),
+                   "\"name\": \"2 teachers\"");
+    }
+    lb_arena_free(o.arena);
+    /* all are as they were: nothing is trained, no answer is asked for again */
+    o = run("runs/pupil/recipe.yaml", "again", false, NULL);
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+}
+
+static void same_student(const char *a, const char *b, bool same)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const lb_bytes first = contents(arena, a), second = contents(arena, b);
+
+    CHECK(first.size > 0 && second.size > 0);
+    CHECK(same == (first.size == second.size &&
+                   memcmp(first.data, second.data, first.size) == 0));
+    lb_arena_free(arena);
+}
+
+static void live_or_cached_is_the_same(void)
+{
+    outcome o = run("pupil.yaml", "live", false,
+                    "teacher=[{onnx: runs/teacher/student.onnx, cache: {views: 2, store: "
+                    "none}}, {onnx: runs/second/student.onnx, weight: 3, mean: 0.5, std: "
+                    "0.5, cache: {views: 2}}]");
+
+    CHECK_OK(o.code, &o.err);
+    same_student("runs/pupil/student.onnx", "again/student.onnx", true);
+    same_student("runs/pupil/student.onnx", "live/student.onnx", true);
+    lb_arena_free(o.arena);
+}
+
+/* The mean of logits is another teacher; so are other shares. */
+static void how_they_are_combined_counts(void)
+{
+    outcome o = run("pupil.yaml", "logits", false,
+                    "teacher={combine: logits, members: [{onnx: "
+                    "runs/teacher/student.onnx, cache: {views: 2}}, {onnx: "
+                    "runs/second/student.onnx, weight: 3, mean: 0.5, std: 0.5, cache: "
+                    "{views: 2}}]}");
+
+    CHECK_OK(o.code, &o.err);
+    same_student("runs/pupil/student.onnx", "logits/student.onnx", false);
+    lb_arena_free(o.arena);
+    o = run("pupil.yaml", "even", false, "teacher.1.weight=1");
+    CHECK_OK(o.code, &o.err);
+    same_student("runs/pupil/student.onnx", "even/student.onnx", false);
+    lb_arena_free(o.arena);
+}
+
+/* In float64 the teachers are asked by another way; the run ends where float32 does. */
+static void in_float64_they_teach_the_same(void)
+{
+    lb_run_figures wide = {0}, narrow = {0};
+    outcome o = run("pupil.yaml", "wide", false, "train.precision=float64");
+
+    CHECK_OK(o.code, &o.err);
+    if (o.code == LB_OK) {
+        CHECK_OK(lb_run_figures_read(o.result.json, o.arena, &wide, &o.err), &o.err);
+        CHECK_OK(lb_run_figures_read(text_of(o.arena, "again/result.json"), o.arena,
+                                     &narrow, &o.err),
+                 &o.err);
+        CHECK_NEAR(wide.validation_loss, narrow.validation_loss, 1e-3);
+        CHECK(wide.validation_loss > 0 && wide.teacher_accuracy > 0.5);
+        CHECK_NEAR(wide.teacher_accuracy, narrow.teacher_accuracy, 1e-12);
+    }
+    lb_arena_free(o.arena);
+}
+
+static void a_dry_run_names_them_all(void)
+{
+    const lb_run_options options = {
+        .recipe = "pupil.yaml", .out = "dry", .threads = 2, .dry_run = true};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    CHECK_OK(o.code, &o.err);
+    if (o.code == LB_OK) {
+        CHECK_TEXT(o.result.plan, "together  the mean of their probabilities, with the "
+                                  "shares 0.25, 0.75\n");
+        CHECK_TEXT(o.result.plan, "its answers are cached over 2 fixed views");
+    }
+    lb_arena_free(o.arena);
+}
+
+int main(void)
+{
+    begin();
+    put("second.yaml", second_yaml, strlen(second_yaml));
+    put("pupil.yaml", pupil_yaml, strlen(pupil_yaml));
+    RUN(each_is_trained_and_told_of);
+    RUN(live_or_cached_is_the_same);
+    RUN(how_they_are_combined_counts);
+    RUN(in_float64_they_teach_the_same);
+    RUN(a_dry_run_names_them_all);
+    return !end() || DONE();
+}
