@@ -15,6 +15,7 @@ typedef enum lb_loss_needs {
     LB_NEEDS_TEACHER = 1 << 0, /* the teacher's logits */
     LB_NEEDS_HINTS = 1 << 1,   /* at least one pair of layers */
     LB_NEEDS_LABELS = 1 << 2,
+    LB_TAKES_LABELS = 1 << 4, /* does more where there are labels, works without */
     LB_NEEDS_HELPER = 1 << 3, /* parameters of its own (lb_loss_param): a recipe's run */
 } lb_loss_needs;
 

@@ -19,6 +19,20 @@ static lb_value flow(lb_builder *b, lb_value first, lb_value second)
     return lb_scale(b, products, 1.0 / lb_dim(b, from, 2));
 }
 
+static lb_value build(lb_builder *b, const lb_loss_in *in)
+{
+    lb_value sum = {0};
+
+    for (int i = 0; i + 1 < in->n_hints; i++) {
+        const lb_pair *const now = &in->hints[i], *const next = &in->hints[i + 1];
+        const lb_value s = flow(b, now->student, next->student);
+        const lb_value t = flow(b, now->teacher, next->teacher);
+        const lb_value one = lb_mean_square(b, s, t);
+        sum = i == 0 ? one : lb_add(b, sum, one);
+    }
+    return sum;
+}
+
 /* The planes of two layers of one network. */
 static bool do_not_fit(const lb_builder *b, lb_value first, lb_value second,
                        char why[LB_REFUSAL_TEXT])
@@ -48,23 +62,6 @@ static bool refuse(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSA
     return false;
 }
 
-static lb_value build(lb_builder *b, const lb_loss_in *in)
-{
-    char why[LB_REFUSAL_TEXT];
-    lb_value sum = {0};
-
-    if (refuse(b, in, why))
-        return lb_build_fail(b, LB_ERR_INPUT, "loss 'fsp': %s", why);
-    for (int i = 0; i + 1 < in->n_hints; i++) {
-        const lb_pair *const now = &in->hints[i], *const next = &in->hints[i + 1];
-        const lb_value s = flow(b, now->student, next->student);
-        const lb_value t = flow(b, now->teacher, next->teacher);
-        const lb_value one = lb_mean_square(b, s, t);
-        sum = i == 0 ? one : lb_add(b, sum, one);
-    }
-    return sum;
-}
-
 const lb_loss lb_loss_fsp = {
     .name = "fsp",
     .help = "what the teacher does between one layer and the next",
@@ -72,5 +69,6 @@ const lb_loss lb_loss_fsp = {
     .needs = LB_NEEDS_HINTS,
     .match = LB_MATCH_SHAPE,
     .automatic = LB_AUTO_STAGES,
+    .refuse = refuse,
     .build = build,
 };

@@ -46,10 +46,6 @@ static lb_value of_pair(lb_builder *b, const lb_loss_in *in, lb_pair pair)
 
 static lb_value build(lb_builder *b, const lb_loss_in *in)
 {
-    char why[LB_REFUSAL_TEXT];
-
-    if (lb_refuse_shapes(b, in, why))
-        return lb_build_fail(b, LB_ERR_INPUT, "loss 'hcl': %s", why);
     return lb_sum_pairs(b, in, of_pair);
 }
 
@@ -60,5 +56,6 @@ const lb_loss lb_loss_hcl = {
     .needs = LB_NEEDS_HINTS,
     .match = LB_MATCH_SHAPE,
     .automatic = LB_AUTO_STAGES,
+    .refuse = lb_refuse_shapes,
     .build = build,
 };

@@ -103,7 +103,7 @@ static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup
                      .seed = setup->seed,
                      .dials = &lesson->dials};
 
-    if (needs & LB_NEEDS_LABELS)
+    if (needs & (LB_NEEDS_LABELS | LB_TAKES_LABELS))
         lesson->labels = lb_input(b, "labels", LB_I32, &per_sample);
     for (int k = 0; (needs & LB_NEEDS_TEACHER) && k < lesson->n_voices; k++)
         lesson->voice[k] = lb_input(b, "teacher", lesson->dtype, &rows);

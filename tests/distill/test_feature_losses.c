@@ -205,8 +205,38 @@ static void golden_values_hold(void)
         double value, first, norm;
     } cases[] = {
         {"hint", {{0}}, FS, FT3, 0.7303076977, -0.00713069, 0.12334806},
+        {"at", {{"form", 1}}, FS, FT, 0.0009129494, 0.00000668, 0.00309853},
+        {"at", {{"form", 2}}, FS, FT, 0.1129424304, 0.00054827, 0.20446027},
         {"hcl", {{0}}, FS, FT3, 0.6461194776, -0.00309911, 0.11055697},
+        {"nst", {{0}}, FS, FT, 0.1268556316, 0.00197370, 0.06678021},
         {"fsp", {{0}}, FS, FT3, 0.1374829535, 0.00273645, 0.03178630},
+        {"sp", {{"form", 1}}, FS, FT, 0.0002529456, -0.00041753, 0.00278648},
+        {"pkt", {{"form", 1}}, ES, ET, 0.0041480467, -0.00770703, 0.02181848},
+        {"rkd",
+         {{"distance_weight", 1}, {"angle_weight", 0}},
+         ES,
+         ET,
+         0.0035931098,
+         -0.00459339,
+         0.01513893},
+        {"rkd",
+         {{"distance_weight", 0}, {"angle_weight", 1}},
+         ES,
+         ET,
+         0.0122534217,
+         -0.01096509,
+         0.04616214},
+        {"cc", {{0}}, ES, ET, 0.0030345034, -0.00507156, 0.01321134},
+        {"ab", {{"form", 1}}, FS, FT3, 56.6342358681, -0.35223990, 7.52557213},
+        {"ft", {{0}}, FS, FT3, 0.1492056347, -0.00133336, 0.01282998},
+        {"ft", {{"form", 1}}, FS, FT3, 0.0694861388, 0.00114163, 0.05006025},
+        {"infonce",
+         {{"temperature", 0.5}, {"symmetric", 0}},
+         ES,
+         ET6,
+         0.9671176200,
+         -0.01081717,
+         0.25383111},
     };
     static layer in[KNOWN], s[2], t[2];
     static double grad[MOST];
@@ -225,6 +255,40 @@ static void golden_values_hold(void)
         CHECK_NEAR(grad[0], cases[i].first, 5.1e-9);
         CHECK_NEAR(norm(grad, count(&s[0])), cases[i].norm, 5.1e-9);
     }
+}
+
+/* One channel of a known map. */
+static void fill_channel(layer *l, int which, int channel)
+{
+    int at = 0;
+
+    l->shape = lb_shape_of(4, 4, 1, 4, 4);
+    for (int b = 0; b < 4; b++)
+        for (int h = 0; h < 4; h++)
+            for (int w = 0; w < 4; w++)
+                l->x[at++] = known(which, b, channel, h, w);
+}
+
+/* The known value has a margin for each channel, and channels add up. */
+static void golden_overhaul_holds(void)
+{
+    static const double margins[] = {-.3, -.5, -.7};
+    static layer s, t;
+    static double grad[MOST];
+    double value = 0, square = 0, first = 0;
+
+    for (int c = 0; c < 3; c++) {
+        const setting set[3] = {{"form", 1}, {"margin", margins[c]}};
+        const lb_term term = term_of("ofd", set);
+        fill_channel(&s, FS, c);
+        fill_channel(&t, FT3, c);
+        value += value_of(&term, &s, &t, 1, grad);
+        square += pow(norm(grad, count(&s)), 2);
+        first = c == 0 ? grad[0] : first;
+    }
+    CHECK_NEAR(value, 21.9789661136, 5.1e-11);
+    CHECK_NEAR(first, -0.34227319, 5.1e-9);
+    CHECK_NEAR(sqrt(square), 4.68817300, 5.1e-9);
 }
 
 static void fill(layer *l, lb_shape shape, uint64_t seed, double size)
@@ -246,9 +310,24 @@ typedef struct sample {
 
 static const sample samples[] = {
     {"hint", {{0}}, 1, {4, 3, 2, 3}, {4, 3, 2, 3}},
+    {"at", {{0}}, 1, {4, 3, 2, 3}, {4, 5, 4, 3}},
+    {"at", {{"power", 3}}, 2, {4, 3, 4, 6}, {4, 2, 2, 2}},
+    {"at", {{"form", 2}, {"power", 1}}, 1, {3, 4, 6}, {3, 2, 3}},
+    {"sp", {{0}}, 1, {4, 3, 2, 2}, {2, 9}},
+    {"pkt", {{0}}, 1, {2, 5}, {2, 9}},
+    {"nst", {{0}}, 1, {4, 6, 2, 2}, {4, 9, 2, 2}},
+    {"nst", {{0}}, 2, {4, 2, 3, 4}, {4, 1, 3, 4}},
     {"gram", {{0}}, 1, {4, 3, 2, 4}, {4, 3, 4, 4}},
     {"hcl", {{0}}, 2, {4, 2, 4, 6}, {4, 2, 4, 6}},
     {"fsp", {{0}}, 3, {4, 3, 2, 4}, {4, 3, 4, 4}},
+    {"rkd", {{0}}, 1, {2, 5}, {2, 7}},
+    {"cc", {{0}}, 1, {2, 5}, {2, 7}},
+    {"cc", {{"gamma", 1}, {"order", 3}}, 1, {2, 5}, {2, 7}},
+    {"infonce", {{0}}, 1, {2, 5}, {2, 5}},
+    {"ab", {{0}}, 1, {4, 3, 2, 2}, {4, 3, 2, 2}},
+    {"ofd", {{0}}, 2, {4, 3, 2, 2}, {4, 3, 2, 2}},
+    {"ft", {{0}}, 1, {4, 3, 2, 2}, {4, 3, 2, 2}},
+    {"ft", {{"form", 1}}, 1, {4, 3, 2, 2}, {4, 2, 4, 2}},
 };
 enum { N_SAMPLES = sizeof samples / sizeof *samples };
 
@@ -299,7 +378,7 @@ static bool is_tried(const lb_loss *loss)
     for (int i = 0; i < N_SAMPLES; i++)
         if (strcmp(samples[i].loss, loss->name) == 0)
             return true;
-    return (loss->needs & LB_NEEDS_HINTS) == 0;
+    return (loss->needs & (LB_NEEDS_HINTS | LB_NEEDS_HELPER)) != LB_NEEDS_HINTS;
 }
 
 static void gradients_are_derivatives(void)
@@ -309,6 +388,9 @@ static void gradients_are_derivatives(void)
     for (int i = 0; i < N_SAMPLES; i++)
         for (int batch = 1; batch <= 5; batch += 2)
             check_gradient(&samples[i], batch);
+    check_gradient(&samples[4], 18); /* more than one group of samples */
+    check_gradient(&samples[11], 18);
+    check_gradient(&samples[14], 18);
 }
 
 static void a_dead_layer_is_no_division_by_zero(void)
@@ -335,7 +417,8 @@ static void a_dead_layer_is_no_division_by_zero(void)
 /* Losses that look at each sample alone: the same batch four times is the same number. */
 static void a_batch_repeated_weighs_the_same(void)
 {
-    static const char *const alone[] = {"hint", "gram", "hcl", "fsp"};
+    static const char *const alone[] = {"hint", "at", "nst", "gram",
+                                        "fsp",  "ab", "ofd", "ft"};
     static layer s[MOST_PAIRS], t[MOST_PAIRS], many_s[MOST_PAIRS], many_t[MOST_PAIRS];
 
     for (int i = 0; i < N_SAMPLES; i++)
@@ -358,6 +441,47 @@ static void a_batch_repeated_weighs_the_same(void)
         }
 }
 
+/* form: per-sample is form: published times a constant. */
+static void forms_differ_by_their_factor(void)
+{
+    static const struct {
+        const char *loss;
+        double factor;
+    } cases[] = {{"sp", 5}, {"pkt", 5}, {"at", 12}, {"ab", 1.0 / 36}, {"ofd", 1.0 / 36}};
+    static layer s, t;
+
+    fill(&s, lb_shape_of(4, 5, 3, 3, 4), 1, 1);
+    fill(&t, lb_shape_of(4, 5, 3, 3, 4), 2, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const setting published[3] = {{"form", 1}};
+        const lb_term usual = term_of(cases[i].loss, NULL);
+        const lb_term other = term_of(cases[i].loss, published);
+        const double want = cases[i].factor * value_of(&other, &s, &t, 1, NULL);
+        CHECK_NEAR(value_of(&usual, &s, &t, 1, NULL), want, 1e-14 * fabs(want));
+    }
+}
+
+/* Every channel `times` times: A^T A / C, and with it the loss, is as it was, but the
+ * other of the two formulas is the cheaper one then. */
+static void both_forms_of_nst_are_one(void)
+{
+    static layer s, t, wide_s, wide_t;
+    const lb_term term = term_of("nst", NULL);
+    const int places = 6, times = 8;
+
+    fill(&s, lb_shape_of(4, 3, 2, 2, 3), 1, 1);
+    fill(&t, lb_shape_of(4, 3, 3, 2, 3), 2, 1);
+    wide_s.shape = lb_shape_of(4, 3, 2 * times, 2, 3);
+    wide_t.shape = lb_shape_of(4, 3, 3 * times, 2, 3);
+    for (int i = 0; i < count(&wide_s); i++)
+        wide_s.x[i] = s.x[i / (places * times) * places + i % places];
+    for (int i = 0; i < count(&wide_t); i++)
+        wide_t.x[i] = t.x[i / (places * times) * places + i % places];
+    const double narrow = value_of(&term, &s, &t, 1, NULL);
+    CHECK(narrow > 0.01);
+    CHECK_NEAR(value_of(&term, &wide_s, &wide_t, 1, NULL), narrow, 1e-13);
+}
+
 /* Equal sides cost nothing, where the loss is a distance. */
 static void equal_layers_cost_nothing(void)
 {
@@ -372,6 +496,52 @@ static void equal_layers_cost_nothing(void)
         fill_sample(&samples[i], 5, s, t);
         CHECK_NEAR(value_of(&term, s, s, samples[i].n, NULL), 0, 1e-14);
     }
+}
+
+static void same_class_is_not_held_against(void)
+{
+    static layer s, t, two_s, two_t;
+    const lb_term term = term_of("infonce", NULL);
+    const int32_t none[] = {-1, -1, -1}, own[] = {0, 1, 2}, pair[] = {4, 4, 1};
+    lb_error err = {0};
+
+    fill(&s, lb_shape_of(2, 3, 5), 1, 1);
+    fill(&t, lb_shape_of(2, 3, 5), 2, 1);
+    bench w = open_bench(&term, &s, &t, 1, true, &err);
+    const double plain = value_of(&term, &s, &t, 1, NULL);
+    CHECK_NEAR(run(&w, &s, &t, none, NULL), plain, 1e-14);
+    CHECK_NEAR(run(&w, &s, &t, own, NULL), plain, 1e-14);
+
+    /* samples 0 and 1 do not see each other: two batches of two, and sample 2 sees all */
+    const double masked = run(&w, &s, &t, pair, NULL);
+    const setting one_way[3] = {{"symmetric", 0}};
+    const lb_term there = term_of("infonce", one_way);
+    double cosine[3][3], want = 0;
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 3; j++) {
+            double dot = 0;
+            for (int k = 0; k < 5; k++)
+                dot += s.x[i * 5 + k] * t.x[j * 5 + k];
+            cosine[i][j] = dot / norm(s.x + i * 5, 5) / norm(t.x + j * 5, 5) / 0.1;
+        }
+    for (int back = 0; back < 2; back++)
+        for (int i = 0; i < 3; i++) {
+            double sum = 0;
+            for (int j = 0; j < 3; j++)
+                if (i == j || pair[i] != pair[j])
+                    sum += exp(back ? cosine[j][i] : cosine[i][j]);
+            want += (log(sum) - cosine[i][i]) / 6;
+        }
+    CHECK_NEAR(masked, want, 1e-13);
+    CHECK(fabs(masked - plain) > 1e-3);
+
+    /* swapped sides, symmetric: the same */
+    two_s = t;
+    two_t = s;
+    CHECK_NEAR(value_of(&term, &two_s, &two_t, 1, NULL), plain, 1e-14);
+    CHECK(fabs(value_of(&there, &two_s, &two_t, 1, NULL) -
+               value_of(&there, &s, &t, 1, NULL)) > 1e-6);
+    close_bench(&w);
 }
 
 static void check_refusal(const char *loss, const int *student, const int *teacher, int n,
@@ -394,13 +564,22 @@ static void check_refusal(const char *loss, const int *student, const int *teach
 
 static void what_cannot_work_is_refused(void)
 {
-    static const int row[] = {2, 6};
-    static const int map[] = {4, 6, 4, 4}, thin[] = {4, 5, 4, 4};
+    static const int row[] = {2, 6}, wide[] = {2, 8}, dot[] = {4, 6, 1, 1};
+    static const int map[] = {4, 6, 4, 4}, other[] = {4, 6, 3, 4}, thin[] = {4, 5, 4, 4};
 
-    check_refusal("gram", map, thin, 1, 4, "as many channels", "use 'kd'");
-    check_refusal("gram", row, row, 1, 4, "channels of feature maps", "use 'kd'");
+    check_refusal("at", row, row, 1, 4, "compares places", "use 'sp' or 'pkt'");
+    check_refusal("at", dot, dot, 1, 4, "always alike", "use 'sp' or 'pkt'");
+    check_refusal("at", map, other, 1, 4, "whole multiple", "use 'sp' or 'pkt'");
+    check_refusal("nst", map, dot, 1, 4, "always alike", "use 'sp' or 'pkt'");
+    check_refusal("gram", map, thin, 1, 4, "as many channels", "use 'nst'");
+    check_refusal("gram", row, row, 1, 4, "channels of feature maps", "use 'sp'");
     check_refusal("fsp", map, map, 1, 4, "only one pair", "use 'gram'");
-    check_refusal("fsp", map, thin, 2, 4, "as many channels", "use 'kd'");
+    check_refusal("fsp", map, thin, 2, 4, "as many channels", "use 'nst'");
+    check_refusal("ab", map, thin, 1, 4, "one shape", "use 'sp'");
+    check_refusal("ofd", map, other, 1, 4, "one shape", "use 'sp'");
+    check_refusal("ft", map, thin, 1, 4, "one shape", "use 'sp'");
+    check_refusal("infonce", row, wide, 1, 4, "one shape", "use 'sp'");
+    check_refusal("rkd", row, wide, 1, 257, "257 is more than 256", "use 'pkt'");
 }
 
 static lb_tensor *load(lb_arena *arena, const char *name)
@@ -433,9 +612,22 @@ static void pytorch_agrees(void)
         bool rows;
     } cases[] = {
         {"hint", {{0}}, 1, false},
+        {"at", {{"form", 1}}, 1, false},
+        {"at", {{"form", 1}, {"power", 3}}, 1, false},
+        {"at", {{"form", 2}}, 1, false},
+        {"sp", {{"form", 1}}, 1, false},
+        {"nst", {{0}}, 1, false},
         {"gram", {{0}}, 1, false},
         {"hcl", {{0}}, 1, false},
         {"fsp", {{0}}, 2, false},
+        {"ab", {{"form", 1}, {"margin", 0.7}}, 1, false},
+        {"ofd", {{"form", 1}}, 1, false},
+        {"ft", {{0}}, 1, false},
+        {"ft", {{"form", 1}}, 1, false},
+        {"pkt", {{"form", 1}}, 1, true},
+        {"rkd", {{0}}, 1, true},
+        {"cc", {{"gamma", 0.9}, {"order", 2}}, 1, true},
+        {"infonce", {{0}}, 1, true},
     };
     static layer map_s[2], map_t[2], row_s, row_t;
     static double grad[MOST];
@@ -476,11 +668,15 @@ static void pytorch_agrees(void)
 int main(void)
 {
     RUN(golden_values_hold);
+    RUN(golden_overhaul_holds);
     RUN(pytorch_agrees);
     RUN(gradients_are_derivatives);
     RUN(a_dead_layer_is_no_division_by_zero);
     RUN(a_batch_repeated_weighs_the_same);
+    RUN(forms_differ_by_their_factor);
+    RUN(both_forms_of_nst_are_one);
     RUN(equal_layers_cost_nothing);
+    RUN(same_class_is_not_held_against);
     RUN(what_cannot_work_is_refused);
     return DONE();
 }

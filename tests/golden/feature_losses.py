@@ -251,9 +251,22 @@ def main():
     fs, ft, gs, gt, es, et = arrays = [1.2 * torch.randn(s, dtype=torch.float64)
                                        for s in shapes]
     cases = [(fs, lambda s: hint(s, ft)),
+             (fs, lambda s: at_code(s, ft)),
+             (fs, lambda s: at_code(s, ft, 3)),
+             (fs, lambda s: at_paper(s, ft)),
+             (fs, lambda s: sp(s, ft)),
+             (fs, lambda s: nst(s, ft)),
              (fs, lambda s: gram(s, ft)),
              (fs, lambda s: hcl(s, ft)),
-             (fs, lambda s: fsp(s, ft, gs, gt))]
+             (fs, lambda s: fsp(s, ft, gs, gt)),
+             (fs, lambda s: ab(s, ft, 0.7)),
+             (fs, lambda s: ofd(s, ft, batch_margin(ft))),
+             (fs, lambda s: ft_paper(s, ft)),
+             (fs, lambda s: ft_attention(s, ft)),
+             (es, lambda s: pkt(s, et)),
+             (es, lambda s: 25 * rkd_distance(s, et) + 50 * rkd_angle(s, et)),
+             (es, lambda s: cc(s, et, 0.9, 3)),
+             (es, lambda s: infonce(s, et, 0.1, symmetric=True))]
     out = []
     for s, f in cases:
         loss, grad = value_and_gradient(f, s)
