@@ -544,6 +544,106 @@ static void same_class_is_not_held_against(void)
     close_bench(&w);
 }
 
+/* Sets a parameter of a loss; as a matrix `x` on the diagonal, else everywhere. */
+static void set_param(const lb_graph *graph, const char *name, double x)
+{
+    const lb_value v = lb_graph_find(graph, name);
+    lb_tensor *const t = lb_info(graph, v)->tensor;
+
+    CHECK(v.id != 0 && t != NULL);
+    if (!t)
+        return;
+    const size_t k = t->shape.rank == 4 ? (size_t)t->shape.dim[1] : 1;
+    for (size_t i = 0; i < t->n; i++)
+        lb_tensor_put(t, i, t->shape.rank < 4 || i / k == i % k ? x : 0);
+}
+
+/* With convolutions that pass everything on (lifted above Relu's corner by biases, and
+ * back) the mean is the student's map, and the variance is 5 at first. */
+static void golden_vid_holds(void)
+{
+    static layer s, t;
+    static double grad[MOST];
+    const lb_term term = term_of("vid", NULL);
+    lb_error err = {0};
+
+    fill_known(&s, FS);
+    fill_known(&t, FT3);
+    bench w = open_bench(&term, &s, &t, 1, false, &err);
+    set_param(w.graph, "vid1/pair1/conv1/weight", 1);
+    set_param(w.graph, "vid1/pair1/conv2/weight", 1);
+    set_param(w.graph, "vid1/pair1/conv3/weight", 1);
+    set_param(w.graph, "vid1/pair1/conv1/bias", 2);
+    set_param(w.graph, "vid1/pair1/conv3/bias", -2);
+    CHECK_NEAR(run(&w, &s, &t, NULL, grad), 0.8777497260, 5.1e-11);
+    CHECK_NEAR(grad[0], -0.00071307, 5.1e-9);
+    CHECK_NEAR(norm(grad, count(&s)), 0.01233481, 5.1e-9);
+    close_bench(&w);
+}
+
+/* Every parameter of vid has a gradient, the variances too, and it is the derivative. */
+static void vid_trains_what_it_brings(void)
+{
+    static const char *const names[] = {"conv1/weight", "conv1/bias",   "conv2/weight",
+                                        "conv2/bias",   "conv3/weight", "conv3/bias",
+                                        "variance"};
+    enum { N = sizeof names / sizeof *names };
+    static layer s[2], t[2];
+    const lb_shape student = lb_shape_of(4, (int)LB_BATCH, 3, 2, 4);
+    const lb_shape teacher = lb_shape_of(4, (int)LB_BATCH, 2, 4, 4);
+    const lb_term term = term_of("vid", NULL);
+    lb_value value[1], param[N], grad[N];
+    lb_graph *graph = NULL;
+    lb_pool *pool = NULL;
+    lb_plan *plan = NULL;
+    lb_error err = {0};
+    lb_builder b;
+
+    fill(&s[0], lb_shape_of(4, 5, 3, 2, 4), 1, 1);
+    fill(&t[0], lb_shape_of(4, 5, 2, 4, 4), 2, 1);
+    CHECK_OK(lb_pool_new(2, &pool, &err), &err);
+    CHECK_OK(lb_graph_new(&graph, &err), &err);
+    lb_builder_init(&b, graph);
+    const lb_pair pair = {lb_input(&b, "s", LB_F64, &student),
+                          lb_input(&b, "t", LB_F64, &teacher)};
+    const lb_loss_in in = {.hints = &pair, .n_hints = 1, .batch = 5, .seed = 3};
+    const lb_value loss = lb_terms_build(&b, &term, 1, &in, value);
+    for (int i = 0; i < N; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "vid1/pair1/%s", names[i]);
+        param[i] = lb_graph_find(graph, name);
+    }
+    lb_autodiff(&b, &lb_op_verbs, loss, param, N, grad);
+    lb_output(&b, loss);
+    for (int i = 0; i < N; i++)
+        lb_output(&b, grad[i]);
+    CHECK_OK(lb_builder_finish(&b, &err), &err);
+    const lb_plan_options options = {.batch = 5, .kernels = LB_KERNELS_REFERENCE};
+    CHECK_OK(lb_plan_compile(graph, pool, &options, &plan, &err), &err);
+    const bench w = {
+        .graph = graph, .plan = plan, .pair = {pair}, .loss = loss, .batch = 5, .n = 1};
+    set_param(graph, "vid1/pair1/conv1/bias", 0.1); /* off the corners of Relu */
+    set_param(graph, "vid1/pair1/conv2/bias", 0.1);
+    run(&w, s, t, NULL, NULL);
+    for (int i = 0; i < N && plan; i++) {
+        const double is = *(const double *)lb_plan_output(plan, grad[i], 0), h = 1e-6;
+        lb_tensor *const p = lb_info(graph, param[i])->tensor;
+        const double was = lb_tensor_get(p, 0);
+        lb_tensor_put(p, 0, was + h);
+        const double up = run(&w, s, t, NULL, NULL);
+        lb_tensor_put(p, 0, was - h);
+        const double down = run(&w, s, t, NULL, NULL);
+        lb_tensor_put(p, 0, was);
+        run(&w, s, t, NULL, NULL);
+        printf("# %s\n", names[i]);
+        CHECK_NEAR(is, (up - down) / (2 * h), 1e-7);
+        CHECK(fabs(is) > 1e-6);
+    }
+    lb_plan_free(plan);
+    lb_graph_free(graph);
+    lb_pool_free(pool);
+}
+
 static void check_refusal(const char *loss, const int *student, const int *teacher, int n,
                           int batch, const char *reason, const char *substitute)
 {
@@ -677,6 +777,8 @@ int main(void)
     RUN(both_forms_of_nst_are_one);
     RUN(equal_layers_cost_nothing);
     RUN(same_class_is_not_held_against);
+    RUN(golden_vid_holds);
+    RUN(vid_trains_what_it_brings);
     RUN(what_cannot_work_is_refused);
     return DONE();
 }
