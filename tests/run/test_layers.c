@@ -228,6 +228,51 @@ static void layers_alone_are_enough(void)
     check_same_network("alone64/student.onnx", "plain/student.onnx");
 }
 
+/* All of them at once, in float32 on the fast kernels, each on the layers that it finds
+ * by itself (fsp needs two); and in the other forms. A value that is not finite would
+ * stop the run. */
+static void every_loss_over_layers_trains(void)
+{
+    outcome o = run("hint.yaml", "all", false,
+                    "distill=[{loss: hint}, {loss: hcl}, {loss: at}, {loss: nst}, "
+                    "{loss: gram}, {loss: fsp, teacher: [stem, block1], student: [stem, "
+                    "block1]}, {loss: ft}, {loss: ab, weight: 0.1}, {loss: ofd}, "
+                    "{loss: vid, weight: 0.1}, {loss: sp}, {loss: pkt}, {loss: rkd, "
+                    "weight: 0.1}, {loss: cc}, {loss: infonce, weight: 0.1}]");
+
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    o = run("hint.yaml", "forms", false,
+            "distill=[{loss: ce}, {loss: at, form: paper, power: 3}, {loss: ft, form: "
+            "attention}, {loss: sp, form: published}, {loss: pkt, form: published}, "
+            "{loss: infonce, symmetric: false}]");
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    check_same_network("all/student.onnx", "plain/student.onnx");
+}
+
+static void a_batch_too_small_to_compare_is_refused(void)
+{
+    static const char *const losses[] = {"sp", "pkt", "rkd", "cc", "infonce"};
+    lb_arena *const arena = lb_arena_new(0);
+
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+        const char *const text = lb_arena_text(
+            arena,
+            "name: small\ndata: {source: npy, path: ., validation: 40}\n"
+            "teacher: {onnx: runs/teacher/student.onnx}\n"
+            "student: {model: ds-cnn, width: 0.125, depth: 1}\n"
+            "distill: [{loss: %s}]\ntrain: {epochs: 1, batch: 4}\nexport: [onnx]\n",
+            losses[i]);
+        put("small.yaml", text, strlen(text));
+        outcome o = dry("small.yaml", NULL);
+        CHECK(o.code == LB_ERR_INPUT);
+        CHECK_TEXT(o.err.text, "use 'kd'");
+        lb_arena_free(o.arena);
+    }
+    lb_arena_free(arena);
+}
+
 int main(void)
 {
     begin();
@@ -239,5 +284,7 @@ int main(void)
     RUN(the_resolved_recipe_runs_again);
     RUN(an_interruption_does_not_change_a_bit);
     RUN(layers_alone_are_enough);
+    RUN(every_loss_over_layers_trains);
+    RUN(a_batch_too_small_to_compare_is_refused);
     return !end() || DONE();
 }
