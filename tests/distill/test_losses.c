@@ -292,8 +292,8 @@ static void gradients_are_derivatives(void)
 {
     for (const lb_loss *const *loss = lb_losses; *loss; loss++)
         for (int which = 0; which < 3; which++) {
-            if ((*loss)->needs & LB_NEEDS_HINTS)
-                continue; /* test_feature_losses.c tries them on maps */
+            if ((*loss)->needs & (LB_NEEDS_HINTS | LB_NEEDS_HELPER))
+                continue; /* test_feature_losses.c tries those on maps */
             check_gradient(*loss, 1, 2, which);
             check_gradient(*loss, 5, 3, which);
             check_gradient(*loss, 18, 3, which);
@@ -406,7 +406,8 @@ static void a_batch_four_times_over_is_worth_the_same(void)
     }
     for (const lb_loss *const *loss = lb_losses; *loss; loss++) {
         const lb_term term = lb_term_usual(*loss, 1);
-        if ((*loss)->min_batch > 0 || is_refused(&term, 4, 4))
+        if ((*loss)->min_batch > 0 || ((*loss)->needs & LB_NEEDS_HELPER) ||
+            is_refused(&term, 4, 4))
             continue;
         bench a = open_bench(&term, 1, 4, 4), b = open_bench(&term, 1, 16, 4);
         const double value = run(&a, zs, zt, y, once);
@@ -448,6 +449,8 @@ static void extreme_logits_have_finite_gradients(void)
                 const setting set[MOST_SETTINGS] = {{"standardise", standardised}};
                 const bool has = ((*loss)->needs & LB_NEEDS_TEACHER) != 0;
                 const lb_term term = term_of((*loss)->name, has ? set : NULL);
+                if ((*loss)->needs & LB_NEEDS_HELPER)
+                    continue;
                 if ((standardised && !has) || is_refused(&term, 12, 4))
                     continue;
                 check_extremes(&term, shift, LB_F64);

@@ -66,7 +66,7 @@ static lb_code sit(sitting *s, float *out)
     lb_error err = {0};
 
     classroom_open(&c, 2);
-    c.term = (lb_term){.loss = s->loss, .weight = 1};
+    c.term = lb_term_usual(s->loss, 1);
     c.setup.seed = s->seed;
     c.setup.folder = s->folder;
     c.setup.resume = s->resume;
@@ -96,8 +96,9 @@ static void an_interruption_does_not_change_a_bit(void)
     char folder[] = "/tmp/limbeck-test-XXXXXX";
 
     CHECK(mkdtemp(folder) != NULL);
-    for (int precision = 0; precision < 2; precision++) {
-        sitting s = {folder, &mixed, 99, false, precision, 3, 0, ""};
+    for (int i = 0; i < 4; i++) {
+        const lb_loss *const loss = i < 2 ? &mixed : lb_loss_find("dml");
+        sitting s = {folder, loss, 99, false, i % 2, 3, 0, ""};
         memset(want, 0, sizeof want);
         CHECK(sit(&s, want) == LB_OK);
         for (int cut = 1; cut < STEPS; cut += 3) {
