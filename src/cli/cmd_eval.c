@@ -3,6 +3,7 @@
 #include "cli/results.h"
 #include "train/train.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@ static const lb_option options[] = {
     {.name = "pixels", .value = "unit|raw", .help = "value / 255 (usual), or 0..255"},
     {.name = "mean", .value = "A,..", .help = "taken off each channel"},
     {.name = "std", .value = "A,..", .help = "what each channel is divided by"},
-    {.name = "teacher", .value = "T.onnx", .help = "also tells how often both agree"},
+    {.name = "teacher", .value = "T.onnx", .help = "also tells how alike both answer"},
     {.name = "teacher-pixels", .value = "unit|raw", .help = "as --pixels, for it"},
     {.name = "teacher-mean", .value = "A,..", .help = "as --mean, for it"},
     {.name = "teacher-std", .value = "A,..", .help = "as --std, for it"},
@@ -86,7 +87,7 @@ static lb_code open_data(const lb_args *args, job *j, lb_error *err)
     return lb_data_open(&wanted, 1, j->arena, &j->data, err);
 }
 
-static lb_code print(const job *j, const lb_metrics *m, lb_error *err)
+static lb_code print(const job *j, const lb_metrics *m, double kl, lb_error *err)
 {
     lb_json json;
 
@@ -96,6 +97,8 @@ static lb_code print(const job *j, const lb_metrics *m, lb_error *err)
                m->n, m->accuracy, m->top5, m->loss, m->ece);
         if (m->agreement >= 0)
             printf("agreement %.4f\n", m->agreement);
+        if (!isnan(kl))
+            printf("kl        %.6f\n", kl);
         return LB_OK;
     }
     lb_json_init(&json, j->arena);
@@ -109,6 +112,7 @@ static lb_code print(const job *j, const lb_metrics *m, lb_error *err)
         lb_json_number(&json, "agreement", m->agreement);
     else
         lb_json_null(&json, "agreement");
+    lb_json_number(&json, "kl", kl);
     lb_json_close(&json, '}');
     return lb_results_json(&json, err);
 }
@@ -127,7 +131,8 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
     if (code == LB_OK)
         code = evaluate(&j, args->word[0], "", of_teacher.answer, &metrics, err);
     lb_pool_free(j.pool);
-    return code == LB_OK ? print(&j, &metrics, err) : code;
+    const double kl = teacher ? lb_divergence(&of_teacher, &metrics) : (double)NAN;
+    return code == LB_OK ? print(&j, &metrics, kl, err) : code;
 }
 
 const lb_cmd lb_cmd_eval = {
@@ -137,8 +142,9 @@ const lb_cmd lb_cmd_eval = {
     .detail =
         "Prints fractions of 1: accuracy, top-5 accuracy, mean cross-entropy, "
         "expected\ncalibration error (15 bins) and, with a teacher, the share of "
-        "equal answers. Images\nreach the network as value / 255 (--pixels unit) or "
-        "0..255 (raw), then\n(x - mean) / std where given.",
+        "equal answers\nand the mean of KL(teacher || student) in nats. Images reach "
+        "the network as\nvalue / 255 (--pixels unit) or 0..255 (raw), then "
+        "(x - mean) / std where given.",
     .example = "limbeck eval teacher.onnx --data idx:/usr/share/datasets/fashion-mnist",
     .options = options,
     .min_words = 1,

@@ -192,7 +192,8 @@ function versus(r) {
         && el('span.range', `${words(x.low)} to ${words(x.high)}`)];
     return words(x) ?? none();
   };
-  const rows = [['Accuracy', 'accuracy', x => percent(x, 2)], ['Parameters', 'parameters', count],
+  const rows = [['Accuracy', 'accuracy', x => percent(x, 2)], ['Calibration error', 'ece', x => percent(x, 2)],
+    ['Parameters', 'parameters', count],
     ['Multiply-adds', 'macs', count], ['Flash', 'flash_bytes', bytes, b.flash_bytes],
     ['SRAM', 'sram_bytes', bytes, b.sram_bytes], ['Latency', 'latency_ms', time, b.latency_ms],
     ['Energy', 'energy_uj', energy, b.energy_uj]];
@@ -200,7 +201,7 @@ function versus(r) {
   const ratio = key => {
     const [x, y] = [value(t && t[key]), value(s[key])];
     if (!known(x) || !known(y) || !y) return none();
-    if (key === 'accuracy') {
+    if (key === 'accuracy' || key === 'ece') {
       const gap = 100 * (y - x);
       return Math.abs(gap) < 0.005 ? 'the same' : `${Math.abs(gap).toFixed(2)} points ${gap < 0 ? 'lower' : 'higher'}`;
     }
@@ -216,7 +217,8 @@ function versus(r) {
     t && el('th.num.t', { scope: 'col' }, 'Teacher'), el('th.num.s', { scope: 'col' }, 'Student'),
     t && el('th.num', { scope: 'col' }, 'Compared'), limited && el('th.num.wide', { scope: 'col' }, 'Limit')));
   const lead = t && known(r.agreement)
-    ? `They give the same answer to ${percent(r.agreement)} of the test samples.` : null;
+    ? `They give the same answer to ${percent(r.agreement)} of the test samples`
+      + (known(r.kl) ? `; KL divergence ${plain(r.kl, 3)} nats.` : '.') : null;
   const members = list(t && t.members).map(m => `${m.name} ${percent(m.accuracy, 2) ?? ''}`);
   return card(t ? 'Teacher and student' : 'The student', lead,
     el('div.scroll', el('table', head, body)),

@@ -165,6 +165,8 @@ static lb_code measure(lb_run *run, lb_error *err)
     LB_TRY(lb_evaluate(run->student, &r->student.input, run->data, LB_TEST, run->pool,
                        run->options->kernels, teacher, run->arena, &run->student_test,
                        err));
+    run->kl =
+        teacher ? lb_divergence(&run->teacher_test, &run->student_test) : (double)NAN;
     return measure_last(run, err);
 }
 

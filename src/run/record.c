@@ -165,6 +165,7 @@ static void add_networks(lb_json *j, const lb_run *run)
     lb_json_close(j, '}');
     lb_json_number(j, "agreement",
                    run->n_members > 0 ? run->student_test.agreement : NAN);
+    lb_json_number(j, "kl", run->n_members > 0 ? run->kl : NAN);
 }
 
 static void add_epochs(lb_json *j, const lb_run *run)
@@ -213,13 +214,15 @@ static const char *base64(lb_arena *arena, const uint8_t *data, size_t n)
     return out;
 }
 
+/* A network may tell more classes apart than the data has; those are left out. */
 static void add_logits(lb_json *j, const char *key, const lb_metrics *m, int sample,
                        int classes)
 {
+    const float *const row = m->logits + (size_t)sample * (size_t)m->classes;
+
     lb_json_open(j, key, '[');
     for (int c = 0; c < classes; c++)
-        lb_json_number(j, NULL,
-                       (double)m->logits[(size_t)sample * (size_t)classes + (size_t)c]);
+        lb_json_number(j, NULL, (double)row[c]);
     lb_json_close(j, ']');
 }
 
@@ -255,13 +258,14 @@ static void add_samples(lb_json *j, const lb_run *run)
     lb_json_close(j, ']');
 }
 
-static void add_matrix(lb_json *j, const char *key, const int *cell, int n)
+static void add_matrix(lb_json *j, const char *key, const lb_metrics *m, int n)
 {
     lb_json_open(j, key, '[');
     for (int row = 0; row < n; row++) {
         lb_json_open(j, NULL, '[');
         for (int column = 0; column < n; column++)
-            lb_json_int(j, NULL, cell[(size_t)row * (size_t)n + (size_t)column]);
+            lb_json_int(j, NULL,
+                        m->confusion[(size_t)row * (size_t)m->classes + (size_t)column]);
         lb_json_close(j, ']');
     }
     lb_json_close(j, ']');
@@ -276,9 +280,9 @@ static void add_confusion(lb_json *j, const lb_run *run)
         return;
     }
     lb_json_open(j, "confusion", '{');
-    add_matrix(j, "student", run->student_test.confusion, classes);
+    add_matrix(j, "student", &run->student_test, classes);
     if (run->n_members > 0)
-        add_matrix(j, "teacher", run->teacher_test.confusion, classes);
+        add_matrix(j, "teacher", &run->teacher_test, classes);
     else
         lb_json_null(j, "teacher");
     lb_json_close(j, '}');

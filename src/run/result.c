@@ -22,6 +22,7 @@ static void add_range(lb_json *j, const char *key, const lb_range *range, bool k
 static void add_size(lb_json *j, const lb_metrics *test, size_t parameters, double macs)
 {
     lb_json_number(j, "accuracy", test->n > 0 ? test->accuracy : NAN);
+    lb_json_number(j, "ece", test->n > 0 ? test->ece : NAN);
     lb_json_int(j, "parameters", (int64_t)parameters);
     lb_json_number(j, "macs", macs);
 }
@@ -127,6 +128,7 @@ const char *lb_run_result_json(const lb_run *run)
     add_student(&j, run);
     lb_json_null(&j, "int8");
     lb_json_number(&j, "agreement", compared ? run->student_test.agreement : NAN);
+    lb_json_number(&j, "kl", compared ? run->kl : NAN);
     lb_json_int(&j, "epochs", run->trained.epochs_done);
     lb_json_int(&j, "best_epoch", run->trained.best_epoch);
     lb_json_number(&j, "seconds", lb_run_seconds(run));

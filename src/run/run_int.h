@@ -52,6 +52,7 @@ typedef struct lb_run {
     double train_wall; /* of this sitting */
     lb_metrics student_test;
     double last_accuracy; /* of the last epoch, on the test split */
+    double kl;            /* KL(teacher || student) on the test split; NaN without */
     bool has_profile;
     lb_bench profile; /* of a training step */
 

@@ -26,7 +26,7 @@ static lb_code take_figures(lb_metrics *m, int n, int n_classes, lb_arena *arena
     const size_t classes = (size_t)n_classes;
     size_t cells = 0, squares = 0;
 
-    *m = (lb_metrics){.n = n};
+    *m = (lb_metrics){.n = n, .classes = n_classes};
     if (lb_size_mul((size_t)n + 1, classes, &cells) &&
         lb_size_mul(classes, classes, &squares)) {
         m->answer = LB_TAKE_ARRAY(arena, n + 1, int32_t);
@@ -231,4 +231,46 @@ lb_code lb_evaluate(const lb_graph *graph, const lb_input_options *input,
     *out = *lb_tester_run(tester, other);
     lb_tester_close(tester);
     return LB_OK;
+}
+
+static double log_of_sum(const float *z, int classes)
+{
+    const double peak = (double)z[arg_max(z, classes)];
+    double total = 0;
+
+    for (int c = 0; c < classes; c++)
+        total += exp((double)z[c] - peak);
+    return peak + log(total);
+}
+
+static double divergence_of_sample(const float *teacher, const float *student,
+                                   int classes)
+{
+    const double of_teacher = log_of_sum(teacher, classes);
+    const double of_student = log_of_sum(student, classes);
+    double sum = 0;
+
+    for (int c = 0; c < classes; c++) {
+        const double log_p = (double)teacher[c] - of_teacher;
+        const double log_q = (double)student[c] - of_student;
+        const double p = exp(log_p);
+        if (!(p <= 0)) /* 0 log 0 is 0; what is not a number stays so */
+            sum += p * (log_p - log_q);
+    }
+    return sum < 0 ? 0 : sum; /* below 0 by rounding only; NaN stays */
+}
+
+double lb_divergence(const lb_metrics *teacher, const lb_metrics *student)
+{
+    const int classes = student->classes;
+    double sum = 0;
+
+    if (teacher->n != student->n || teacher->classes != classes || student->n < 1)
+        return NAN;
+    for (int i = 0; i < student->n; i++) {
+        const size_t row = (size_t)i * (size_t)classes;
+        sum +=
+            divergence_of_sample(teacher->logits + row, student->logits + row, classes);
+    }
+    return sum / student->n;
 }

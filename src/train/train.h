@@ -199,7 +199,7 @@ lb_code lb_input_match(const lb_graph *graph, const lb_shape *sample,
 /* Figures of a network on a split. Samples without a label count for agreement only; a
  * figure that no sample stands behind is NaN. */
 typedef struct lb_metrics {
-    int n;
+    int n, classes;
     double accuracy, top5, loss, ece;
     double agreement; /* share of equal answers with another's; -1 without */
     int32_t *answer;  /* [n] argmax */
@@ -219,5 +219,10 @@ lb_code lb_evaluate(const lb_graph *graph, const lb_input_options *input,
 lb_code lb_evaluate_ensemble(const lb_ensemble *ensemble, const lb_metrics *members,
                              const lb_data *data, lb_split split, lb_arena *arena,
                              lb_metrics *out, lb_error *err) LB_MUST_USE;
+
+/* KL(teacher || student) at temperature 1 in nats, the mean over all samples, labelled or
+ * not (Hinton, Vinyals and Dean, 2015, without their softening). NaN where no sample is,
+ * or where the two were not asked about as many samples and classes. */
+double lb_divergence(const lb_metrics *teacher, const lb_metrics *student);
 
 #endif

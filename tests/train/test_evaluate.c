@@ -165,6 +165,42 @@ static void agreement_counts_equal_answers(void)
     close_exam(&e);
 }
 
+/* Against the definition, with the softmax written out; two ways round it differs. */
+static void divergence_is_of_the_teacher_first(void)
+{
+    static exam e;
+    static float halved[N * CLASSES];
+    lb_metrics teacher, student;
+    lb_error err = {0};
+    double want = 0;
+
+    open_exam(&e);
+    lb_graph *const g = identity(false);
+    CHECK_OK(measure(&e, g, NULL, &teacher, &err), &err);
+    CHECK(teacher.classes == CLASSES);
+    CHECK_NEAR(lb_divergence(&teacher, &teacher), 0, 1e-12);
+    student = teacher;
+    student.logits = halved;
+    for (int i = 0; i < N; i++) {
+        double p[CLASSES], q[CLASSES], p_sum = 0, q_sum = 0;
+        for (int c = 0; c < CLASSES; c++) {
+            const float z = teacher.logits[i * CLASSES + c];
+            halved[i * CLASSES + c] = z / 2;
+            p_sum += p[c] = exp((double)z);
+            q_sum += q[c] = exp((double)z / 2);
+        }
+        for (int c = 0; c < CLASSES; c++)
+            want += p[c] / p_sum * log(p[c] / p_sum / (q[c] / q_sum)) / N;
+    }
+    CHECK(want > 0.01);
+    CHECK_NEAR(lb_divergence(&teacher, &student), want, 1e-6);
+    CHECK(fabs(lb_divergence(&student, &teacher) - want) > 1e-3);
+    student.classes = CLASSES - 1;
+    CHECK(isnan(lb_divergence(&teacher, &student)));
+    lb_graph_free(g);
+    close_exam(&e);
+}
+
 static void ties_go_to_the_lower_class(void)
 {
     static exam e;
@@ -229,6 +265,7 @@ int main(void)
 {
     RUN(figures_are_right);
     RUN(agreement_counts_equal_answers);
+    RUN(divergence_is_of_the_teacher_first);
     RUN(ties_go_to_the_lower_class);
     RUN(nothing_labelled_is_not_a_number);
     RUN(layouts_are_found);
