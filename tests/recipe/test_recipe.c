@@ -122,8 +122,8 @@ static void compare(const lb_recipe *a, const lb_recipe *b, lb_arena *arena)
 /* The resolved recipe says everything: resolving it again changes nothing. */
 static void resolved_again_it_is_the_same(void)
 {
-    static const char *const sets[] = {"teacher={onnx: r.yaml, cache: {views: 2}, "
-                                       "classes: [3, 0, 1]}",
+    static const char *const sets[] = {("teacher={onnx: r.yaml, cache: {views: 2}, "
+                                        "classes: [3, 0, 1]}"),
                                        "train.epochs=3", "student.width=0.3",
                                        "distill=[{loss: mse-logits, centre: true}]"};
     const struct {
@@ -156,11 +156,12 @@ static void resolved_again_it_is_the_same(void)
 static void teachers_may_be_several(void)
 {
     static const char *const sets[] = {
-        "teacher=[{onnx: r.yaml, mean: 0.5, cache: {views: 2}}, {onnx: r.yaml, weight: "
-        "3, "
-        "classes: [2, 0, 1], cache: {views: 2, store: fp16}}]",
-        "teacher={combine: logits, members: [{onnx: r.yaml, weight: 0.5}, {onnx: r.yaml, "
-        "weight: 1}, {onnx: r.yaml, weight: 0.5}]}",
+        ("teacher=[{onnx: r.yaml, mean: 0.5, cache: {views: 2}}, {onnx: r.yaml, weight: "
+         "3, "
+         "classes: [2, 0, 1], cache: {views: 2, store: fp16}}]"),
+        ("teacher={combine: logits, members: [{onnx: r.yaml, weight: 0.5}, {onnx: "
+         "r.yaml, "
+         "weight: 1}, {onnx: r.yaml, weight: 0.5}]}"),
         "teacher=[{onnx: r.yaml, weight: 7}]"};
     static const lb_ensemble want[] = {{2, {0.25, 0.75}, LB_COMBINE_PROBABILITIES},
                                        {3, {0.25, 0.5, 0.25}, LB_COMBINE_LOGITS},
