@@ -24,7 +24,9 @@ lb_code lb_writer_open(lb_writer *w, lb_arena *arena, const char *path, lb_error
     *w = (lb_writer){.fd = -1};
     LB_TRY(check_target(path, err));
     char *const own = lb_arena_copy_text(arena, path);
-    char *const beside = lb_arena_text(arena, "%s.part%ld", path, (long)getpid());
+    /* of this process and thread alone: each thread has its errno elsewhere */
+    char *const beside = lb_arena_text(arena, "%s.part%ld-%lx", path, (long)getpid(),
+                                       (unsigned long)(uintptr_t)&errno);
     if (!own || !beside)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to write '%s'", path);
     const int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

@@ -108,14 +108,15 @@ function tradeOff(runs, front, best, [key, title, words]) {
   const shown = runs.filter(run => known(cost(run, key)) && known(run.validation_accuracy));
   if (!shown.length) return null;
   const at = run => ({ x: cost(run, key), y: run.validation_accuracy, run });
+  const all = shown.map(run => run.validation_accuracy);
   const groups = [['on the front', 'student', shown.filter(run => front.has(run.name)), { pointRadius: 7 }],
-    ['another is better in all', 'soft', shown.filter(run => !front.has(run.name)), { pointRadius: 4 }]];
+    ['off the front', 'soft', shown.filter(run => !front.has(run.name)), { pointRadius: 4 }]];
   return el('figure', el('figcaption', `Accuracy against ${title === 'SRAM' ? title : title.toLowerCase()}`),
     plot('', `Validation accuracy against ${title} of ${shown.length} runs; the best is ${best}`, () => ({
       data: { datasets: groups.filter(group => group[2].length)
         .map(([label, name, own, more]) => dots(label, own.map(at), name, more)) },
       options: {
-        scales: { x: axis(title, { type: 'linear', ticks: { callback: x => words(x) } }), y: axis('validation', { ticks: { callback: percentTick } }) },
+        scales: { x: axis(title, { type: 'linear', ticks: { callback: x => words(x) } }), y: axis('validation', { min: Math.min(...all) - 0.005, max: Math.min(1, Math.max(...all) + 0.005), ticks: { callback: percentTick } }) },
         plugins: { legend: dotLegend(), tooltip: { callbacks: {
           label: item => ` ${item.raw.run.name}: ${percent(item.raw.y, 2)}, ${words(item.raw.x)}` } } },
       },

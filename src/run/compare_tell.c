@@ -2,10 +2,10 @@
 #include "run/compare_int.h"
 
 #include "base/file.h"
+#include "run/run_int.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 /* One figure of all runs of a side, [seeds]; NULL without memory. */
 static double *column(const lb_comparison *c, const lb_run_figures *runs, size_t offset)
@@ -188,18 +188,6 @@ static const char *summary(const lb_comparison *c, const columns *x)
     return t.failed ? NULL : t.chars;
 }
 
-static const char *now(lb_arena *arena)
-{
-    const time_t seconds = time(NULL);
-    struct tm utc;
-    char text[32];
-
-    if (!gmtime_r(&seconds, &utc) ||
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-        return "";
-    return lb_arena_copy_text(arena, text);
-}
-
 static double mean(const double *values, int n)
 {
     double sum = 0;
@@ -221,7 +209,7 @@ lb_code lb_compare_tell(const lb_comparison *c, lb_compare_result *out, lb_error
     const lb_run_row row = {.name =
                                 lb_arena_text(c->arena, "%s-compare", c->recipe->name),
                             .folder = c->folder,
-                            .started = now(c->arena),
+                            .started = lb_run_time_text(c->arena),
                             .status = "done",
                             .teacher_accuracy = c->with[0].teacher_accuracy,
                             .student_accuracy = mean(x.with, c->options->seeds),

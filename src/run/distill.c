@@ -5,21 +5,8 @@
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 enum { MAX_DEPTH = 4 };
-
-static const char *time_text(lb_arena *arena)
-{
-    const time_t now = time(NULL);
-    struct tm utc;
-    char text[32];
-
-    if (!gmtime_r(&now, &utc) ||
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-        return "";
-    return lb_arena_copy_text(arena, text);
-}
 
 static lb_code read_recipe(lb_run *run, lb_error *err)
 {
@@ -27,7 +14,7 @@ static lb_code read_recipe(lb_run *run, lb_error *err)
 
     LB_TRY(lb_recipe_load(o->recipe, o->sets, o->n_sets, run->arena, &run->recipe, err));
     run->recipe_text = lb_recipe_text(run->recipe, run->arena);
-    run->started = time_text(run->arena);
+    run->started = lb_run_time_text(run->arena);
     if (!run->recipe_text || !run->started)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the recipe");
     LB_TRY(lb_pool_new(o->threads, &run->pool, err));

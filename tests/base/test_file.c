@@ -1,6 +1,8 @@
 /* test_file.c: files read within limits, and written old or new, never half. */
 #include "base/file.h"
 
+#include "base/pool.h"
+
 #include "check.h"
 
 #include <dirent.h>
@@ -17,6 +19,50 @@ static char folder[64];
 static const char *in_folder(const char *name)
 {
     return lb_path_join(arena, folder, name);
+}
+
+/* Opened by both before either commits. */
+typedef struct race {
+    lb_pool *pool;
+    const char *path;
+    lb_code code[2];
+    char beside[2][512];
+} race;
+
+static void write_one(void *arg, int thread)
+{
+    race *const r = arg;
+    lb_arena *const own = lb_arena_new(0);
+    lb_error err = {0};
+    lb_writer w;
+    char text[5000];
+
+    memset(text, 'a' + thread, sizeof text);
+    r->code[thread] = lb_writer_open(&w, own, r->path, &err);
+    if (r->code[thread] == LB_OK) {
+        snprintf(r->beside[thread], sizeof r->beside[thread], "%s", w.beside);
+        lb_writer_add(&w, text, sizeof text);
+    }
+    lb_pool_barrier(r->pool);
+    if (r->code[thread] == LB_OK)
+        r->code[thread] = lb_writer_commit(&w, &err);
+    lb_arena_free(own);
+}
+
+static void threads_write_beside_each_other(void)
+{
+    race r = {.path = in_folder("race")};
+    lb_bytes bytes = {0};
+    lb_error err = {0};
+
+    CHECK_OK(lb_pool_new(2, &r.pool, &err), &err);
+    lb_pool_run(r.pool, write_one, &r);
+    lb_pool_free(r.pool);
+    CHECK(r.code[0] == LB_OK && r.code[1] == LB_OK);
+    CHECK(strcmp(r.beside[0], r.beside[1]) != 0);
+    CHECK_OK(lb_read_file(arena, r.path, 10000, &bytes, &err), &err);
+    CHECK(bytes.size == 5000 && bytes.data[0] == bytes.data[4999]);
+    remove(r.path);
 }
 
 static void refused(const char *path, size_t most, const char *part)
@@ -236,6 +282,7 @@ int main(void)
     RUN(a_full_disk_leaves_the_old_file);
     RUN(writers_commit_or_drop);
     RUN(gzip_is_unpacked);
+    RUN(threads_write_beside_each_other);
     RUN(paths_are_taken_apart);
     RUN(memory_may_run_out);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
