@@ -62,3 +62,21 @@ lb_value lb_standardise(lb_builder *b, lb_value z)
     const lb_value told = lb_mul(b, centred, speaks);
     return lb_div(b, told, divisor);
 }
+
+/* Each group of samples needs the count of the whole batch: it is a scalar, summed first.
+ * The mean over the batch times B / M is the mean of all, bit for bit, where M is B. */
+lb_value lb_mean_labelled(lb_builder *b, const lb_loss_in *in, lb_value of_sample,
+                          lb_value label)
+{
+    const lb_dtype dtype = lb_type_of(b, of_sample).dtype;
+    const lb_value mean = lb_mean_all(b, of_sample);
+
+    if (in->all_labelled)
+        return mean;
+    const lb_value count = lb_sum_all(b, label);
+    const lb_value one = lb_scalar(b, dtype, 1);
+    const lb_value divisor = lb_max(b, count, one);
+    const lb_value samples = lb_scalar(b, dtype, in->batch);
+    const lb_value share = lb_div(b, samples, divisor);
+    return lb_mul(b, mean, share);
+}

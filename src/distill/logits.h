@@ -20,4 +20,9 @@ lb_pair lb_soften_by_knob(lb_builder *b, const lb_loss_in *in, int knob);
  * gradient, where the formula would give 1e7 of one. */
 lb_value lb_standardise(lb_builder *b, lb_value z);
 
+/* The mean of a term [N] over the samples with a label; without one it must be 0. A
+ * scalar, 0 if no sample of the batch has a label. label: their one-hot rows [N,C]. */
+lb_value lb_mean_labelled(lb_builder *b, const lb_loss_in *in, lb_value of_sample,
+                          lb_value label);
+
 #endif

@@ -50,6 +50,7 @@ struct lb_loss_in {
     const lb_pair *hints; /* in the recipe's order, as lb_loss.match asks for them */
     int n_hints;
     lb_value labels;      /* [N] int32, -1: no label; {0} if the loss needs none */
+    bool all_labelled;    /* no label is ever -1: none are counted then */
     int batch;            /* samples of the whole batch, the N of every run */
     const double *knobs;  /* one for each row of lb_loss.knobs */
     const lb_value *live; /* beside knobs: the input that has the number instead of the

@@ -1,11 +1,10 @@
 /* loss_ce.c: cross-entropy with hard labels.
  *
- *     L = -(1/B) sum_b sum_c q log p(z_s),   q = (1 - eps) onehot + eps / C
+ *     L = -(1/M) sum_b sum_c q log p(z_s),   q = (1 - eps) onehot + eps / C
  *
  * (Szegedy et al., 2016, section 7, for the smoothing eps). A sample without a label has
- * a row of zeros for q: it adds nothing, while B still counts it, so that a label is
- * worth the same whatever else is in its batch. */
-#include "distill/loss.h"
+ * a row of zeros for q, and M counts those with one. */
+#include "distill/logits.h"
 
 enum { SMOOTHING };
 
@@ -25,7 +24,8 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     const double smoothing = in->knobs[SMOOTHING];
     const int class_axis[] = {1};
 
-    lb_value target = lb_one_hot(b, in->labels, dtype, classes, 1, 0);
+    const lb_value label = lb_one_hot(b, in->labels, dtype, classes, 1, 0);
+    lb_value target = label;
     if (smoothing > 0) {
         const lb_value has_label = lb_reduce_sum(b, target, class_axis, 1, true);
         const lb_value spread = lb_scale(b, has_label, smoothing / classes);
@@ -35,7 +35,7 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     const lb_value log_p = lb_log_softmax(b, in->logits.student, 1);
     const lb_value hits = lb_mul(b, target, log_p);
     const lb_value of_sample = lb_reduce_sum(b, hits, class_axis, 1, false);
-    const lb_value mean = lb_mean_all(b, of_sample);
+    const lb_value mean = lb_mean_labelled(b, in, of_sample, label);
     return lb_scale(b, mean, -1);
 }
 

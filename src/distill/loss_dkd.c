@@ -4,15 +4,15 @@
  *
  *     TCKD = KL([p_t, 1 - p_t] || [p_s, 1 - p_s]),  p: the probability of y
  *     NCKD = KL(q_t || q_s),                        q: the softmax over the other classes
- *     L = T^2 (1/B) sum_b (target_weight TCKD + non_target_weight NCKD)
+ *     L = T^2 (1/M) sum_b (target_weight TCKD + non_target_weight NCKD)
  *
  * and kd is TCKD + (1 - p_t) NCKD of each sample: where the teacher is sure, kd hardly
  * looks at the other classes, and this does.
  *
  * No logarithm is taken of a summed softmax, which may be 0. With the margin
  * m = z_y - logsumexp of the others, [p, 1 - p] is the softmax of [m, 0], so that both
- * parts are the divergence of two rows of logits. A sample without a label adds nothing,
- * while B still counts it. */
+ * parts are the divergence of two rows of logits. A sample without a label adds nothing:
+ * M counts those with one. */
 #include "distill/logits.h"
 
 #include <stdio.h>
@@ -118,7 +118,7 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     const lb_value sum = lb_add(b, target, others);
     const lb_value labelled = lb_reduce_sum(b, at.labelled, class_axis, 1, false);
     const lb_value of_sample = lb_mul(b, sum, labelled);
-    const lb_value mean = lb_mean_all(b, of_sample);
+    const lb_value mean = lb_mean_labelled(b, in, of_sample, at.target);
     return lb_by_knob(b, in, mean, TEMPERATURE, 2);
 }
 

@@ -91,6 +91,14 @@ static void add_ensemble(const lb_lesson *lesson, lb_builder *b,
     }
 }
 
+static bool all_labelled(const lb_data *data)
+{
+    for (int i = 0; i < data->n[LB_TRAIN]; i++)
+        if (lb_data_label(data, LB_TRAIN, i) < 0)
+            return false;
+    return true;
+}
+
 /* Adds inputs and losses; the graph's outputs become the loss and the terms. */
 static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup,
                           lb_error *err)
@@ -99,6 +107,7 @@ static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup
     const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, lesson->classes);
     const unsigned needs = needs_of(setup);
     lb_loss_in in = {.logits.student = lesson->logits,
+                     .all_labelled = all_labelled(setup->data),
                      .batch = lesson->batch,
                      .seed = setup->seed,
                      .dials = &lesson->dials};

@@ -351,14 +351,38 @@ static void samples_without_a_label_take_no_part(void)
         run(&t, zs, zt, all, with_all);
         run(&t, zs, zt, some, with_some);
         for (int c = 0; c < 3; c++) {
-            CHECK_NEAR(with_some[c], with_all[c], 0);
+            CHECK_NEAR(with_some[c], 2 * with_all[c], 1e-15);
             CHECK_NEAR(with_some[3 + c], 0, 0);
-            CHECK_NEAR(with_some[6 + c], with_all[6 + c], 0);
+            CHECK_NEAR(with_some[6 + c], 2 * with_all[6 + c], 1e-15);
             CHECK_NEAR(with_some[9 + c], 0, 0);
         }
-        CHECK_NEAR(run(&t, zs, zt, none, NULL), 0, 0);
+        CHECK_NEAR(run(&t, zs, zt, none, with_some), 0, 0);
+        for (int k = 0; k < 12; k++)
+            CHECK_NEAR(with_some[k], 0, 0);
         close_bench(&t);
     }
+}
+
+/* By hand: equal logits say 1/4 each, so that ce is log 4, however many rows have a
+ * label, and its gradient (1/4 - onehot) over their number. Twelve rows are several
+ * groups. */
+static void ce_is_a_mean_over_the_labelled(void)
+{
+    static const double zeros[48];
+    const lb_term term = lb_term_usual(lb_loss_find("ce"), 1);
+    bench t = open_bench(&term, 1, 12, 4);
+    int32_t y[12];
+    double grad[48];
+
+    for (int labelled = 1; labelled <= 12; labelled++) {
+        for (int i = 0; i < 12; i++)
+            y[i] = i >= 12 - labelled ? i % 4 : -1;
+        CHECK_NEAR(run(&t, zeros, zeros, y, grad), log(4), 1e-15);
+        CHECK_NEAR(grad[44], 0.25 / labelled, 1e-16);
+        CHECK_NEAR(grad[47], -0.75 / labelled, 1e-16);
+        CHECK(labelled == 12 || grad[0] == 0);
+    }
+    close_bench(&t);
 }
 
 /* KD = TCKD + (1 - p) NCKD of each sample, p the teacher's probability of the label. */
@@ -602,6 +626,7 @@ int main(void)
     RUN(gradients_are_derivatives);
     RUN(kd_keeps_its_identities);
     RUN(samples_without_a_label_take_no_part);
+    RUN(ce_is_a_mean_over_the_labelled);
     RUN(kd_is_dkd_put_together);
     RUN(a_batch_four_times_over_is_worth_the_same);
     RUN(extreme_logits_have_finite_gradients);

@@ -4,7 +4,7 @@
 
 Each row of losses_out.npy is a case: the loss, then its gradient by the student's logits, for
 losses_in.npy and losses_labels.npy; losses_wide_*.npy are the same cases over another shape.
-The order of cases stands in the test. Labels of -1 take no part; the mean is over the batch.
+The order of cases stands in the test. Labels of -1 take no part: means are over the samples that do.
 The formulas are written down here in another way than in src/distill: dkd masks and sums
 probabilities, dist takes its centred rows apart, gradients are PyTorch's.
 """
@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def cross_entropy(z, labels, smoothing):
     each = F.cross_entropy(z, labels, ignore_index=-1, reduction="none",
                            label_smoothing=smoothing)
-    return each.sum() / len(z)
+    return each.sum() / (labels >= 0).sum()
 
 
 def soften(z, teacher, t):
@@ -52,7 +52,7 @@ def decoupled(z, teacher, labels, t, target, others):
         rest_p, rest_q = p[rest] / p[rest].sum(), q[rest] / q[rest].sum()
         total = total + target * (binary_q * (binary_q / binary_p).log()).sum()
         total = total + others * (rest_q * (rest_q / rest_p).log()).sum()
-    return t * t * total / len(z)
+    return t * t * total / (labels >= 0).sum()
 
 
 def correlation(a, b):
