@@ -16,6 +16,7 @@ typedef struct role_row {
 
 static const role_row roles[] = {
     {"Conv", {NO_ROLE, WEIGHT, BIAS, NO_ROLE, NO_ROLE}},
+    {"ConvTranspose", {NO_ROLE, WEIGHT, BIAS, NO_ROLE, NO_ROLE}},
     {"Gemm", {WEIGHT, WEIGHT, BIAS, NO_ROLE, NO_ROLE}},
     {"MatMul", {WEIGHT, WEIGHT, NO_ROLE, NO_ROLE, NO_ROLE}},
     {"BatchNormalization", {NO_ROLE, BIAS, BIAS, STATE, STATE}},

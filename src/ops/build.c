@@ -205,6 +205,38 @@ lb_value lb_global_average_pool(lb_builder *b, lb_value x, const char *name)
     return named(b, &lb_op_GlobalAveragePool, x, name);
 }
 
+lb_value lb_global_max_pool(lb_builder *b, lb_value x, const char *name)
+{
+    return named(b, &lb_op_GlobalMaxPool, x, name);
+}
+
+lb_value lb_conv_transpose(lb_builder *b, lb_value x, lb_value w, lb_value bias,
+                           const lb_window *window, const int extra[2], const char *name)
+{
+    const lb_value in[] = {x, w, bias};
+    const int64_t list[] = {extra[0], window->n > 1 ? extra[1] : 0};
+    lb_attr attrs[LB_WINDOW_ATTRS + 1];
+    lb_window_store store;
+    int n = lb_window_attrs(window, true, &store, attrs);
+
+    attrs[n++] = lb_ais("output_padding", list, window->n);
+    return lb_add_node(b, &lb_op_ConvTranspose, name, in, bias.id ? 3 : 2, attrs, n);
+}
+
+lb_value lb_resize(lb_builder *b, lb_value x, const int factor[2], const char *name)
+{
+    const lb_attr attrs[] = {lb_at("mode", "nearest"),
+                             lb_at("coordinate_transformation_mode", "asymmetric"),
+                             lb_at("nearest_mode", "floor")};
+    const int rank = lb_rank(b, x);
+    const lb_value scales = lb_filled(b, LB_F32, rank, 1);
+    const lb_value in[] = {x, {0}, scales};
+
+    for (int i = 2; scales.id && i < rank; i++)
+        lb_tensor_put(b->graph->values[scales.id].tensor, (size_t)i, factor[i - 2]);
+    return lb_add_node(b, &lb_op_Resize, name, in, 3, attrs, 3);
+}
+
 /* The batch goes out as -1, which every reader of ONNX infers. */
 lb_value lb_reshape(lb_builder *b, lb_value x, const lb_shape *shape)
 {

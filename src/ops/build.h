@@ -61,6 +61,13 @@ lb_value lb_max_pool(lb_builder *b, lb_value x, const lb_window *window,
 lb_value lb_average_pool(lb_builder *b, lb_value x, const lb_window *window,
                          bool count_include_pad, const char *name);
 lb_value lb_global_average_pool(lb_builder *b, lb_value x, const char *name);
+lb_value lb_global_max_pool(lb_builder *b, lb_value x, const char *name);
+/* w [C, M/group, kH, kW] for x [N,C,H,W]; the result is extra[i] longer at the end of
+ * axis i than the window needs, less than its stride (ONNX's output_padding). */
+lb_value lb_conv_transpose(lb_builder *b, lb_value x, lb_value w, lb_value bias,
+                           const lb_window *window, const int extra[2], const char *name);
+/* Each element of H (or L) and W repeated factor[i] times. */
+lb_value lb_resize(lb_builder *b, lb_value x, const int factor[2], const char *name);
 lb_value lb_reshape(lb_builder *b, lb_value x,
                     const lb_shape *shape);                       /* may hold LB_BATCH */
 lb_value lb_flatten(lb_builder *b, lb_value x, const char *name); /* [N, rest] */

@@ -1,4 +1,4 @@
-/* op_pool.c: MaxPool, AveragePool and GlobalAveragePool over one or two spatial axes.
+/* op_pool.c: MaxPool and AveragePool over one or two spatial axes, and the global ones.
  *
  * AveragePool divides by the elements inside the input, or with count_include_pad by
  * those inside the padded input; a window that ceil_mode lets hang over the end padding
@@ -110,6 +110,20 @@ static void run_global(const lb_ref_call *call)
     }
 }
 
+static void run_global_max(const lb_ref_call *call)
+{
+    const size_t planes = lb_elements(&call->out_type[0]);
+    const size_t inner = planes ? lb_elements(&call->in_type[0]) / planes : 0;
+
+    for (size_t p = 0; p < planes; p++) {
+        const double *const x = call->in[0] + p * inner;
+        double most = x[0];
+        for (size_t i = 1; i < inner; i++)
+            most = x[i] > most || isnan(x[i]) ? x[i] : most;
+        call->out[0][p] = most;
+    }
+}
+
 /* Attributes that say the resolved window; returns how many. */
 static int window_attrs(lb_builder *b, const lb_node *node, lb_window_store *store,
                         lb_attr *attrs)
@@ -147,6 +161,19 @@ static void grad_average(lb_builder *b, const lb_node *node, const lb_value *dy,
     attrs[n++] = lb_ais("spatial", spatial, x.rank - 2);
     attrs[n++] = lb_ai("count_include_pad", lb_attr_int(node, "count_include_pad", 0));
     dx[0] = lb_add_node(b, &lb_op_AveragePoolGrad, NULL, dy, 1, attrs, n);
+}
+
+static void grad_global_max(lb_builder *b, const lb_node *node, const lb_value *dy,
+                            lb_value *dx)
+{
+    const lb_shape x = lb_type_of(b, node->in[0]).shape;
+    const lb_value in[] = {node->in[0], dy[0]};
+    int64_t spatial[2] = {0};
+
+    for (int i = 2; i < x.rank; i++)
+        spatial[i - 2] = x.dim[i];
+    const lb_attr attr = lb_ais("kernel_shape", spatial, x.rank - 2);
+    dx[0] = lb_add_node(b, &lb_op_MaxPoolGrad, NULL, in, 2, &attr, 1);
 }
 
 /* A global pool is an average over one window of the input's size. */
@@ -206,4 +233,19 @@ const lb_op lb_op_GlobalAveragePool = {
     .grad = grad_global,
     .cost = cost_global,
     .run = run_global,
+};
+
+const lb_op lb_op_GlobalMaxPool = {
+    .name = "GlobalMaxPool",
+    .help = "largest element of each channel",
+    .flags = LB_OP_ONNX,
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .opset_min = 1,
+    .opset_max = 22,
+    .infer = infer_global,
+    .grad = grad_global_max,
+    .cost = cost_global,
+    .run = run_global_max,
 };

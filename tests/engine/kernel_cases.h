@@ -348,6 +348,50 @@ static inline void make_conv(maker *m, const char *op)
     add_conv(m, op, w, size, c, f);
 }
 
+static inline void make_conv_transpose(maker *m, const char *op)
+{
+    const int n = pick(m, 0, 3) ? 2 : 1;
+    const int size[2] = {pick(m, 1, 9), pick(m, 1, 11)};
+    lb_window w = {.n = n, .group = 1};
+    lb_shape x = lb_shape_of(2, 1, 0), k = lb_shape_of(2, 0, 0);
+    int64_t extra[2] = {0};
+    lb_attr attrs[LB_WINDOW_ATTRS + 1];
+    lb_window_store store;
+    int c, f;
+
+    random_channels(m, &w, &c, &f);
+    for (int i = 0; i < n; i++) {
+        w.kernel[i] = pick(m, 1, 4);
+        w.stride[i] = pick(m, 1, 3);
+        w.dilation[i] = pick(m, 1, 2);
+        w.pad_begin[i] = pick(m, 0, w.kernel[i] / 2);
+        w.pad_end[i] = pick(m, 0, w.kernel[i] / 2);
+        extra[i] = pick(m, 0, w.stride[i] - 1);
+        x.dim[x.rank++] = size[i] + 2;
+        k.dim[k.rank++] = w.kernel[i];
+    }
+    x.dim[1] = k.dim[0] = c;
+    k.dim[1] = f / w.group;
+    int n_attrs = lb_window_attrs(&w, true, &store, attrs);
+    attrs[n_attrs++] = lb_ais("output_padding", extra, n);
+    const lb_value image = batched(m, LB_F32, x), kernel = weights(m, k);
+    const lb_value bias = pick(m, 0, 1) ? weights(m, lb_shape_of(1, f)) : (lb_value){0};
+    const lb_value in[] = {image, kernel, bias};
+    add(m, op, in, 3, attrs, n_attrs);
+}
+
+static inline void make_resize(maker *m, const char *op)
+{
+    const lb_value x = batched(m, LB_F32, map_shape(m));
+    const int64_t factor[] = {1, 1, pick(m, 1, 3), pick(m, 1, 3)};
+    const lb_attr attrs[] = {lb_at("nearest_mode", "floor"),
+                             lb_at("coordinate_transformation_mode", "asymmetric")};
+    const lb_value scales = whole_numbers(m, factor, lb_rank(&m->b, x));
+    const lb_value in[] = {x, {0}, scales};
+
+    add(m, op, in, 3, attrs, 2);
+}
+
 /* Depthwise 3x3 windows, small maps among them, pads up to a whole window. */
 static inline void make_depthwise(maker *m, const char *op)
 {
@@ -699,6 +743,9 @@ static const struct {
     {"FusedConv", make_point},
     {"ConvGradInput", make_point},
     {"ConvGradWeight", make_point},
+    {"ConvTranspose", make_conv_transpose},
+    {"Resize", make_resize},
+    {"GlobalMaxPool", make_global},
     {"Gemm", make_gemm},
     {"MatMul", make_matmul},
     {"MatMulGradWeight", make_matmul},

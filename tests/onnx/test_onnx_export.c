@@ -73,6 +73,36 @@ static lb_graph *small_network(void)
     return g;
 }
 
+/* Longer maps and functions of one number: optional inputs left out, lists of numbers. */
+static lb_graph *longer_network(void)
+{
+    const lb_shape shape = lb_shape_of(4, (int)LB_BATCH, 2, 4, 5);
+    const lb_window window = {
+        .n = 2, .kernel = {3, 2}, .stride = {2, 2}, .pad_begin = {1, 0}, .group = 2};
+    const int extra[] = {1, 0}, factor[] = {2, 3}, axes[] = {2, 3};
+    lb_graph *g = NULL;
+    lb_error err = {0};
+    lb_builder b;
+
+    CHECK_OK(lb_graph_new(&g, &err), &err);
+    lb_builder_init(&b, g);
+    const lb_value x = lb_input(&b, "x", LB_F32, &shape);
+    const lb_value w =
+        lb_param(&b, "up/w", ramp(g, lb_shape_of(4, 2, 3, 3, 2), -0.5, 0.03));
+    const lb_value bias = channels(&b, "up/b", 6, 0.1, true);
+    const lb_value up = lb_conv_transpose(&b, x, w, bias, &window, extra, "up");
+    const lb_value leaky = lb_leaky_relu(&b, up, 0.2, "leaky");
+    const lb_value large = lb_resize(&b, leaky, factor, "resize");
+    const lb_value peak = lb_global_max_pool(&b, large, "peak");
+    const lb_value most = lb_reduce_max(&b, large, axes, 2, true);
+    const lb_value power = lb_pow(&b, peak, 2);
+    const lb_value least = lb_min(&b, power, most);
+    const lb_value y = lb_sigmoid(&b, least);
+    lb_output(&b, y);
+    CHECK_OK(lb_builder_finish(&b, &err), &err);
+    return g;
+}
+
 static const char *scratch_path(lb_arena *arena)
 {
     const char *const folder = getenv("TMPDIR");
@@ -116,6 +146,14 @@ static void check_round_trip(const lb_graph *graph)
     lb_graph_free(back);
     unlink(path);
     lb_arena_free(arena);
+}
+
+static void longer_maps_survive(void)
+{
+    lb_graph *const g = longer_network();
+
+    check_round_trip(g);
+    lb_graph_free(g);
 }
 
 static void a_graph_survives_in_float32(void)
@@ -268,6 +306,7 @@ static void onnxruntime_agrees(void)
 
 int main(void)
 {
+    RUN(longer_maps_survive);
     RUN(a_graph_survives_in_float32);
     RUN(a_graph_survives_in_float64);
     RUN(teachers_survive);

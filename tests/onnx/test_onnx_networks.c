@@ -13,11 +13,13 @@ typedef struct network {
 } network;
 
 static const network fixtures[] = {
-    {"conv8", 1},    {"conv_auto", 4}, {"conv1d", 2},    {"pools", 8},    {"clip8", 4},
-    {"clip13", 2},   {"pad8", 2},      {"slice8", 2},    {"slice13", 2},  {"axes8", 3},
-    {"reduce13", 2}, {"softmax8", 3},  {"softmax13", 3}, {"gemm8", 2},    {"gemm13", 1},
-    {"matmul13", 2}, {"norm8", 1},     {"arith8", 3},    {"concat11", 2}, {"shapes13", 3},
-    {"fields9", 1},
+    {"conv8", 1},     {"conv_auto", 4},   {"conv1d", 2},     {"pools", 8},
+    {"clip8", 4},     {"clip13", 2},      {"pad8", 2},       {"slice8", 2},
+    {"slice13", 2},   {"axes8", 3},       {"reduce13", 2},   {"softmax8", 3},
+    {"softmax13", 3}, {"gemm8", 2},       {"gemm13", 1},     {"matmul13", 2},
+    {"norm8", 1},     {"arith8", 3},      {"concat11", 2},   {"shapes13", 3},
+    {"fields9", 1},   {"elements13", 13}, {"extremes12", 6}, {"longer11", 7},
+    {"longer1d", 2},
 };
 
 static const char *const teachers[] = {

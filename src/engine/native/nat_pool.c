@@ -1,4 +1,4 @@
-/* nat_pool.c: MaxPool, AveragePool and GlobalAveragePool over blocked values. */
+/* nat_pool.c: MaxPool, AveragePool and the global ones over blocked values. */
 #include "engine/native/nat_window.h"
 
 /* The largest of each of 8 lanes, NaN above all. */
@@ -132,6 +132,21 @@ LB_NAT_CLONES static void run_global(const lb_call *call)
     }
 }
 
+/* Eight lanes at a time, as in a window. */
+LB_NAT_CLONES static void run_global_max(const lb_call *call)
+{
+    const lb_nat_blocks *const b = call->state;
+    const lb_nat_window s = {.x = *b};
+    const lb_nat_taps all = {.h1 = b->h, .w1 = b->w};
+    const size_t n = b->inner * (size_t)b->block;
+    const float *x = call->in[0];
+    float *y = call->out[0];
+
+    for (int plane = 0; plane < b->n * b->blocks; plane++, x += n, y += b->block)
+        for (int k = 0; k < b->block; k += LB_NAT_HALF)
+            max_window(&s, &all, x + k, y + k);
+}
+
 const lb_kernel lb_nat_max_pool = {.table = "native",
                                    .op = "MaxPool",
                                    .accepts = accepts_window,
@@ -149,3 +164,9 @@ const lb_kernel lb_nat_global_average_pool = {.table = "native",
                                               .accepts = accepts,
                                               .create = create_global,
                                               .run = run_global};
+
+const lb_kernel lb_nat_global_max_pool = {.table = "native",
+                                          .op = "GlobalMaxPool",
+                                          .accepts = accepts,
+                                          .create = create_global,
+                                          .run = run_global_max};

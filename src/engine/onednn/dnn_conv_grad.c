@@ -1,10 +1,14 @@
-/* dnn_conv_grad.c: ConvGradInput and ConvGradWeight by oneDNN, blocked but for images.
+/* dnn_conv_grad.c: ConvGradInput and ConvGradWeight by oneDNN, blocked but for images,
+ * and ConvTranspose, which is a ConvGradInput with a bias.
  * The shares of a weight's gradient stay in oneDNN's own form until they have been added.
  */
 #include "engine/onednn/dnnl_conv.h"
 
 typedef struct state {
     lb_dnnl call;
+    /* of a ConvTranspose with a bias: the result [n, channels / block, pixels, block] */
+    int n, channels, block;
+    size_t pixels;
 } state;
 
 static bool describe(const lb_ask *ask, lb_dnnl_pass pass, lb_dnnl_conv *conv,
@@ -91,6 +95,45 @@ static lb_code create_weight(const lb_ask *ask, lb_arena *arena, void **out,
     return create(ask, LB_DNNL_WEIGHT, operands, DNNL_ARG_DIFF_WEIGHTS, arena, out, err);
 }
 
+static lb_code create_transpose(const lb_ask *ask, lb_arena *arena, void **out,
+                                lb_error *err)
+{
+    const lb_shape *const y = &ask->out[0].shape;
+
+    LB_TRY(create_input(ask, arena, out, err));
+    state *const s = *out;
+    s->n = ask->n_in > 2 && ask->has_in[2] ? y->dim[0] : 0;
+    s->channels = y->dim[1];
+    s->block = ask->block;
+    s->pixels = 1;
+    for (int i = 2; i < y->rank; i++)
+        s->pixels *= (size_t)y->dim[i];
+    return LB_OK;
+}
+
+/* One block of channels of one sample. */
+static void add_bias(const float *bias, int n, float *y, size_t pixels, int block)
+{
+    for (size_t i = 0; i < pixels; i++, y += block)
+        for (int k = 0; k < n; k++)
+            y[k] += bias[k];
+}
+
+static void run_transpose(const lb_call *call)
+{
+    const state *const s = call->state;
+    const float *const bias = call->in[2];
+    float *y = call->out[0];
+
+    lb_dnnl_run(call);
+    for (int n = 0; n < s->n; n++)
+        for (int c = 0; c < s->channels; c += s->block) {
+            const int left = s->channels - c;
+            add_bias(bias + c, left < s->block ? left : s->block, y, s->pixels, s->block);
+            y += s->pixels * (size_t)s->block;
+        }
+}
+
 static void convert(void *s, int operand, const void *from, void *to)
 {
     (void)operand;
@@ -112,3 +155,11 @@ const lb_kernel lb_dnn_conv_grad_weight = {.table = "onednn",
                                            .destroy = lb_dnnl_destroy,
                                            .run = lb_dnnl_run,
                                            .unpack = convert};
+
+const lb_kernel lb_dnn_conv_transpose = {.table = "onednn",
+                                         .op = "ConvTranspose",
+                                         .accepts = accepts_input,
+                                         .create = create_transpose,
+                                         .destroy = lb_dnnl_destroy,
+                                         .run = run_transpose,
+                                         .pack = convert};
