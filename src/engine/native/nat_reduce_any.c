@@ -79,7 +79,7 @@ static lb_code create_reduction(const lb_ask *ask, lb_arena *arena, void **out,
     (void)lb_nat_axes_of(ask, whole->rank, ask->has_in[1], &bits);
     const lb_shape small = split(whole, bits, true);
     LB_TRY(create(ask, &ask->in[0], &small, arena, &s, err));
-    if (strcmp(ask->node->op->name, "ReduceMean") == 0)
+    if (s && strcmp(ask->node->op->name, "ReduceMean") == 0)
         s->divisor = count_of(ask, whole, ask->batched_in[0], bits);
     *out = s;
     return LB_OK;
@@ -243,7 +243,7 @@ static lb_code create_expand(const lb_ask *ask, lb_arena *arena, void **out,
     (void)lb_nat_axes_of(ask, whole->rank, false, &bits);
     const lb_shape small = split(whole, bits, true);
     LB_TRY(create(ask, &ask->in[1], &small, arena, &s, err));
-    if (lb_attr_int(ask->node, "mean", 0) != 0)
+    if (s && lb_attr_int(ask->node, "mean", 0) != 0)
         s->divisor = count_of(ask, whole, ask->batched_in[1], bits);
     *out = s;
     return LB_OK;
