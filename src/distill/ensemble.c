@@ -53,9 +53,9 @@ lb_value lb_ensemble_join(lb_builder *b, const lb_ensemble *e, const lb_value *m
 
 static double log_sum_exp(const double *x, int n)
 {
-    double peak = x[0], sum = 0;
+    double peak = -INFINITY, sum = 0;
 
-    for (int i = 1; i < n; i++)
+    for (int i = 0; i < n; i++)
         peak = fmax(peak, x[i]);
     if (isinf(peak))
         return peak;

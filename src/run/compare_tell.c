@@ -173,8 +173,9 @@ static const char *summary(const lb_comparison *c, const columns *x)
     lb_text_add(&t, "seed   with teacher   without   difference (test accuracy, %%)\n");
     for (int i = 0; i < c->options->seeds; i++)
         lb_text_add(&t, "%4llu %14.2f %9.2f %12.2f\n",
-                    (unsigned long long)(c->recipe->seed + (uint64_t)i), 100 * x->with[i],
-                    100 * x->without[i], 100 * (x->with[i] - x->without[i]));
+                    (unsigned long long)c->recipe->seed + (unsigned long long)i,
+                    100 * x->with[i], 100 * x->without[i],
+                    100 * (x->with[i] - x->without[i]));
     if (c->chosen >= 0)
         lb_text_add(&t,
                     "the twin's learning rate is %g, picked on the validation split\n",

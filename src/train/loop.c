@@ -603,7 +603,8 @@ static double images_of(const session *s)
 
     for (int k = 0; k < s->now.number; k++) {
         const lb_train_options *const o = &s->all->stages[k].train;
-        images += (double)o->epochs * (s->all->data->n[LB_TRAIN] / o->batch) * o->batch;
+        const int batches = s->all->data->n[LB_TRAIN] / o->batch;
+        images += (double)o->epochs * batches * o->batch;
     }
     return images;
 }
