@@ -101,17 +101,31 @@ static const char *clock_text(double seconds, char out[32])
     return out;
 }
 
+/* "answers (2/3)  epoch 4/10", or without stages "epoch 4/10". */
+static const char *place_text(const lb_progress *p, int epoch, char out[96])
+{
+    if (p->name)
+        snprintf(out, 96, "%.40s (%d/%d)  epoch %d/%d", p->name, p->stage + 1, p->stages,
+                 epoch + 1, p->epochs);
+    else
+        snprintf(out, 96, "epoch %d/%d", epoch + 1, p->epochs);
+    return out;
+}
+
 static void show_step(void *arg, const lb_step_report *r)
 {
     lb_progress *const p = arg;
-    char before[64], behind[256], left[32], accuracy[48] = "";
+    char before[96], behind[256], left[32], accuracy[48] = "";
 
     p->epochs = r->epochs;
+    p->stage = r->stage;
+    p->stages = r->stages;
+    p->name = r->name;
     if (p->quiet || !is_time(p, p->terminal ? 0.1 : 10))
         return;
     if (p->accuracy >= 0)
         snprintf(accuracy, sizeof accuracy, "  validation %.2f %%", 100 * p->accuracy);
-    snprintf(before, sizeof before, "epoch %d/%d", r->epoch + 1, r->epochs);
+    place_text(p, r->epoch, before);
     snprintf(behind, sizeof behind, "%.0f images/s  %s left  loss %.4f%s",
              r->images_per_second, clock_text(r->seconds_left, left), r->loss, accuracy);
     const double share = r->steps > 0 ? (double)r->step / (double)r->steps : 0;
@@ -124,7 +138,7 @@ static void show_step(void *arg, const lb_step_report *r)
 static void show_epoch(void *arg, const lb_epoch_report *r)
 {
     lb_progress *const p = arg;
-    char line[256], accuracy[64] = "";
+    char line[320], place[96], train[32] = "", accuracy[64] = "";
     const bool last = r->epoch + 1 == p->epochs;
 
     p->accuracy = r->validation_accuracy;
@@ -132,10 +146,11 @@ static void show_epoch(void *arg, const lb_epoch_report *r)
         return;
     if (p->accuracy >= 0) /* neither without a validation split, nor NaN */
         snprintf(accuracy, sizeof accuracy, "  validation %.2f %%%s", 100 * p->accuracy,
-                 r->best ? " (best)" : "");
-    snprintf(line, sizeof line,
-             "epoch %d/%d  loss %.4f  train %.2f %%%s  %.0f images/s  idle %.1f %%",
-             r->epoch + 1, p->epochs, r->loss, 100 * r->train_accuracy, accuracy,
+                 r->best && r->judged ? " (best)" : "");
+    if (r->train_accuracy >= 0) /* NaN: the losses do without answers */
+        snprintf(train, sizeof train, "  train %.2f %%", 100 * r->train_accuracy);
+    snprintf(line, sizeof line, "%s  loss %.4f%s%s  %.0f images/s  idle %.1f %%",
+             place_text(p, r->epoch, place), r->loss, train, accuracy,
              r->images_per_second, 100 * r->idle_share);
     print_line(p, line);
 }

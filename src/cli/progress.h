@@ -11,7 +11,9 @@ typedef struct lb_progress {
     bool bar;                /* a bar stands on the terminal's last line */
     double shown;            /* when something was last shown, in seconds */
     double accuracy;         /* of the last epoch; negative: none yet */
-    int epochs;              /* of the run, as the last step said */
+    int epochs;              /* of the stage, as the last step said */
+    int stage, stages;       /* likewise */
+    const char *name;        /* of the stage; NULL without stages */
     const volatile int *ask; /* not 0: stop; NULL: never */
 } lb_progress;
 

@@ -51,9 +51,10 @@ static const char *name_of_file(lb_arena *arena, const char *path)
 
 static void read_root(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
 {
-    static const char *const forms[] = {"data",    "teacher", "student", "device",
-                                        "distill", "train",   "export",  NULL};
-    static const char *const later[] = {"stages", "compress", "freeze", "until", NULL};
+    static const char *const forms[] = {"data",   "teacher", "student",
+                                        "device", "distill", "train",
+                                        "stages", "export",  NULL};
+    static const char *const later[] = {"compress", "freeze", "until", NULL};
     const lb_section sections[] = {{lb_recipe_keys, recipe}};
 
     lb_read_map(r, root, root, "the recipe", sections, 1, forms, later);
@@ -67,7 +68,9 @@ static void read_root(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     lb_read_student(r, root, recipe);
     lb_read_device(r, root, recipe);
     lb_read_train(r, root, recipe);
-    lb_read_terms(r, root, recipe); /* some losses ask for a batch of some size */
+    if (lb_stages_need_top(root))
+        lb_read_terms(r, root, recipe); /* some losses ask for a batch of some size */
+    lb_read_stages(r, root, recipe);
     lb_read_exports(r, root, recipe);
 }
 

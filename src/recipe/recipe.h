@@ -34,6 +34,8 @@ typedef struct lb_recipe {
     lb_term term[LB_MAX_TERMS];
     int n_terms; /* without a teacher and a distill list: one `ce` of weight 1 */
     lb_train_options train;
+    lb_stage *stage;  /* [n_stages]; with stages, term and train are the last one's */
+    int n_stages;     /* 0: the recipe has none */
     unsigned exports; /* lb_export */
 } lb_recipe;
 
@@ -49,6 +51,9 @@ lb_code lb_recipe_parse(const char *path, const char *chars, size_t n,
 /* The recipe with every default written out; loading it gives the same recipe. Paths are
  * made absolute. NULL without memory. */
 const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena);
+
+/* Of all its stages. */
+int lb_recipe_epochs(const lb_recipe *recipe);
 
 /* For help, docs and completion: calls `row` for every key with its full name
  * ("train.optimizer.sgd.lr"). */

@@ -146,6 +146,21 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
                             .help =
                                 "which output each class of the data is, as in [3, 0, "
                                 "1], or a file that names the outputs"};
+    static const lb_key stage[] = {
+        {.name = "name", .usual = "", .help = "what the stage is called"},
+        {.name = "distill", .usual = "", .help = "its losses; usually those of the top"},
+        {.name = "train", .usual = "", .help = "its training, over that of the top"},
+        {.name = "freeze",
+         .usual = "",
+         .help = "layers and parameters that stay as they are; * fits any characters"},
+        {.name = "until",
+         .usual = "",
+         .help = "the layer that the student runs to, and no further"},
+        {.name = "teacher",
+         .usual = "",
+         .help = "previous: the student as the stage before left it"},
+        {.name = "student", .usual = "", .help = "fresh: begins with new weights"},
+        {0}};
     const lb_key export = {.name = "export",
                            .usual = "[onnx, c, report]",
                            .help = "what the run leaves behind"};
@@ -177,5 +192,7 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell_all(row, arg, "train.optimizer.sgd.", lb_sgd_keys);
     tell_all(row, arg, "train.schedule.cosine.", lb_cosine_keys);
     tell_all(row, arg, "train.schedule.step.", lb_step_keys);
+    for (int i = 0; stage[i].name; i++)
+        tell(row, arg, "stages.", &stage[i]);
     tell(row, arg, "", &export);
 }

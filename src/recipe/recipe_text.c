@@ -282,13 +282,14 @@ static void print_epochs(printer *p, const lb_term *term)
         lb_text_add(&p->text, "%d", term->end);
 }
 
-static void print_terms(printer *p, const lb_recipe *recipe)
+/* margin: before each line. */
+static void print_terms(printer *p, const char *margin, const lb_term *terms, int n)
 {
-    lb_text_add(&p->text, "distill:\n");
-    for (int i = 0; i < recipe->n_terms; i++) {
-        const lb_term *const term = &recipe->term[i];
+    lb_text_add(&p->text, "%sdistill:\n", margin);
+    for (int i = 0; i < n; i++) {
+        const lb_term *const term = &terms[i];
         lb_key key;
-        lb_text_add(&p->text, "  - ");
+        lb_text_add(&p->text, "%s  - ", margin);
         begin_inline(p);
         print_name(p, "loss");
         print_word(p, term->loss->name);
@@ -302,25 +303,57 @@ static void print_terms(printer *p, const lb_recipe *recipe)
     }
 }
 
-static void print_train(printer *p, const lb_train_options *train)
+static void print_train(printer *p, const char *margin, const lb_train_options *train)
 {
     const lb_schedule_options *const schedule = &train->schedule;
 
-    begin_block(p, "train");
+    lb_text_add(&p->text, "%strain:\n", margin);
+    p->indent = *margin ? "      " : "  ";
     print_keys(p, lb_train_keys, train);
-    lb_text_add(&p->text, "  optimizer: {sgd: ");
+    lb_text_add(&p->text, "%s  optimizer: {sgd: ", margin);
     begin_inline(p);
     print_keys(p, lb_sgd_keys, &train->sgd);
     lb_text_add(&p->text, "}}\n");
     if (schedule->kind == LB_SCHEDULE_CONSTANT) {
-        lb_text_add(&p->text, "  schedule: constant\n");
+        lb_text_add(&p->text, "%s  schedule: constant\n", margin);
         return;
     }
     const bool step = schedule->kind == LB_SCHEDULE_STEP;
-    lb_text_add(&p->text, "  schedule: {%s: ", step ? "step" : "cosine");
+    lb_text_add(&p->text, "%s  schedule: {%s: ", margin, step ? "step" : "cosine");
     begin_inline(p);
     print_keys(p, step ? lb_step_keys : lb_cosine_keys, schedule);
     lb_text_add(&p->text, "}}\n");
+}
+
+static void print_stage(printer *p, const lb_stage *stage)
+{
+    lb_text_add(&p->text, "  - name: ");
+    print_word(p, stage->name);
+    lb_text_add_char(&p->text, '\n');
+    print_terms(p, "    ", stage->term, stage->n_terms);
+    print_train(p, "    ", &stage->train);
+    for (int i = 0; i < stage->freeze.n; i++) {
+        lb_text_add(&p->text, i ? ", " : "    freeze: [");
+        print_word(p, stage->freeze.pattern[i]);
+    }
+    if (stage->freeze.n > 0)
+        lb_text_add(&p->text, "]\n");
+    if (stage->until) {
+        lb_text_add(&p->text, "    until: ");
+        print_word(p, stage->until);
+        lb_text_add_char(&p->text, '\n');
+    }
+    if (stage->previous)
+        lb_text_add(&p->text, "    teacher: previous\n");
+    if (stage->fresh)
+        lb_text_add(&p->text, "    student: fresh\n");
+}
+
+static void print_stages(printer *p, const lb_recipe *recipe)
+{
+    lb_text_add(&p->text, "stages:\n");
+    for (int k = 0; k < recipe->n_stages; k++)
+        print_stage(p, &recipe->stage[k]);
 }
 
 const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena)
@@ -338,8 +371,12 @@ const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena)
         begin_block(&p, "device");
         print_keys(&p, lb_device_keys, &recipe->device);
     }
-    print_terms(&p, recipe);
-    print_train(&p, &recipe->train);
+    if (recipe->n_stages > 0) {
+        print_stages(&p, recipe);
+    } else {
+        print_terms(&p, "", recipe->term, recipe->n_terms);
+        print_train(&p, "", &recipe->train);
+    }
     lb_text_add(&p.text, "export: [");
     for (const lb_export_name *e = lb_export_names; e->name; e++) {
         if (!(recipe->exports & (unsigned)e->bit))

@@ -45,7 +45,31 @@ const legend = {
   },
 };
 
-function curve(title, epochs, lines, words, best, low) {
+/* An upright line where a stage begins, with its name. */
+const begins = (epochs, stages) => ({
+  id: 'begins',
+  afterDatasetsDraw(chart) {
+    const { ctx, chartArea: area, scales: { x } } = chart;
+    ctx.save();
+    ctx.font = `12px ${Chart.defaults.font.family}`;
+    ctx.strokeStyle = colour('line');
+    ctx.fillStyle = colour('soft');
+    epochs.forEach((e, i) => {
+      if (!known(e.stage) || (i > 0 && epochs[i - 1].stage === e.stage)) return;
+      const at = i > 0 ? (x.getPixelForValue(i - 1) + x.getPixelForValue(i)) / 2 : area.left;
+      if (i > 0) {
+        ctx.beginPath();
+        ctx.moveTo(at, area.top);
+        ctx.lineTo(at, area.bottom);
+        ctx.stroke();
+      }
+      ctx.fillText(String((stages[e.stage] || {}).name ?? ''), at + 4, area.top + 12);
+    });
+    ctx.restore();
+  },
+});
+
+function curve(title, epochs, lines, words, best, low, stages = []) {
   const shown = lines.filter(([, data]) => data.some(known));
   if (!shown.length) return null;
   const last = shown.map(([label, data]) => `${label} ends at ${words(data.filter(known).pop())}`);
@@ -61,6 +85,7 @@ function curve(title, epochs, lines, words, best, low) {
           } : {}),
         })),
       },
+      plugins: [begins(epochs, stages)],
       options: {
         interaction: { mode: 'index', intersect: false },
         scales: { x: axis('epoch', { ticks: { maxTicksLimit: 11, maxRotation: 0 }, grid: { display: false } }), y: axis('', { ticks: { callback: words } }) },
@@ -76,7 +101,7 @@ function curves(r) {
   const epochs = list(r.epochs);
   if (!epochs.length) return null;
   const of = key => epochs.map(e => (known(e[key]) ? e[key] : null));
-  const names = list(r.term_names);
+  const names = list(r.term_names), stages = list(r.stages);
   const terms = names.length > 1 ? names.map((name, k) => [name, epochs.map(e => list(e.terms)[k] ?? null),
     'soft', [[2, 3], [7, 4], [10, 3, 2, 3], [1, 2]][k % 4]]) : [];
   const best = known(r.best_epoch) ? r.best_epoch : null;
@@ -84,10 +109,10 @@ function curves(r) {
     + (known(epochs[best].validation_accuracy) ? `: ${percent(epochs[best].validation_accuracy, 2)} of the validation split.` : '.') : null;
   return card('Learning curves', lead, el('div.charts',
     curve('Accuracy', epochs, [['validation', of('validation_accuracy'), 'student'],
-      ['training', of('train_accuracy'), 'teacher', [6, 4]]], x => plain(100 * x) + THIN + '%', best),
+      ['training', of('train_accuracy'), 'teacher', [6, 4]]], x => plain(100 * x) + THIN + '%', best, false, stages),
     curve('Loss', epochs, [['validation', of('validation_loss'), 'student'], ['training, weighted', of('loss'), 'teacher', [6, 4]],
-      ...terms], x => plain(x), best),
-    curve('Learning rate', epochs, [['rate', of('lr'), 'soft']], x => plain(x), null, true)));
+      ...terms], x => plain(x), best, false, stages),
+    curve('Learning rate', epochs, [['rate', of('lr'), 'soft']], x => plain(x), null, true, stages)));
 }
 
 /* A level line across the chart; its name stands at the right above it, or below, so that

@@ -99,7 +99,8 @@ static const char *teacher_word(const lb_run *run)
 
 lb_code lb_run_measure(const lb_run *run, double seconds, lb_bench *out, lb_error *err)
 {
-    const lb_train_setup setup = lb_run_train_setup(run);
+    const lb_train_setup all = lb_run_train_setup(run);
+    const lb_train_setup setup = lb_train_stage(&all, lb_train_stages(&all) - 1);
     lb_bench b = {.what = run->options->recipe,
                   .teacher = teacher_word(run),
                   .batch = run->recipe->train.batch};

@@ -63,6 +63,11 @@ static lb_code check(const lb_comparison *c, lb_error *err)
                         "%s: the recipe says labels: none, and its twin would have "
                         "nothing to learn from",
                         r->path);
+    if (r->n_stages > 0)
+        lb_findings_add(&f, -1, 0,
+                        "%s: a recipe with stages has no twin: compare knows only how to "
+                        "take the teacher from one list of losses",
+                        r->path);
     for (int i = 0; i < o->n_twin; i++)
         if (!is_own(o->twin[i]))
             lb_findings_add(&f, -1, 0,

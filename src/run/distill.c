@@ -31,7 +31,11 @@ lb_train_setup lb_run_train_setup(const lb_run *run)
                             .student = run->student,
                             .input = r->student.input,
                             .ensemble = r->ensemble.n > 1 ? &r->ensemble : NULL,
-                            .teacher = run->teacher,
+                            .teacher = run->teacher[0],
+                            .stages = r->n_stages > 0 ? r->stage : NULL,
+                            .n_stages = r->n_stages,
+                            .fresh = (const lb_graph *const *)run->fresh,
+                            .teachers = run->teacher,
                             .voices = run->n_members > 0 ? run->voice : NULL,
                             .views = r->has_teacher ? r->teacher[0].views : 0,
                             .data = run->data,
@@ -78,11 +82,15 @@ static lb_code prepare(lb_run *run, lb_error *err)
 static lb_code dry_run(lb_run *run, lb_run_result *out, lb_error *err)
 {
     const lb_train_setup setup = lb_run_train_setup(run);
-    double step_seconds = NAN;
+    double step_seconds[LB_MAX_STAGES];
 
     lb_run_phase(run, "trying a step");
-    if (knows_layers(run))
-        LB_TRY(lb_train_try(&setup, run->arena, &step_seconds, err));
+    for (int k = 0; k < lb_run_stages(run); k++) {
+        const lb_train_setup one = lb_train_stage(&setup, k);
+        step_seconds[k] = NAN;
+        if (knows_layers(run))
+            LB_TRY(lb_train_try(&one, run->arena, &step_seconds[k], err));
+    }
     out->plan = lb_run_plan_text(run, step_seconds);
     out->json = lb_run_result_json(run);
     if (!out->plan || !out->json)

@@ -59,7 +59,8 @@ lb_code lb_run_key(lb_run *run, lb_error *err)
         lb_hash_add(&hash, &run->member[k].digest, sizeof run->member[k].digest);
     lb_hash_add(&hash, &run->student_digest, sizeof run->student_digest);
     LB_TRY(add_file(run, &hash, r->student.init, err));
-    LB_TRY(add_file(run, &hash, r->train.order, err));
+    for (int k = 0; k < lb_run_stages(run); k++)
+        LB_TRY(add_file(run, &hash, lb_run_stage_of(run, k).train->order, err));
     const lb_digest digest = lb_hash_end(&hash);
     lb_digest_text(&digest, run->key);
     return LB_OK;

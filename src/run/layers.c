@@ -3,65 +3,73 @@
 
 #include <string.h>
 
-bool lb_run_looks_inside(const lb_run *run)
-{
-    return lb_taps_wanted(run->recipe->term, run->recipe->n_terms);
-}
-
-void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_term *term,
-                      const char *indent)
+void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_graph *teacher,
+                      const lb_term *term, const char *indent)
 {
     for (int i = 0; i < term->taps.n; i++) {
         const lb_tap *const tap = &term->taps.tap[i];
         char s[LB_SHAPE_TEXT], t[LB_SHAPE_TEXT], how[LB_ADAPTER_TEXT];
-        lb_text_add(text, "%s%s %s from %s %s: %s\n", indent,
-                    lb_info(run->student, tap->student)->name,
-                    lb_shape_text(&tap->student_shape, s),
-                    lb_info(run->member[0].file, tap->teacher)->name,
-                    lb_shape_text(&tap->teacher_shape, t),
-                    lb_adapter_text(&tap->adapter, how));
+        lb_text_add(
+            text, "%s%s %s from %s %s: %s\n", indent,
+            lb_info(run->student, tap->student)->name,
+            lb_shape_text(&tap->student_shape, s), lb_info(teacher, tap->teacher)->name,
+            lb_shape_text(&tap->teacher_shape, t), lb_adapter_text(&tap->adapter, how));
     }
 }
 
-static void tell_pairs(const lb_run *run)
+static void tell_pairs(const lb_run *run, const lb_run_stage *stage)
 {
-    const lb_recipe *const r = run->recipe;
-
-    for (int i = 0; i < r->n_terms; i++) {
+    for (int i = 0; i < stage->n_terms; i++) {
+        const lb_term *const term = &stage->term[i];
         lb_text text;
         lb_text_init(&text, run->arena);
-        lb_run_add_pairs(&text, run, &r->term[i], "");
-        char *line = text.failed || r->term[i].taps.n == 0 ? NULL : text.chars;
+        lb_run_add_pairs(&text, run, stage->teacher, term, "");
+        char *line = text.failed || term->taps.n == 0 ? NULL : text.chars;
         while (line && *line) {
             char *const end = strchr(line, '\n');
             *end = '\0';
-            lb_log_tell(&run->options->log, LB_LOG_INFO, "%s: %s", r->term[i].loss->name,
+            lb_log_tell(&run->options->log, LB_LOG_INFO, "%s: %s", term->loss->name,
                         line);
             line = end + 1;
         }
     }
 }
 
+/* The names in `freeze` and `until`. */
+static void check_names(const lb_run *run, lb_findings *findings)
+{
+    for (int k = 0; k < run->recipe->n_stages; k++) {
+        const lb_stage *const stage = &run->recipe->stage[k];
+        lb_error err = {0};
+        if (lb_stage_check(stage, run->student, &err) != LB_OK)
+            lb_findings_add(findings, stage->line, stage->column, "%s", err.text);
+    }
+}
+
 lb_code lb_run_find_taps(lb_run *run, lb_error *err)
 {
-    lb_recipe *const r = run->recipe;
+    const lb_recipe *const r = run->recipe;
     lb_findings findings;
 
-    if (!lb_run_looks_inside(run) || run->n_members == 0)
-        return LB_OK;
     lb_findings_init(&findings, run->arena);
-    lb_taps_find(r->term, r->n_terms, run->student, run->member[0].file, &findings);
+    for (int k = 0; k < lb_run_stages(run); k++) {
+        const lb_run_stage stage = lb_run_stage_of(run, k);
+        if (stage.teacher && lb_taps_wanted(stage.term, stage.n_terms))
+            lb_taps_find(stage.term, stage.n_terms, run->student, stage.teacher,
+                         &findings);
+    }
+    if (findings.n == 0)
+        check_names(run, &findings);
     const char *const closing =
         lb_arena_text(run->arena, "%d mistake%s in '%s'; nothing was run", findings.n,
                       findings.n == 1 ? "" : "s", r->path);
     if (!closing)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the layers");
     LB_TRY(lb_findings_raise(&findings, LB_ERR_INPUT, r->path, closing, err));
-    run->n_taps = lb_taps_of_teacher(r->term, r->n_terms, NULL, 0);
-    run->taps = LB_TAKE_ARRAY(run->arena, run->n_taps + 1, lb_value);
-    if (!run->taps)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for the layers");
-    lb_taps_of_teacher(r->term, r->n_terms, run->taps, run->n_taps);
-    tell_pairs(run);
+    for (int k = 0; k < lb_run_stages(run); k++) {
+        const lb_run_stage stage = lb_run_stage_of(run, k);
+        if (stage.teacher)
+            tell_pairs(run, &stage);
+    }
     return LB_OK;
 }

@@ -194,77 +194,9 @@ lb_code lb_run_test_teacher(lb_run *run, lb_error *err)
     return LB_OK;
 }
 
-static bool needs_logits(const lb_recipe *r)
-{
-    for (int i = 0; i < r->n_terms; i++)
-        if (r->term[i].loss->needs & LB_NEEDS_TEACHER)
-            return true;
-    return false;
-}
-
-bool lb_run_cached(const lb_run *run, int k)
-{
-    const lb_teacher_options *const teacher = &run->recipe->teacher[k];
-
-    return teacher->views > 0 && teacher->store != LB_CACHE_NONE &&
-           !lb_run_looks_inside(run);
-}
-
-static lb_code open_member_cache(const lb_run *run, int k, lb_teacher **out,
-                                 lb_error *err)
-{
-    const lb_recipe *const r = run->recipe;
-    const lb_run_member *const m = &run->member[k];
-    const lb_teacher_setup setup = {.options = &r->teacher[k],
-                                    .graph = run->n_taps > 0 ? m->file : m->graph,
-                                    .taps = run->taps,
-                                    .n_taps = run->n_taps,
-                                    .taps_only = run->n_taps > 0 && !needs_logits(r),
-                                    .graph_digest = m->digest,
-                                    .data = run->data,
-                                    .pool = run->pool,
-                                    .kernels = run->options->kernels,
-                                    .conv_direct = run->options->conv_direct,
-                                    .batch = r->train.batch,
-                                    .cache_folder =
-                                        lb_path_join(run->arena, run->parent, ".cache"),
-                                    .log = run->options->log,
-                                    .progress = run->options->cache_progress,
-                                    .progress_arg = run->options->watch.arg};
-    if (!setup.cache_folder)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for the cache's folder");
-    const bool stored = r->teacher[k].store != LB_CACHE_NONE && r->teacher[k].views > 0;
-    if (stored && run->n_taps > 0)
-        lb_log_tell(
-            &run->options->log, LB_LOG_INFO,
-            "the teacher is asked live: its cache holds answers, and a loss looks "
-            "at its layers");
-    else if (stored)
-        lb_run_phase(run, "the teacher's answers");
-    return lb_teacher_open(&setup, run->arena, out, err);
-}
-
-lb_code lb_run_open_cache(lb_run *run, lb_error *err)
-{
-    const int n = run->n_members;
-    lb_teacher *member[LB_MAX_TEACHERS] = {NULL};
-    lb_code code = LB_OK;
-
-    /* training in float64 asks the teacher in float64: a cache would round */
-    if (n == 0 || run->recipe->train.precision == LB_PRECISION_FLOAT64)
-        return LB_OK;
-    for (int k = 0; k < n && code == LB_OK; k++)
-        code = open_member_cache(run, k, &member[k], err);
-    if (code == LB_OK)
-        code = lb_teacher_join(member, n, run->arena, &run->teacher, err);
-    for (int k = 0; k < n && code != LB_OK; k++)
-        lb_teacher_close(member[k]);
-    return code;
-}
-
 void lb_run_close(lb_run *run)
 {
-    lb_teacher_close(run->teacher);
+    lb_run_close_teachers(run);
     for (int k = 0; k < LB_MAX_TEACHERS; k++) {
         lb_graph_free(run->member[k].graph);
         lb_graph_free(run->member[k].file);

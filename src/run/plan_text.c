@@ -16,7 +16,8 @@ static void add_data(lb_text *t, const lb_run *run)
 
 static void add_manner(lb_text *t, const lb_run *run, const lb_teacher_options *o)
 {
-    if (o->views > 0 && lb_run_looks_inside(run))
+    if (o->views > 0 && lb_run_looks_inside(run) &&
+        !lb_run_cached(run, (int)(o - run->recipe->teacher)))
         lb_text_add(t,
                     "          asked live over %d fixed views a sample: losses look at "
                     "its layers\n",
@@ -99,60 +100,116 @@ static void add_student(lb_text *t, const lb_run *run)
 
 /* The teacher's share is told from its multiply-adds at the student's measured speed; a
  * training step takes about three times a network's forward pass. */
-static double teacher_seconds(const lb_run *run, double step_seconds, double steps)
+static double teacher_seconds(const lb_run *run, const double *step_seconds)
 {
-    const lb_recipe *const r = run->recipe;
     const double student = 3 * lb_graph_macs(run->student);
+    const int n = run->data->n[LB_TRAIN];
     double seconds = 0;
 
-    for (int k = 0; student > 0 && k < run->n_members; k++) {
-        const double image =
-            step_seconds / r->train.batch * lb_graph_macs(run->member[k].file) / student;
-        seconds += image * (lb_run_cached(run, k)
-                                ? (double)r->teacher[k].views * run->data->n[LB_TRAIN]
-                                : steps * r->train.batch);
+    for (int m = 0; student > 0 && m < run->n_members; m++) {
+        const double share = lb_graph_macs(run->member[m].file) / student;
+        bool cached = lb_run_cached(run, m);
+        for (int k = 0; k < lb_run_stages(run); k++) {
+            const lb_run_stage stage = lb_run_stage_of(run, k);
+            const int batch = stage.train->batch;
+            const bool live =
+                !lb_run_cached(run, m) || lb_taps_wanted(stage.term, stage.n_terms);
+            const int whole = n / batch * batch; /* of an epoch */
+            double samples = (double)whole * stage.train->epochs;
+            if (stage.previous || (!live && !cached))
+                continue;
+            if (!live) { /* once for all stages */
+                samples = (double)run->recipe->teacher[m].views * n;
+                cached = false;
+            }
+            seconds += share * step_seconds[k] / batch * samples;
+        }
     }
     return seconds;
 }
 
-const char *lb_run_plan_text(const lb_run *run, double step_seconds)
+static void add_term(lb_text *t, const lb_term *term)
 {
-    const lb_recipe *const r = run->recipe;
-    const int batches = run->data->n[LB_TRAIN] / r->train.batch;
-    const double steps = (double)batches * r->train.epochs;
+    lb_text_add(t, "%s, weight %g", term->loss->name, term->weight);
+    for (int k = 0; lb_loss_knob(term->loss, k); k++) {
+        const lb_knob *const knob = lb_loss_knob(term->loss, k);
+        const double value = term->knobs[k];
+        lb_text_add(t, ", %s ", knob->name);
+        if (knob->words)
+            lb_text_add(t, "%s", knob->words[(int)value]);
+        else
+            lb_text_add(t, "%g", value);
+    }
+    lb_text_add_char(t, '\n');
+}
+
+static void add_names(lb_text *t, const lb_stage *stage)
+{
+    for (int i = 0; i < stage->freeze.n; i++)
+        lb_text_add(t, "%s%s", i ? ", " : "          frozen: ", stage->freeze.pattern[i]);
+    if (stage->freeze.n > 0)
+        lb_text_add_char(t, '\n');
+    if (stage->until)
+        lb_text_add(t, "          the student runs until %s\n", stage->until);
+    if (stage->previous)
+        lb_text_add(t, "          the student of the stage before is the teacher\n");
+    if (stage->fresh)
+        lb_text_add(t, "          the student begins with new weights\n");
+}
+
+static void add_stage(lb_text *t, const lb_run *run, int k)
+{
+    const lb_run_stage stage = lb_run_stage_of(run, k);
+
+    if (stage.name) {
+        lb_text_add(t, "stage %-3d %s\n", k + 1, stage.name);
+        add_names(t, &run->recipe->stage[k]);
+    }
+    for (int i = 0; i < stage.n_terms; i++) {
+        lb_text_add(t, i == 0 ? "losses    " : "          ");
+        add_term(t, &stage.term[i]);
+        if (stage.teacher)
+            lb_run_add_pairs(t, run, stage.teacher, &stage.term[i], "            ");
+    }
+    lb_text_add(t, "training  %d epochs of %d steps, %d samples a step\n",
+                stage.train->epochs, run->data->n[LB_TRAIN] / stage.train->batch,
+                stage.train->batch);
+}
+
+static void add_time(lb_text *t, const lb_run *run, const double *step_seconds)
+{
+    double seconds = 0, steps = 0;
+
+    for (int k = 0; k < lb_run_stages(run); k++) {
+        const lb_train_options *const o = lb_run_stage_of(run, k).train;
+        const int batches = run->data->n[LB_TRAIN] / o->batch;
+        const double n = (double)batches * o->epochs;
+        steps += n;
+        seconds += n * step_seconds[k];
+    }
+    if (isnan(seconds)) {
+        lb_text_add(t, "time      is known once the teacher is trained\n");
+        return;
+    }
+    lb_text_add(t, "time      about %.0f s for the student (%.3g ms a step)",
+                ceil(seconds), steps > 0 ? 1e3 * seconds / steps : 0);
+    if (run->n_members > 0)
+        lb_text_add(t, ", %.0f s for the teacher",
+                    ceil(teacher_seconds(run, step_seconds)));
+    lb_text_add_char(t, '\n');
+}
+
+const char *lb_run_plan_text(const lb_run *run, const double *step_seconds)
+{
     lb_text t;
 
     lb_text_init(&t, run->arena);
-    lb_text_add(&t, "run       %s, into '%s'\n", r->name, run->folder);
+    lb_text_add(&t, "run       %s, into '%s'\n", run->recipe->name, run->folder);
     add_data(&t, run);
     add_teacher(&t, run);
     add_student(&t, run);
-    for (int i = 0; i < r->n_terms; i++) {
-        lb_text_add(&t, "%s%s, weight %g", i == 0 ? "losses    " : "          ",
-                    r->term[i].loss->name, r->term[i].weight);
-        for (int k = 0; lb_loss_knob(r->term[i].loss, k); k++) {
-            const lb_knob *const knob = lb_loss_knob(r->term[i].loss, k);
-            const double value = r->term[i].knobs[k];
-            lb_text_add(&t, ", %s ", knob->name);
-            if (knob->words)
-                lb_text_add(&t, "%s", knob->words[(int)value]);
-            else
-                lb_text_add(&t, "%g", value);
-        }
-        lb_text_add_char(&t, '\n');
-        lb_run_add_pairs(&t, run, &r->term[i], "            ");
-    }
-    lb_text_add(&t, "training  %d epochs of %d steps, %d samples a step\n",
-                r->train.epochs, batches, r->train.batch);
-    if (isnan(step_seconds)) {
-        lb_text_add(&t, "time      is known once the teacher is trained\n");
-        return t.failed ? NULL : t.chars;
-    }
-    lb_text_add(&t, "time      about %.0f s for the student (%.3g ms a step)",
-                ceil(steps * step_seconds), 1e3 * step_seconds);
-    if (run->n_members > 0)
-        lb_text_add(&t, ", %.0f s for the teacher",
-                    ceil(teacher_seconds(run, step_seconds, steps)));
-    lb_text_add_char(&t, '\n');
+    for (int k = 0; k < lb_run_stages(run); k++)
+        add_stage(&t, run, k);
+    add_time(&t, run, step_seconds);
     return t.failed ? NULL : t.chars;
 }

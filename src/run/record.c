@@ -7,12 +7,43 @@
 
 enum { SAMPLES = 12 };
 
+/* "kd (temperature 4, weight 0.9)" */
+static void add_loss(lb_json *j, const lb_run *run, const lb_term *term)
+{
+    lb_text t;
+
+    lb_text_init(&t, run->arena);
+    lb_text_add(&t, "%s (", term->loss->name);
+    for (int k = 0; lb_loss_knob(term->loss, k); k++) {
+        const lb_knob *const knob = lb_loss_knob(term->loss, k);
+        const double value = term->knobs[k];
+        if (knob->words && value != knob->usual)
+            lb_text_add(&t, "%s %s, ", knob->name, knob->words[(int)value]);
+        else if (!knob->words && (value != knob->usual || knob->usual != 0))
+            lb_text_add(&t, "%s %g, ", knob->name, value);
+    }
+    lb_text_add(&t, "weight %g)", term->weight);
+    lb_json_text(j, NULL, t.failed ? term->loss->name : t.chars);
+}
+
+/* Of the first loss that has one. */
+static double temperature_of(const lb_run *run)
+{
+    for (int s = 0; s < lb_run_stages(run); s++) {
+        const lb_run_stage stage = lb_run_stage_of(run, s);
+        for (int i = 0; i < stage.n_terms; i++)
+            for (int k = 0; lb_loss_knob(stage.term[i].loss, k); k++)
+                if (strcmp(lb_loss_knob(stage.term[i].loss, k)->name, "temperature") == 0)
+                    return stage.term[i].knobs[k];
+    }
+    return NAN;
+}
+
 static void add_asked(lb_json *j, const lb_run *run)
 {
     const lb_recipe *const r = run->recipe;
     const lb_device_options *const limits = &r->device;
     const lb_device *const d = run->device;
-    double temperature = NAN;
 
     lb_json_open(j, "asked", '{');
     lb_json_text(j, "model", r->student.onnx ? r->student.onnx : r->student.model);
@@ -37,27 +68,14 @@ static void add_asked(lb_json *j, const lb_run *run)
     lb_json_number(j, "energy_uj", limits->energy > 0 ? 1e6 * limits->energy : NAN);
     lb_json_close(j, '}');
     lb_json_open(j, "losses", '[');
-    for (int i = 0; i < r->n_terms; i++) {
-        const lb_term *const term = &r->term[i];
-        lb_text t;
-        lb_text_init(&t, run->arena);
-        lb_text_add(&t, "%s (", term->loss->name);
-        for (int k = 0; lb_loss_knob(term->loss, k); k++) {
-            const lb_knob *const knob = lb_loss_knob(term->loss, k);
-            const double value = term->knobs[k];
-            if (knob->words && value != knob->usual)
-                lb_text_add(&t, "%s %s, ", knob->name, knob->words[(int)value]);
-            else if (!knob->words && (value != knob->usual || knob->usual != 0))
-                lb_text_add(&t, "%s %g, ", knob->name, value);
-            if (isnan(temperature) && strcmp(knob->name, "temperature") == 0)
-                temperature = term->knobs[k];
-        }
-        lb_text_add(&t, "weight %g)", term->weight);
-        lb_json_text(j, NULL, t.failed ? term->loss->name : t.chars);
+    for (int s = 0; s < lb_run_stages(run); s++) {
+        const lb_run_stage stage = lb_run_stage_of(run, s);
+        for (int i = 0; i < stage.n_terms; i++)
+            add_loss(j, run, &stage.term[i]);
     }
     lb_json_close(j, ']');
-    lb_json_number(j, "temperature", temperature);
-    lb_json_int(j, "epochs", r->train.epochs);
+    lb_json_number(j, "temperature", temperature_of(run));
+    lb_json_int(j, "epochs", lb_recipe_epochs(r));
     lb_json_int(j, "batch", r->train.batch);
     lb_json_int(j, "seed", (int64_t)r->seed);
     lb_json_close(j, '}');
@@ -168,30 +186,47 @@ static void add_networks(lb_json *j, const lb_run *run)
     lb_json_number(j, "kl", run->n_members > 0 ? run->kl : NAN);
 }
 
+/* The losses of all stages stand side by side; those of others than the epoch's are
+ * null. */
+static void add_terms(lb_json *j, const lb_run *run, const lb_epoch_report *e)
+{
+    lb_json_open(j, "terms", '[');
+    for (int s = 0; s < lb_run_stages(run); s++)
+        for (int k = 0; k < lb_run_stage_of(run, s).n_terms; k++)
+            lb_json_number(j, NULL, s == e->stage ? e->term[k] : NAN);
+    lb_json_close(j, ']');
+}
+
+static void add_epoch(lb_json *j, const lb_run *run, int i)
+{
+    const lb_epoch_report *const e = &run->trained.epoch[i];
+
+    lb_json_open(j, NULL, '{');
+    lb_json_int(j, "epoch", i);
+    if (run->recipe->n_stages > 0)
+        lb_json_int(j, "stage", e->stage);
+    lb_json_number(j, "lr", e->lr);
+    lb_json_number(j, "loss", e->loss);
+    add_terms(j, run, e);
+    lb_json_number(j, "train_accuracy", e->train_accuracy);
+    lb_json_number(j, "validation_accuracy", e->validation_accuracy);
+    lb_json_number(j, "validation_loss", e->validation_loss);
+    lb_json_number(j, "seconds", e->seconds);
+    lb_json_number(j, "idle_share", e->idle_share);
+    lb_json_close(j, '}');
+}
+
 static void add_epochs(lb_json *j, const lb_run *run)
 {
+    lb_run_add_stages(j, run);
     lb_json_open(j, "term_names", '[');
-    for (int i = 0; i < run->recipe->n_terms; i++)
-        lb_json_text(j, NULL, run->recipe->term[i].loss->name);
+    for (int s = 0; s < lb_run_stages(run); s++)
+        for (int k = 0; k < lb_run_stage_of(run, s).n_terms; k++)
+            lb_json_text(j, NULL, lb_run_stage_of(run, s).term[k].loss->name);
     lb_json_close(j, ']');
     lb_json_open(j, "epochs", '[');
-    for (int i = 0; i < run->trained.epochs_done; i++) {
-        const lb_epoch_report *const e = &run->trained.epoch[i];
-        lb_json_open(j, NULL, '{');
-        lb_json_int(j, "epoch", e->epoch);
-        lb_json_number(j, "lr", e->lr);
-        lb_json_number(j, "loss", e->loss);
-        lb_json_open(j, "terms", '[');
-        for (int k = 0; k < run->recipe->n_terms; k++)
-            lb_json_number(j, NULL, e->term[k]);
-        lb_json_close(j, ']');
-        lb_json_number(j, "train_accuracy", e->train_accuracy);
-        lb_json_number(j, "validation_accuracy", e->validation_accuracy);
-        lb_json_number(j, "validation_loss", e->validation_loss);
-        lb_json_number(j, "seconds", e->seconds);
-        lb_json_number(j, "idle_share", e->idle_share);
-        lb_json_close(j, '}');
-    }
+    for (int i = 0; i < run->trained.epochs_done; i++)
+        add_epoch(j, run, i);
     lb_json_close(j, ']');
     lb_json_int(j, "best_epoch", run->trained.best_epoch);
 }

@@ -116,6 +116,21 @@ static double idle_share(const lb_train_result *trained)
     return seconds > 0 ? idle / seconds : NAN;
 }
 
+void lb_run_add_stages(lb_json *j, const lb_run *run)
+{
+    lb_json_open(j, "stages", '[');
+    for (int k = 0; k < run->recipe->n_stages; k++) {
+        int done = 0;
+        for (int i = 0; i < run->trained.epochs_done; i++)
+            done += run->trained.epoch[i].stage == k;
+        lb_json_open(j, NULL, '{');
+        lb_json_text(j, "name", run->recipe->stage[k].name);
+        lb_json_int(j, "epochs", done);
+        lb_json_close(j, '}');
+    }
+    lb_json_close(j, ']');
+}
+
 const char *lb_run_result_json(const lb_run *run)
 {
     const bool compared = run->n_members > 0 && run->student_test.n > 0;
@@ -131,6 +146,8 @@ const char *lb_run_result_json(const lb_run *run)
     lb_json_number(&j, "kl", compared ? run->kl : NAN);
     lb_json_int(&j, "epochs", run->trained.epochs_done);
     lb_json_int(&j, "best_epoch", run->trained.best_epoch);
+    if (run->recipe->n_stages > 0)
+        lb_run_add_stages(&j, run);
     lb_json_number(&j, "seconds", lb_run_seconds(run));
     lb_json_number(&j, "images_per_second",
                    run->trained.images_per_second > 0 ? run->trained.images_per_second

@@ -36,17 +36,18 @@ typedef struct lb_run {
     int n_members; /* all of the recipe's teachers; 0 without one, or if one of them is
                       not trained yet */
     lb_voice voice[LB_MAX_TEACHERS]; /* the same for float64 */
-    lb_value *taps;                  /* layers of the first that the losses look at */
-    int n_taps;
-    lb_teacher *teacher;     /* all of them */
-    lb_metrics teacher_test; /* what they say together */
+    lb_teacher *answers; /* all of them, for the stages that look at no layers */
+    lb_teacher *teacher[LB_MAX_STAGES]; /* what each stage asks; NULL: nobody, or the
+                                           student of the stage before */
+    lb_metrics teacher_test;            /* what they say together */
 
     lb_graph *student;
-    lb_digest student_digest; /* of an imported graph and of initial weights */
-    double width;             /* 0: the model has none */
-    const lb_device *device;  /* NULL: no gate */
-    lb_low *low;              /* NULL: not asked for */
-    lb_estimate estimate;     /* with a device */
+    lb_digest student_digest;       /* of an imported graph and of initial weights */
+    lb_graph *fresh[LB_MAX_STAGES]; /* new weights for the stages that ask for them */
+    double width;                   /* 0: the model has none */
+    const lb_device *device;        /* NULL: no gate */
+    lb_low *low;                    /* NULL: not asked for */
+    lb_estimate estimate;           /* with a device */
 
     lb_train_result trained;
     double train_wall; /* of this sitting */
@@ -111,22 +112,39 @@ void lb_run_close(lb_run *run);
 lb_code lb_run_find_taps(lb_run *run, lb_error *err) LB_MUST_USE;
 /* Whether some loss looks into the teacher: it is asked live then. */
 bool lb_run_looks_inside(const lb_run *run);
-/* The term's pairs, a line each, behind `indent`; nothing if it has none. */
-void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_term *term,
-                      const char *indent);
+/* The term's pairs with the layers of that teacher, a line each, behind `indent`;
+ * nothing if it has none. */
+void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_graph *teacher,
+                      const lb_term *term, const char *indent);
+
+/* run_stages.c: the stages of the recipe; one, of all of it, if it has none. */
+typedef struct lb_run_stage {
+    const char *name; /* NULL without stages */
+    lb_term *term;
+    int n_terms;
+    const lb_train_options *train;
+    bool previous;
+    const lb_graph *teacher; /* whose layers the losses may look at; NULL: not known */
+} lb_run_stage;
+int lb_run_stages(const lb_run *run);
+lb_run_stage lb_run_stage_of(const lb_run *run, int k);
+void lb_run_close_teachers(lb_run *run);
 
 /* weigh.c: the student, and whether the device can hold it. */
 lb_code lb_run_open_student(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_weigh(lb_run *run, lb_error *err) LB_MUST_USE;
 
 /* plan_text.c: what a dry run says. NULL without memory. */
-const char *lb_run_plan_text(const lb_run *run, double step_seconds);
+/* step_seconds: of each stage; NaN: not known. */
+const char *lb_run_plan_text(const lb_run *run, const double *step_seconds);
 
 /* bottle.c: writes student.onnx and firmware/. */
 lb_code lb_run_bottle(lb_run *run, lb_error *err) LB_MUST_USE;
 
 /* result.c: the object of --json; NULL without memory. */
 const char *lb_run_result_json(const lb_run *run);
+/* Its key `stages`: of each how many epochs are done. Empty without stages. */
+void lb_run_add_stages(lb_json *j, const lb_run *run);
 const char *lb_run_summary(const lb_run *run);
 double lb_run_seconds(const lb_run *run);
 

@@ -217,7 +217,7 @@ static lb_code lay_out(lb_sweep *s, int number, lb_error *err)
                         "%s: it has no validation split, and a sweep chooses by that, "
                         "never by the test split",
                         run->name);
-    run->epochs = recipe->train.epochs;
+    run->epochs = lb_recipe_epochs(recipe);
     return LB_OK;
 }
 

@@ -1,6 +1,7 @@
 /* weigh.c: makes the student, and holds it against the device before the first step. */
 #include "run/run_int.h"
 
+#include "base/rng.h"
 #include "onnx/onnx.h"
 
 #include <string.h>
@@ -34,6 +35,23 @@ static lb_code build_student(lb_run *run, lb_error *err)
     return lb_model_build(model, &options, r->seed, &run->student, err);
 }
 
+/* New weights for the stages that begin with them: of the run's seed and the stage. */
+static lb_code build_fresh(lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+    const lb_model *const model = lb_model_find(r->student.model);
+    lb_model_options options = model_options(run);
+
+    options.width = run->width;
+    for (int k = 1; k < r->n_stages; k++) {
+        lb_rng rng = lb_rng_make(r->seed, LB_RNG_INIT, 0, (uint64_t)k);
+        if (r->stage[k].fresh)
+            LB_TRY(
+                lb_model_build(model, &options, lb_rng_next(&rng), &run->fresh[k], err));
+    }
+    return LB_OK;
+}
+
 lb_code lb_run_open_student(lb_run *run, lb_error *err)
 {
     lb_student_options *const s = &run->recipe->student;
@@ -46,6 +64,8 @@ lb_code lb_run_open_student(lb_run *run, lb_error *err)
         LB_TRY(lb_onnx_load(s->onnx, &run->student, &run->student_digest, err));
     else
         LB_TRY(build_student(run, err));
+    if (!s->onnx)
+        LB_TRY(build_fresh(run, err));
     if (s->init)
         LB_TRY(lb_onnx_load_weights(s->init, run->student, err));
     if (lb_input_match(run->student, &run->data->content.shape, &s->input, err) != LB_OK)

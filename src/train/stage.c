@@ -24,6 +24,11 @@ lb_train_setup lb_train_stage(const lb_train_setup *setup, int number)
         one.ensemble = NULL;
     if (setup->teachers)
         one.teacher = setup->teachers[number];
+    if (one.stage->previous) { /* the loop makes it of the student */
+        one.teacher = NULL;
+        one.ensemble = NULL;
+        one.voices = NULL;
+    }
     return one;
 }
 

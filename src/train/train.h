@@ -63,6 +63,7 @@ typedef struct lb_stage {
         *until;    /* layer that the student runs to, and no further; NULL: all of it */
     bool fresh;    /* begins with new weights: the next of setup.fresh */
     bool previous; /* taught by the student as the stage before left it */
+    int line, column; /* in the recipe; 0: not known */
 } lb_stage;
 
 /* The rate at a step, a pure function. */
@@ -148,6 +149,11 @@ typedef struct lb_train_result {
     double seconds, images_per_second;
     lb_epoch_report *epoch; /* [epochs_done], in the arena */
 } lb_train_result;
+
+/* What can be told of a stage before it is opened, its losses' layers found: the names
+ * of `freeze` and `until` are the student's, and something is left to train. */
+lb_code lb_stage_check(const lb_stage *stage, const lb_graph *student,
+                       lb_error *err) LB_MUST_USE;
 
 /* The same setup for one of its stages. */
 lb_train_setup lb_train_stage(const lb_train_setup *setup, int number);

@@ -43,9 +43,6 @@ typedef struct lb_feature {
 /* Parameters that the stage freezes are no longer marked as trained. */
 lb_code lb_stage_freeze(const lb_stage *stage, lb_graph *graph,
                         lb_error *err) LB_MUST_USE;
-/* What can be told of a stage before it is opened: its names are the student's. */
-lb_code lb_stage_check(const lb_stage *stage, const lb_graph *student,
-                       lb_error *err) LB_MUST_USE;
 /* Refuses losses that look at layers behind the one that the student runs to. */
 lb_code lb_stage_check_until(const lb_stage *stage, const lb_graph *student,
                              lb_error *err) LB_MUST_USE;

@@ -439,7 +439,7 @@ static void what_does_not_go_together_is_told(void)
         {least, "data.source=idy", "no data source is called 'idy'; did you mean 'idx'?"},
         {least, "name=../x", "name must be up to 64 letters"},
         {least, "train.epochs=", "epochs has no value"},
-        {least, "stages=[]", "'stages' in 'the recipe' is not supported yet"},
+        {least, "stages=[]", "stages must be a list of 1 to 32 stages"},
         {"seed: 1\n", "seed=2", "'data' is missing"},
         {"", "seed=2", "'student' is missing"},
         {"- a\n- b\n", "seed=2", "'the recipe' must be a map of keys, not a list"},
