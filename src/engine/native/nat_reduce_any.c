@@ -24,23 +24,20 @@ static lb_shape split(const lb_shape *whole, unsigned bits, bool kept)
     return shape;
 }
 
-/* Input `whole` is the larger side, the axes in bits are reduced. */
-static lb_code create(const lb_ask *ask, const lb_type *whole, const lb_shape *small,
-                      lb_arena *arena, state **out, lb_error *err)
+/* A walk over the larger side and the smaller one; NULL if memory is gone. */
+static state *make(const lb_shape *whole, const lb_shape *small, lb_arena *arena)
 {
     ptrdiff_t stride[LB_NAT_OPERANDS][LB_MAX_RANK] = {{0}};
     state *const s = LB_TAKE(arena, state);
 
-    (void)ask;
     if (!s)
-        return lb_nat_no_memory(err);
-    lb_nat_spread(&whole->shape, &whole->shape, stride[0]);
-    lb_nat_spread(&whole->shape, small, stride[1]);
-    lb_nat_walk_make(&s->walk, &whole->shape, 2, stride);
+        return NULL;
+    lb_nat_spread(whole, whole, stride[0]);
+    lb_nat_spread(whole, small, stride[1]);
+    lb_nat_walk_make(&s->walk, whole, 2, stride);
     (void)!lb_shape_count(small, &s->n);
     s->divisor = 1;
-    *out = s;
-    return LB_OK;
+    return s;
 }
 
 static double count_of(const lb_ask *ask, const lb_shape *whole, bool batched,
@@ -73,13 +70,14 @@ static lb_code create_reduction(const lb_ask *ask, lb_arena *arena, void **out,
                                 lb_error *err)
 {
     const lb_shape *const whole = &ask->in[0].shape;
-    state *s = NULL;
     unsigned bits = 0;
 
     (void)lb_nat_axes_of(ask, whole->rank, ask->has_in[1], &bits);
     const lb_shape small = split(whole, bits, true);
-    LB_TRY(create(ask, &ask->in[0], &small, arena, &s, err));
-    if (s && strcmp(ask->node->op->name, "ReduceMean") == 0)
+    state *const s = make(whole, &small, arena);
+    if (!s)
+        return lb_nat_no_memory(err);
+    if (strcmp(ask->node->op->name, "ReduceMean") == 0)
         s->divisor = count_of(ask, whole, ask->batched_in[0], bits);
     *out = s;
     return LB_OK;
@@ -216,11 +214,8 @@ static bool accepts_to(lb_ask *ask)
 
 static lb_code create_to(const lb_ask *ask, lb_arena *arena, void **out, lb_error *err)
 {
-    state *s = NULL;
-
-    LB_TRY(create(ask, &ask->in[0], &ask->out[0].shape, arena, &s, err));
-    *out = s;
-    return LB_OK;
+    *out = make(&ask->in[0].shape, &ask->out[0].shape, arena);
+    return *out ? LB_OK : lb_nat_no_memory(err);
 }
 
 /* (dy, like): the inverse of a sum or mean; `like` only lends its shape. */
@@ -237,13 +232,14 @@ static lb_code create_expand(const lb_ask *ask, lb_arena *arena, void **out,
                              lb_error *err)
 {
     const lb_shape *const whole = &ask->in[1].shape;
-    state *s = NULL;
     unsigned bits = 0;
 
     (void)lb_nat_axes_of(ask, whole->rank, false, &bits);
     const lb_shape small = split(whole, bits, true);
-    LB_TRY(create(ask, &ask->in[1], &small, arena, &s, err));
-    if (s && lb_attr_int(ask->node, "mean", 0) != 0)
+    state *const s = make(whole, &small, arena);
+    if (!s)
+        return lb_nat_no_memory(err);
+    if (lb_attr_int(ask->node, "mean", 0) != 0)
         s->divisor = count_of(ask, whole, ask->batched_in[1], bits);
     *out = s;
     return LB_OK;
