@@ -1,10 +1,8 @@
 /* cmd_bench.c: where the time goes, layer by layer. */
 #include "base/file.h"
-#include "base/key.h"
 #include "cli/network.h"
-#include "cli/progress.h"
+#include "cli/recipe_run.h"
 #include "cli/results.h"
-#include "cli/signals.h"
 #include "report/report.h"
 #include "run/bench.h"
 
@@ -13,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SETS = 256, USUAL_BATCH = 64, LEAST_WIDTH = 18, MOST_WIDTH = 40 };
+enum { USUAL_BATCH = 64, LEAST_WIDTH = 18, MOST_WIDTH = 40 };
 static const double usual_seconds = 2;
 static const double least_share = 0.01; /* of a line of its own, by time */
 
@@ -54,12 +52,9 @@ static lb_code read_wish(const lb_args *args, wish *w, lb_error *err)
     *w = (wish){.seconds = usual_seconds, .html = lb_arg(args, "html")};
     w->is_recipe = (n > 5 && strcmp(word + n - 5, ".yaml") == 0) ||
                    (n > 4 && strcmp(word + n - 4, ".yml") == 0);
-    if (lb_arg(args, "batch"))
-        LB_TRY(lb_key_set(&batch, &w->batch, lb_arg(args, "batch"), NULL, err));
-    if (lb_arg(args, "seconds"))
-        LB_TRY(lb_key_set(&seconds, &w->seconds, lb_arg(args, "seconds"), NULL, err));
-    if (lb_arg(args, "by"))
-        LB_TRY(lb_key_set(&by, &order, lb_arg(args, "by"), NULL, err));
+    LB_TRY(lb_arg_by_key(args, &batch, &w->batch, err));
+    LB_TRY(lb_arg_by_key(args, &seconds, &w->seconds, err));
+    LB_TRY(lb_arg_by_key(args, &by, &order, err));
     w->by_time = order == 1;
     if (!w->is_recipe && lb_arg(args, "set"))
         return lb_raise(err, LB_ERR_INPUT,
@@ -87,24 +82,14 @@ static lb_code bench_network(const lb_args *args, const wish *w, lb_arena *arena
 static lb_code bench_recipe(const lb_args *args, const wish *w, lb_arena *arena,
                             lb_bench *out, lb_error *err)
 {
-    const char *sets[MOST_SETS + 1];
-    int n = lb_args_many(args, "set", sets, MOST_SETS);
+    const char *sets[LB_MOST_SETS + 1];
     lb_progress progress;
+    lb_run_options wanted = lb_recipe_run(args, &progress, sets);
 
     if (w->batch)
-        sets[n++] = lb_arena_text(arena, "train.batch=%d", w->batch);
-    if (n > 0 && !sets[n - 1])
+        sets[wanted.n_sets++] = lb_arena_text(arena, "train.batch=%d", w->batch);
+    if (wanted.n_sets > 0 && !sets[wanted.n_sets - 1])
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the settings");
-    lb_progress_init(&progress, args, lb_signals_watch());
-    const lb_run_options wanted = {.recipe = args->word[0],
-                                   .sets = sets,
-                                   .n_sets = n,
-                                   .threads = args->threads,
-                                   .kernels = args->kernels,
-                                   .conv_direct = args->conv_direct,
-                                   .watch = lb_progress_watch(&progress),
-                                   .phase = lb_progress_phase,
-                                   .log = lb_progress_log(&progress)};
     const lb_code code = lb_bench_recipe(&wanted, w->seconds, arena, out, err);
     lb_progress_end(&progress);
     return code;

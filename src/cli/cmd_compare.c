@@ -1,13 +1,8 @@
 /* cmd_compare.c: is the teacher worth it? */
-#include "base/key.h"
-#include "cli/progress.h"
-#include "cli/results.h"
-#include "cli/signals.h"
+#include "cli/recipe_run.h"
 #include "run/compare.h"
 
 #include <stdio.h>
-
-enum { MOST_SETS = 256 };
 
 static const lb_option options[] = {
     {.name = "seeds",
@@ -31,39 +26,21 @@ static const lb_option options[] = {
     {0},
 };
 
-static lb_code take_seeds(const lb_args *args, int *seeds, lb_error *err)
-{
-    const char *const text = lb_arg(args, "seeds");
-    const lb_key key = {
-        .name = "--seeds", .type = LB_KEY_INT, .min = 1, .max = LB_COMPARE_MOST_SEEDS};
-
-    return text ? lb_key_set(&key, seeds, text, NULL, err) : LB_OK;
-}
-
 static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 {
-    const char *sets[MOST_SETS], *twin[MOST_SETS];
+    const char *sets[LB_MOST_SETS], *twin[LB_MOST_SETS];
     lb_progress progress;
     lb_compare_result result = {0};
+    const lb_key key = {
+        .name = "--seeds", .type = LB_KEY_INT, .min = 1, .max = LB_COMPARE_MOST_SEEDS};
     int seeds = 3;
 
-    LB_TRY(take_seeds(args, &seeds, err));
-    lb_progress_init(&progress, args, lb_signals_watch());
+    LB_TRY(lb_arg_by_key(args, &key, &seeds, err));
     const lb_compare_options wanted = {
-        .run = {.recipe = args->word[0],
-                .sets = sets,
-                .n_sets = lb_args_many(args, "set", sets, MOST_SETS),
-                .out = lb_arg(args, "out"),
-                .threads = args->threads,
-                .kernels = args->kernels,
-                .conv_direct = args->conv_direct,
-                .watch = lb_progress_watch(&progress),
-                .cache_progress = lb_progress_cache,
-                .phase = lb_progress_phase,
-                .log = lb_progress_log(&progress)},
+        .run = lb_recipe_run(args, &progress, sets),
         .seeds = seeds,
         .twin = twin,
-        .n_twin = lb_args_many(args, "twin", twin, MOST_SETS),
+        .n_twin = lb_args_many(args, "twin", twin, LB_MOST_SETS),
         .tune_twin = lb_arg_switch(args, "tune-twin"),
     };
     const lb_code code = lb_run_compare(&wanted, arena, &result, err);
@@ -84,8 +61,7 @@ const lb_cmd lb_cmd_compare = {
         "accuracy decides\nthe verdict; the validation split picks epochs and learning "
         "rates. Runs lie in\nDIR/with-1, DIR/without-1, ...; what is finished is not run "
         "again, more seeds add to\nit. Views depend on the seed: the teacher answers "
-        "anew "
-        "for each.",
+        "anew for each.",
     .example = "limbeck compare examples/fashion-mnist/watch.yaml --seeds 5 --tune-twin",
     .options = options,
     .min_words = 1,

@@ -1,13 +1,8 @@
 /* cmd_distill.c: the main job. */
-#include "cli/progress.h"
-#include "cli/results.h"
-#include "cli/signals.h"
-#include "run/run.h"
+#include "cli/recipe_run.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { MOST_SETS = 256 };
 
 static const lb_option options[] = {
     {.name = "set",
@@ -25,26 +20,13 @@ static const lb_option options[] = {
 
 static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 {
-    const char *sets[MOST_SETS];
+    const char *sets[LB_MOST_SETS];
     lb_progress progress;
     lb_run_result result = {0};
 
-    lb_progress_init(&progress, args, lb_signals_watch());
-    const lb_run_options wanted = {
-        .recipe = args->word[0],
-        .sets = sets,
-        .n_sets = lb_args_many(args, "set", sets, MOST_SETS),
-        .out = lb_arg(args, "out"),
-        .resume = lb_arg_switch(args, "resume"),
-        .dry_run = lb_arg_switch(args, "dry-run"),
-        .threads = args->threads,
-        .kernels = args->kernels,
-        .conv_direct = args->conv_direct,
-        .watch = lb_progress_watch(&progress),
-        .cache_progress = lb_progress_cache,
-        .phase = lb_progress_phase,
-        .log = lb_progress_log(&progress),
-    };
+    lb_run_options wanted = lb_recipe_run(args, &progress, sets);
+    wanted.resume = lb_arg_switch(args, "resume");
+    wanted.dry_run = lb_arg_switch(args, "dry-run");
     const lb_code code = lb_run_distill(&wanted, arena, &result, err);
     lb_progress_end(&progress);
     if (code != LB_OK)

@@ -1,13 +1,8 @@
 /* cmd_sweep.c: many runs over a grid of settings. */
-#include "base/key.h"
-#include "cli/progress.h"
-#include "cli/results.h"
-#include "cli/signals.h"
+#include "cli/recipe_run.h"
 #include "run/sweep.h"
 
 #include <stdio.h>
-
-enum { MOST_SETS = 256 };
 
 static const lb_option options[] = {
     {.name = "over",
@@ -25,38 +20,20 @@ static const lb_option options[] = {
     {0},
 };
 
-static lb_code take_jobs(const lb_args *args, int *jobs, lb_error *err)
-{
-    const char *const text = lb_arg(args, "jobs");
-    const lb_key key = {
-        .name = "--jobs", .type = LB_KEY_INT, .min = 1, .max = LB_SWEEP_MOST_JOBS};
-
-    return text ? lb_key_set(&key, jobs, text, NULL, err) : LB_OK;
-}
-
 static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 {
-    const char *sets[MOST_SETS], *over[MOST_SETS];
+    const char *sets[LB_MOST_SETS], *over[LB_MOST_SETS];
     lb_progress progress;
     lb_sweep_result result = {0};
+    const lb_key key = {
+        .name = "--jobs", .type = LB_KEY_INT, .min = 1, .max = LB_SWEEP_MOST_JOBS};
     int jobs = 1;
 
-    LB_TRY(take_jobs(args, &jobs, err));
-    lb_progress_init(&progress, args, lb_signals_watch());
+    LB_TRY(lb_arg_by_key(args, &key, &jobs, err));
     const lb_sweep_options wanted = {
-        .run = {.recipe = args->word[0],
-                .sets = sets,
-                .n_sets = lb_args_many(args, "set", sets, MOST_SETS),
-                .out = lb_arg(args, "out"),
-                .threads = args->threads,
-                .kernels = args->kernels,
-                .conv_direct = args->conv_direct,
-                .watch = lb_progress_watch(&progress),
-                .cache_progress = lb_progress_cache,
-                .phase = lb_progress_phase,
-                .log = lb_progress_log(&progress)},
+        .run = lb_recipe_run(args, &progress, sets),
         .over = over,
-        .n_over = lb_args_many(args, "over", over, MOST_SETS),
+        .n_over = lb_args_many(args, "over", over, LB_MOST_SETS),
         .jobs = jobs,
         .halving = lb_arg_switch(args, "halving"),
     };
@@ -76,8 +53,8 @@ const lb_cmd lb_cmd_sweep = {
         "Each run is a whole one, in DIR/NAME-with-values; what is finished is not run "
         "again.\nThe validation split chooses, the test split measures. The page has one "
         "chart for each\ntrade-off (accuracy against flash, SRAM, latency) with the "
-        "front "
-        "marked. With --halving\nthe runs that are kept go on where they stopped, to the "
+        "front marked. With --halving\nthe runs that are kept go on where they stopped, "
+        "to the "
         "bits of a whole run; compare\nsettings that cost alike by it.",
     .example = "limbeck sweep watch.yaml --over distill.0.temperature=1,2,4,8 --halving",
     .options = options,

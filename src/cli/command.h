@@ -3,7 +3,7 @@
 #ifndef LB_CLI_COMMAND_H
 #define LB_CLI_COMMAND_H
 
-#include "base/arena.h"
+#include "base/key.h"
 #include "engine/plan.h"
 
 typedef struct lb_option {
@@ -46,5 +46,9 @@ extern const lb_cmd *const lb_cmds[]; /* ends with NULL */
 const char *lb_arg(const lb_args *args, const char *name);
 bool lb_arg_switch(const lb_args *args, const char *name);
 int lb_args_many(const lb_args *args, const char *name, const char **out, int most);
+/* Sets *to by the option that key->name names with its dashes, as in "--seeds", if it was
+ * given. */
+lb_code lb_arg_by_key(const lb_args *args, const lb_key *key, void *to,
+                      lb_error *err) LB_MUST_USE;
 
 #endif

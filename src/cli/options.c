@@ -272,3 +272,10 @@ int lb_args_many(const lb_args *args, const char *name, const char **out, int mo
             out[n++] = args->given_value[i];
     return n;
 }
+
+lb_code lb_arg_by_key(const lb_args *args, const lb_key *key, void *to, lb_error *err)
+{
+    const char *const text = lb_arg(args, key->name + strlen("--"));
+
+    return text ? lb_key_set(key, to, text, NULL, err) : LB_OK;
+}

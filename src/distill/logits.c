@@ -1,6 +1,20 @@
 /* logits.c: what the losses over logits share. */
 #include "distill/logits.h"
 
+#include <stdio.h>
+
+bool lb_refuse_few_classes(const lb_builder *b, const lb_loss_in *in, const char *reason,
+                           char why[LB_REFUSAL_TEXT])
+{
+    const int classes = lb_dim(b, in->logits.student, 1);
+
+    if (classes >= 3)
+        return false;
+    snprintf(why, LB_REFUSAL_TEXT, "with %d classes %s; use 'kd' or 'mse-logits'",
+             classes, reason);
+    return true;
+}
+
 lb_value lb_kl(lb_builder *b, lb_value s, lb_value t)
 {
     const int class_axis[] = {1};

@@ -6,6 +6,26 @@
 
 #include "distill/loss.h"
 
+/* The row of `temperature` among a loss's knobs. */
+#define LB_KNOB_TEMPERATURE(how_much) \
+    { \
+        .name = "temperature", \
+        .help = "softens both networks' answers; 1 leaves them as they are", \
+        .usual = (how_much), .min = 0.01, .max = 10000, .ramps = true \
+    }
+
+/* The row of a weight within a loss. */
+#define LB_KNOB_WEIGHT(called, what, how_much) \
+    { \
+        .name = (called), .help = (what), .usual = (how_much), .min = 0, .max = 1e6, \
+        .ramps = true \
+    }
+
+/* A refusal (lb_loss.refuse) of fewer than three classes; reason: what is wrong then, as
+ * in "each row is 1 or -1", without what to use instead. */
+bool lb_refuse_few_classes(const lb_builder *b, const lb_loss_in *in, const char *reason,
+                           char why[LB_REFUSAL_TEXT]);
+
 /* KL(softmax(t) || softmax(s)) of each sample: [N]. The class axis is the last. */
 lb_value lb_kl(lb_builder *b, lb_value s, lb_value t);
 

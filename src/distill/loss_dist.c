@@ -13,43 +13,20 @@
  * means of a column are over the whole batch. */
 #include "distill/logits.h"
 
-#include <stdio.h>
-
 enum { TEMPERATURE, INTER, INTRA };
 
 static const lb_knob knobs[] = {
-    [TEMPERATURE] = {.name = "temperature",
-                     .help = "softens both networks' answers; 1 leaves them as they are",
-                     .usual = 1,
-                     .min = 0.01,
-                     .max = 10000,
-                     .ramps = true},
-    [INTER] = {.name = "inter_weight",
-               .help = "of how the classes of a sample compare",
-               .usual = 1,
-               .min = 0,
-               .max = 1e6,
-               .ramps = true},
-    [INTRA] = {.name = "intra_weight",
-               .help = "of how the samples of a batch compare, class by class",
-               .usual = 1,
-               .min = 0,
-               .max = 1e6,
-               .ramps = true},
+    [TEMPERATURE] = LB_KNOB_TEMPERATURE(1),
+    [INTER] = LB_KNOB_WEIGHT("inter_weight", "of how the classes of a sample compare", 1),
+    [INTRA] = LB_KNOB_WEIGHT("intra_weight",
+                             "of how the samples of a batch compare, class by class", 1),
     {0},
 };
 
 static bool refuse(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSAL_TEXT])
 {
-    const int classes = lb_dim(b, in->logits.student, 1);
-
-    if (classes >= 3)
-        return false;
-    snprintf(why, LB_REFUSAL_TEXT,
-             "with %d classes each row correlates by 1 or -1 and has no gradient; use "
-             "'kd' or 'mse-logits'",
-             classes);
-    return true;
+    return lb_refuse_few_classes(
+        b, in, "each row correlates by 1 or -1 and has no gradient", why);
 }
 
 static lb_value centre(lb_builder *b, lb_value x, int axis)

@@ -15,43 +15,22 @@
  * M counts those with one. */
 #include "distill/logits.h"
 
-#include <stdio.h>
-
 enum { TEMPERATURE, TARGET, NON_TARGET };
 
 static const lb_knob knobs[] = {
-    [TEMPERATURE] = {.name = "temperature",
-                     .help = "softens both networks' answers; 1 leaves them as they are",
-                     .usual = 4,
-                     .min = 0.01,
-                     .max = 10000,
-                     .ramps = true},
-    [TARGET] = {.name = "target_weight",
-                .help = "of how sure they are of the label",
-                .usual = 1,
-                .min = 0,
-                .max = 1e6,
-                .ramps = true},
-    [NON_TARGET] = {.name = "non_target_weight",
-                    .help = "of how the other classes compare",
-                    .usual = 8,
-                    .min = 0,
-                    .max = 1e6,
-                    .ramps = true},
+    [TEMPERATURE] = LB_KNOB_TEMPERATURE(4),
+    [TARGET] = LB_KNOB_WEIGHT("target_weight", "of how sure they are of the label", 1),
+    [NON_TARGET] =
+        LB_KNOB_WEIGHT("non_target_weight", "of how the other classes compare", 8),
     {0},
 };
 
 static bool refuse(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSAL_TEXT])
 {
-    const int classes = lb_dim(b, in->logits.student, 1);
-
-    if (classes >= 3)
-        return false;
-    snprintf(why, LB_REFUSAL_TEXT,
-             "with %d classes there is nothing to compare besides the label's class, and "
-             "what is left is kd; use 'kd' or 'mse-logits'",
-             classes);
-    return true;
+    return lb_refuse_few_classes(
+        b, in,
+        "there is nothing to compare besides the label's class, and what is left is kd",
+        why);
 }
 
 /* The label's place in each row, 1 or 0; 1 at all other places; [N,1]: is there one? */

@@ -6,7 +6,7 @@
  * over M networks, of which number 1 is the student and p runs over its peers; the p_j of
  * a KL is constant (no gradient), softened by T. The student's own cross-entropy is not
  * part of it: it is a term of its own. Peers live in the training graph alone. */
-#include "distill/loss.h"
+#include "distill/logits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -120,29 +120,22 @@ static lb_value build_peer(lb_builder *b, const lb_loss_in *in, int peer)
 /* T^2 KL(from || to), the mean over the samples; `from` is constant. */
 static lb_value divergence(lb_builder *b, lb_value from, lb_value to, double t)
 {
-    const int class_axis[] = {1};
     const lb_value told = lb_scale(b, lb_stop_gradient(b, from), 1 / t);
     const lb_value heard = lb_scale(b, to, 1 / t);
-    const lb_value log_told = lb_log_softmax(b, told, 1);
-    const lb_value log_heard = lb_log_softmax(b, heard, 1);
-    const lb_value p = lb_softmax(b, told, 1);
-    const lb_value gap = lb_sub(b, log_told, log_heard);
-    const lb_value weighted = lb_mul(b, p, gap);
-    const lb_value of_sample = lb_reduce_sum(b, weighted, class_axis, 1, false);
+    const lb_value of_sample = lb_kl(b, heard, told);
 
     return lb_scale(b, lb_mean_all(b, of_sample), t * t);
 }
 
 static lb_value cross_entropy(lb_builder *b, const lb_loss_in *in, lb_value logits)
 {
-    extern const lb_loss lb_loss_ce;
-    const double usual[LB_MAX_KNOBS] = {0};
+    const lb_term ce = lb_term_usual(lb_loss_find("ce"), 1);
     lb_loss_in own = *in;
 
     own.logits.student = logits;
-    own.knobs = usual;
+    own.knobs = ce.knobs;
     own.live = NULL;
-    return lb_loss_ce.build(b, &own);
+    return ce.loss->build(b, &own);
 }
 
 static lb_value build(lb_builder *b, const lb_loss_in *in)

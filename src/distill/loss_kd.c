@@ -10,12 +10,7 @@
 enum { TEMPERATURE };
 
 static const lb_knob knobs[] = {
-    [TEMPERATURE] = {.name = "temperature",
-                     .help = "softens both networks' answers; 1 leaves them as they are",
-                     .usual = 4,
-                     .min = 0.01,
-                     .max = 10000,
-                     .ramps = true},
+    [TEMPERATURE] = LB_KNOB_TEMPERATURE(4),
     {0},
 };
 

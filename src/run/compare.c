@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/number.h"
+#include "run/go_on.h"
 
 #include <math.h>
 #include <string.h>
@@ -32,8 +33,8 @@ static const char *twin_losses(const lb_recipe *recipe, lb_arena *arena)
         const lb_term *const term = &recipe->term[i];
         if (strcmp(term->loss->name, "ce") != 0)
             continue;
-        for (int k = 0; term->loss->knobs && term->loss->knobs[k].name; k++) {
-            const lb_knob *const knob = &term->loss->knobs[k];
+        for (int k = 0; lb_loss_knob(term->loss, k); k++) {
+            const lb_knob *const knob = lb_loss_knob(term->loss, k);
             const double value = term->knobs[k];
             lb_text_add(&t, ", %s: %s", knob->name,
                         knob->words ? knob->words[(int)value]
@@ -109,13 +110,13 @@ static const char *go_on_line(const lb_comparison *c)
 
     lb_text_init(&t, c->arena);
     lb_text_add(&t, "limbeck compare %s --seeds %d", o->run.recipe, o->seeds);
-    lb_many_add(&t, "set", o->run.sets, o->run.n_sets);
-    lb_many_add(&t, "twin", o->twin, o->n_twin);
+    lb_go_on_add(&t, "set", o->run.sets, o->run.n_sets);
+    lb_go_on_add(&t, "twin", o->twin, o->n_twin);
     if (o->tune_twin)
         lb_text_add(&t, " --tune-twin");
     if (o->run.out)
-        lb_many_add(&t, "out", &o->run.out, 1);
-    lb_many_add_common(&t, &o->run);
+        lb_go_on_add(&t, "out", &o->run.out, 1);
+    lb_go_on_add_common(&t, &o->run);
     return t.failed ? NULL : t.chars;
 }
 

@@ -2,6 +2,7 @@
 #include "run/run_int.h"
 
 #include "base/file.h"
+#include "run/go_on.h"
 
 #include <math.h>
 #include <string.h>
@@ -177,10 +178,10 @@ static lb_code say_how_to_resume(const lb_run *run, lb_error *err)
     if (o->go_on)
         return lb_raise(err, LB_ERR_STOPPED, "%s; to go on: %s", was, o->go_on);
     lb_text_add(&line, "limbeck distill %s", o->recipe);
-    for (int i = 0; i < o->n_sets; i++)
-        lb_text_add(&line, " --set '%s'", o->sets[i]);
+    lb_go_on_add(&line, "set", o->sets, o->n_sets);
     if (o->out)
-        lb_text_add(&line, " --out %s", o->out);
+        lb_go_on_add(&line, "out", &o->out, 1);
+    lb_go_on_add_common(&line, o);
     lb_text_add(&line, " --resume");
     if (line.failed)
         return LB_ERR_STOPPED;

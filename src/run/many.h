@@ -1,5 +1,5 @@
-/* many.h: what commands of many runs share: one run of them, the line that goes on, and
- * the files that tell of all of them. */
+/* many.h: what commands of many runs share: one run of them, and the files that
+ * tell of all of them. */
 #ifndef LB_RUN_MANY_H
 #define LB_RUN_MANY_H
 
@@ -17,12 +17,6 @@ lb_code lb_many_run(const lb_run_options *options, lb_arena *arena, lb_run_figur
 /* Two lists of --set behind one another; NULL without memory. */
 const char **lb_many_sets(lb_arena *arena, const char *const *a, int n_a,
                           const char *const *b, int n_b);
-
-/* Adds " --NAME 'VALUE'" to a command line, for each value. */
-void lb_many_add(lb_text *line, const char *name, const char *const *values, int n);
-
-/* Adds the options of every command that decide results: --kernels and --conv. */
-void lb_many_add_common(lb_text *line, const lb_run_options *options);
 
 /* Tells what goes on, through the hook of phases. */
 void lb_many_tell(const lb_run_options *options, const char *format, ...) LB_PRINTF(2, 3);

@@ -172,7 +172,7 @@ static void add_stage(lb_text *t, const lb_run *run, int k)
             lb_run_add_pairs(t, run, stage.teacher, &stage.term[i], "            ");
     }
     lb_text_add(t, "training  %d epochs of %d steps, %d samples a step\n",
-                stage.train->epochs, run->data->n[LB_TRAIN] / stage.train->batch,
+                stage.train->epochs, lb_train_batches(run->data, stage.train),
                 stage.train->batch);
 }
 
@@ -182,8 +182,7 @@ static void add_time(lb_text *t, const lb_run *run, const double *step_seconds)
 
     for (int k = 0; k < lb_run_stages(run); k++) {
         const lb_train_options *const o = lb_run_stage_of(run, k).train;
-        const int batches = run->data->n[LB_TRAIN] / o->batch;
-        const double n = (double)batches * o->epochs;
+        const double n = (double)lb_train_steps(run->data, o);
         steps += n;
         seconds += n * step_seconds[k];
     }

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/pool.h"
+#include "run/go_on.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -203,15 +204,15 @@ static const char *go_on_line(const lb_sweep *s)
 
     lb_text_init(&t, s->arena);
     lb_text_add(&t, "limbeck sweep %s", o->run.recipe);
-    lb_many_add(&t, "over", o->over, o->n_over);
-    lb_many_add(&t, "set", o->run.sets, o->run.n_sets);
+    lb_go_on_add(&t, "over", o->over, o->n_over);
+    lb_go_on_add(&t, "set", o->run.sets, o->run.n_sets);
     if (o->jobs > 1)
         lb_text_add(&t, " --jobs %d", o->jobs);
     if (o->halving)
         lb_text_add(&t, " --halving");
     if (o->run.out)
-        lb_many_add(&t, "out", &o->run.out, 1);
-    lb_many_add_common(&t, &o->run);
+        lb_go_on_add(&t, "out", &o->run.out, 1);
+    lb_go_on_add_common(&t, &o->run);
     lb_text_add(&t, " --resume");
     return t.failed ? NULL : t.chars;
 }

@@ -2,6 +2,7 @@
 #include "run/sweep_int.h"
 
 #include "base/file.h"
+#include "run/go_on.h"
 #include "run/run_int.h"
 
 #include <math.h>
@@ -68,8 +69,8 @@ static const char *command_of(const lb_sweep *s, const lb_swept *run)
 
     lb_text_init(&t, s->arena);
     lb_text_add(&t, "limbeck distill %s", s->options->run.recipe);
-    lb_many_add(&t, "set", run->sets, run->n_sets - 1);
-    lb_many_add_common(&t, &s->options->run);
+    lb_go_on_add(&t, "set", run->sets, run->n_sets - 1);
+    lb_go_on_add_common(&t, &s->options->run);
     return t.failed ? NULL : t.chars;
 }
 

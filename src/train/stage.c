@@ -9,6 +9,16 @@ int lb_train_stages(const lb_train_setup *setup)
     return setup->stages ? setup->n_stages : 1;
 }
 
+int lb_train_batches(const lb_data *data, const lb_train_options *options)
+{
+    return data->n[LB_TRAIN] / options->batch;
+}
+
+int64_t lb_train_steps(const lb_data *data, const lb_train_options *options)
+{
+    return (int64_t)options->epochs * lb_train_batches(data, options);
+}
+
 lb_train_setup lb_train_stage(const lb_train_setup *setup, int number)
 {
     lb_train_setup one = *setup;
@@ -20,8 +30,6 @@ lb_train_setup lb_train_stage(const lb_train_setup *setup, int number)
     one.options = &one.stage->train;
     one.terms = one.stage->term;
     one.n_terms = one.stage->n_terms;
-    if (one.stage->previous)
-        one.ensemble = NULL;
     if (setup->teachers)
         one.teacher = setup->teachers[number];
     if (one.stage->previous) { /* the loop makes it of the student */

@@ -160,6 +160,10 @@ lb_train_setup lb_train_stage(const lb_train_setup *setup, int number);
 /* At least one. */
 int lb_train_stages(const lb_train_setup *setup);
 
+/* Of an epoch (an odd rest of the samples is left out), and of all of them. */
+int lb_train_batches(const lb_data *data, const lb_train_options *options);
+int64_t lb_train_steps(const lb_data *data, const lb_train_options *options);
+
 /* Builds the training graph of every stage and drops it: whether the losses can work on
  * the student, the data and the batch is known before any work is done. */
 lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena,
@@ -167,8 +171,7 @@ lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena,
 
 /* Trains stage after stage; each ends with the weights of its best epoch, or with its
  * last ones if its losses do not look at the student's answers. Leaves the student with
- * the weights of the last stage. On LB_ERR_STOPPED a
- * checkpoint has been written. */
+ * the weights of the last stage. On LB_ERR_STOPPED a checkpoint has been written. */
 lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_result *out,
                      lb_error *err) LB_MUST_USE;
 

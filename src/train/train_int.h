@@ -2,7 +2,7 @@
  *
  * feed.c writes samples into a plan, step.c makes the plan of one training step, ledger.c
  * keeps what happened, checkpoint.c stores the ledger and the weights, evaluate.c
- * measures, loop.c runs it all. */
+ * measures, weights.c copies weights, session.c opens it all, loop.c runs it. */
 #ifndef LB_TRAIN_TRAIN_INT_H
 #define LB_TRAIN_TRAIN_INT_H
 
