@@ -4,6 +4,7 @@
 #include "onnx/onnx.h"
 
 #include "small_runs.h"
+#include "stopper.h"
 
 static const char hint_yaml[] =
     "name: hinted\n"
@@ -176,31 +177,14 @@ static void the_resolved_recipe_runs_again(void)
     lb_arena_free(o.arena);
 }
 
-typedef struct stopper {
-    int64_t step, at;
-} stopper;
-
-static void count_step(void *arg, const lb_step_report *report)
-{
-    ((stopper *)arg)->step = report->step;
-}
-
-static bool stop_at(void *arg)
-{
-    const stopper *const s = arg;
-
-    return s->step >= s->at;
-}
-
 static void an_interruption_does_not_change_a_bit(void)
 {
     for (int64_t at = 1; at < 12; at += 5) {
         stopper s = {.at = at};
-        const lb_run_options options = {
-            .recipe = "hint.yaml",
-            .out = "cut",
-            .threads = 2,
-            .watch = {.arg = &s, .step = count_step, .stop = stop_at}};
+        const lb_run_options options = {.recipe = "hint.yaml",
+                                        .out = "cut",
+                                        .threads = 2,
+                                        .watch = stopper_watch(&s)};
         lb_arena *const arena = lb_arena_new(0);
         lb_run_result result;
         lb_error err = {0};

@@ -1,6 +1,7 @@
 /* test_run_stages.c: whole runs in stages: layers then answers, born again, frozen parts;
  * the resolved recipe, an interruption in the second stage, mistakes with their place. */
 #include "small_runs.h"
+#include "stopper.h"
 
 #define HEAD \
     "data: {source: npy, path: ., validation: 40, augment: [{shift: 1}]}\n" \
@@ -119,22 +120,6 @@ static void each_runs_and_runs_again(void)
     lb_arena_free(arena);
 }
 
-typedef struct stopper {
-    int64_t step, at;
-} stopper;
-
-static void count_step(void *arg, const lb_step_report *report)
-{
-    ((stopper *)arg)->step = report->step;
-}
-
-static bool stop_at(void *arg)
-{
-    const stopper *const s = arg;
-
-    return s->step >= s->at;
-}
-
 /* Steps 8 and 15 are in the second stage of each. */
 static void an_interruption_in_the_second_stage_does_not_change_a_bit(void)
 {
@@ -146,11 +131,10 @@ static void an_interruption_in_the_second_stage_does_not_change_a_bit(void)
 
     for (int i = 0; i < 2; i++) {
         stopper s = {.at = cases[i].at};
-        const lb_run_options options = {
-            .recipe = cases[i].recipe,
-            .out = "broken",
-            .threads = 2,
-            .watch = {.arg = &s, .step = count_step, .stop = stop_at}};
+        const lb_run_options options = {.recipe = cases[i].recipe,
+                                        .out = "broken",
+                                        .threads = 2,
+                                        .watch = stopper_watch(&s)};
         outcome o = {.arena = lb_arena_new(0)};
         o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
         CHECK(o.code == LB_ERR_STOPPED && s.step == s.at);

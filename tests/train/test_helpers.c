@@ -3,6 +3,7 @@
 #include "train/train.h"
 
 #include "classroom.h"
+#include "stopper.h"
 
 enum { MOST = 4096, STEPS = 12 };
 
@@ -33,20 +34,6 @@ static const lb_loss mixed = {.name = "mixed",
                               .needs = LB_NEEDS_LABELS | LB_NEEDS_HELPER,
                               .build = build};
 
-typedef struct stopper {
-    int steps, stop_at;
-} stopper;
-
-static void count_step(void *arg, const lb_step_report *report)
-{
-    ((stopper *)arg)->steps = (int)report->step;
-}
-
-static bool stop_at(void *arg)
-{
-    return ((stopper *)arg)->steps >= ((stopper *)arg)->stop_at;
-}
-
 typedef struct sitting {
     const char *folder;
     const lb_loss *loss;
@@ -61,7 +48,7 @@ typedef struct sitting {
 static lb_code sit(sitting *s, float *out)
 {
     classroom c;
-    stopper stop = {.stop_at = s->stop};
+    stopper stop = {.at = s->stop};
     lb_train_result r = {0};
     lb_error err = {0};
 
@@ -71,7 +58,7 @@ static lb_code sit(sitting *s, float *out)
     c.setup.folder = s->folder;
     c.setup.resume = s->resume;
     c.options.precision = s->precision;
-    c.setup.watch = (lb_watch){.arg = &stop, .step = count_step, .stop = stop_at};
+    c.setup.watch = stopper_watch(&stop);
     const lb_code code = lb_train_run(&c.setup, c.arena, &r, &err);
     snprintf(s->error, sizeof s->error, "%s", err.text);
     if (code == LB_OK) {
@@ -80,14 +67,6 @@ static lb_code sit(sitting *s, float *out)
     }
     classroom_close(&c);
     return code;
-}
-
-static void forget(const char *folder)
-{
-    char path[256];
-
-    snprintf(path, sizeof path, "%s/checkpoint.lbk", folder);
-    remove(path);
 }
 
 static void an_interruption_does_not_change_a_bit(void)

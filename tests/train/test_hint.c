@@ -7,6 +7,7 @@
 #include "models/model.h"
 
 #include "classroom.h"
+#include "stopper.h"
 
 enum { MOST = 4096, STEPS = 12 };
 
@@ -24,25 +25,18 @@ typedef struct lesson {
     double train_accuracy;          /* out */
 } lesson;
 
-typedef struct stopper {
-    int steps, stop_at;
-    long takes; /* of memory, in the third step */
-} stopper;
+typedef struct counter {
+    stopper stop; /* first: the shared callbacks see it alone */
+    long takes;   /* of memory, in the third step */
+} counter;
 
 static void count_step(void *arg, const lb_step_report *report)
 {
-    stopper *const s = arg;
+    counter *const c = arg;
 
-    s->steps = (int)report->step;
-    if (s->steps == 2 || s->steps == 3)
-        s->takes = lb_arena_takes() - s->takes;
-}
-
-static bool stop_at(void *arg)
-{
-    const stopper *const s = arg;
-
-    return s->stop_at > 0 && s->steps >= s->stop_at;
+    stopper_counts(&c->stop, report);
+    if (report->step == 2 || report->step == 3)
+        c->takes = lb_arena_takes() - c->takes;
 }
 
 static lb_graph *make_teacher(const classroom *c)
@@ -97,7 +91,7 @@ static void find_taps(const classroom *c, const lb_graph *teacher, lb_term *term
 static lb_code learn(lesson *l, float *out)
 {
     classroom c;
-    stopper stop = {.stop_at = l->stop};
+    counter count = {.stop.at = l->stop};
     const lb_teacher_options options = {.input = {.pixels = LB_PIXELS_UNIT}};
     lb_value taps[8];
     lb_train_result r = {0};
@@ -133,12 +127,12 @@ static lb_code learn(lesson *l, float *out)
         CHECK_OK(lb_teacher_open(&t, c.arena, &c.setup.teacher, &err), &err);
     c.setup.folder = l->folder;
     c.setup.resume = l->resume;
-    c.setup.watch = (lb_watch){.arg = &stop, .step = count_step, .stop = stop_at};
+    c.setup.watch = (lb_watch){.arg = &count, .step = count_step, .stop = stopper_stops};
     const lb_code code = lb_train_run(&c.setup, c.arena, &r, &err);
     if (code != LB_OK && code != LB_ERR_STOPPED)
         printf("# %s\n", err.text);
     if (code == LB_OK) {
-        CHECK(l->resume || stop.takes == 0);
+        CHECK(l->resume || count.takes == 0);
         CHECK(classroom_weights(&c, out, MOST) > 500);
         l->first_loss = r.epoch[0].term[0];
         l->last_loss = r.epoch[r.epochs_done - 1].term[0];
@@ -180,14 +174,6 @@ static void threads_do_not_change_a_bit(void)
         CHECK(learn(&l, have) == LB_OK);
         CHECK(memcmp(want, have, sizeof want) == 0);
     }
-}
-
-static void forget(const char *folder)
-{
-    char path[256];
-
-    snprintf(path, sizeof path, "%s/checkpoint.lbk", folder);
-    remove(path);
 }
 
 static void an_interruption_does_not_change_a_bit(void)

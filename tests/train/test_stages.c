@@ -4,6 +4,7 @@
 #include "train/train.h"
 
 #include "classroom.h"
+#include "stopper.h"
 
 enum { MOST = 4096, STEPS = 20 };
 
@@ -53,36 +54,25 @@ static void close_school(school *s)
     classroom_close(&s->room);
 }
 
-typedef struct stopper {
-    int steps, stop_at, stage;
-} stopper;
-
 static void count_step(void *arg, const lb_step_report *report)
 {
-    stopper *const s = arg;
-
-    s->steps = (int)report->step;
-    s->stage = report->stage;
+    stopper_counts(arg, report);
     CHECK(report->steps == STEPS && report->stages == 3 && report->name);
-}
-
-static bool stop_at(void *arg)
-{
-    return ((stopper *)arg)->steps >= ((stopper *)arg)->stop_at;
 }
 
 static lb_code sit(const char *folder, int stop, bool resume, int precision, float *out,
                    lb_train_result *r)
 {
     school s;
-    stopper stop_it = {.stop_at = stop};
+    stopper stop_it = {.at = stop};
     lb_train_result own;
     lb_error err = {0};
 
     open_school(&s, 2, precision);
     s.room.setup.folder = folder;
     s.room.setup.resume = resume;
-    s.room.setup.watch = (lb_watch){.arg = &stop_it, .step = count_step, .stop = stop_at};
+    s.room.setup.watch =
+        (lb_watch){.arg = &stop_it, .step = count_step, .stop = stopper_stops};
     const lb_code code = lb_train_run(&s.room.setup, s.room.arena, &own, &err);
     if (code != LB_OK && code != LB_ERR_STOPPED)
         printf("# %s\n", err.text);
@@ -94,14 +84,6 @@ static lb_code sit(const char *folder, int stop, bool resume, int precision, flo
     }
     close_school(&s);
     return code;
-}
-
-static void forget(const char *folder)
-{
-    char path[256];
-
-    snprintf(path, sizeof path, "%s/checkpoint.lbk", folder);
-    remove(path);
 }
 
 static void same_reports(const lb_epoch_report *a, const lb_epoch_report *b)
@@ -302,17 +284,17 @@ static void mistakes_are_told_before_the_first_step(void)
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         school s;
-        stopper none = {.stop_at = 999};
+        stopper none = {.at = 999};
         lb_train_result r;
         lb_error err = {0};
         open_school(&s, 1, LB_PRECISION_FLOAT32);
         s.stage[2].freeze = (lb_freeze){cases[i].freeze ? 1 : 0, {cases[i].freeze}};
         s.stage[2].until = cases[i].until;
         s.room.setup.watch =
-            (lb_watch){.arg = &none, .step = count_step, .stop = stop_at};
+            (lb_watch){.arg = &none, .step = count_step, .stop = stopper_stops};
         CHECK(lb_train_run(&s.room.setup, s.room.arena, &r, &err) == LB_ERR_INPUT);
         CHECK_TEXT(err.text, cases[i].words);
-        CHECK(none.steps == 0);
+        CHECK(none.step == 0);
         close_school(&s);
     }
 }

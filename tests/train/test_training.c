@@ -3,6 +3,7 @@
 #include "train/train.h"
 
 #include "classroom.h"
+#include "stopper.h"
 
 enum { MOST = 4096 };
 
@@ -62,25 +63,11 @@ static void threads_do_not_change_a_bit(void)
     }
 }
 
-typedef struct stopper {
-    int steps, stop_at;
-} stopper;
-
-static void count_step(void *arg, const lb_step_report *report)
-{
-    ((stopper *)arg)->steps = (int)report->step;
-}
-
-static bool stop_at(void *arg)
-{
-    return ((stopper *)arg)->steps >= ((stopper *)arg)->stop_at;
-}
-
 /* Trains in `folder` until step `stop` (12 is the end); returns the code. */
 static lb_code sit(const char *folder, int stop, bool resume, int precision, float *out)
 {
     classroom c;
-    stopper s = {.stop_at = stop};
+    stopper s = {.at = stop};
     lb_train_result r;
     lb_error err = {0};
 
@@ -88,7 +75,7 @@ static lb_code sit(const char *folder, int stop, bool resume, int precision, flo
     c.setup.folder = folder;
     c.setup.resume = resume;
     c.options.precision = precision;
-    c.setup.watch = (lb_watch){.arg = &s, .step = count_step, .stop = stop_at};
+    c.setup.watch = stopper_watch(&s);
     const lb_code code = lb_train_run(&c.setup, c.arena, &r, &err);
     if (code != LB_OK && code != LB_ERR_STOPPED)
         printf("# %s\n", err.text);
@@ -96,14 +83,6 @@ static lb_code sit(const char *folder, int stop, bool resume, int precision, flo
         CHECK(classroom_weights(&c, out, MOST) > 500);
     classroom_close(&c);
     return code;
-}
-
-static void forget(const char *folder)
-{
-    char path[256];
-
-    snprintf(path, sizeof path, "%s/checkpoint.lbk", folder);
-    remove(path);
 }
 
 static void an_interruption_does_not_change_a_bit(void)
