@@ -248,13 +248,18 @@ static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
     return lb_plan_compile(lesson->graph, setup->pool, &plan, &lesson->plan, err);
 }
 
+static lb_lesson blank_lesson(const lb_train_setup *setup, int classes)
+{
+    return (lb_lesson){.batch = setup->options->batch,
+                       .classes = classes,
+                       .n_voices = setup->ensemble ? setup->ensemble->n : 1,
+                       .terms = setup->terms,
+                       .n_terms = setup->n_terms};
+}
+
 static lb_code check_one(const lb_train_setup *setup, lb_arena *arena, lb_error *err)
 {
-    lb_lesson lesson = {.batch = setup->options->batch,
-                        .classes = setup->data->content.n_classes,
-                        .n_voices = setup->ensemble ? setup->ensemble->n : 1,
-                        .terms = setup->terms,
-                        .n_terms = setup->n_terms};
+    lb_lesson lesson = blank_lesson(setup, setup->data->content.n_classes);
 
     const lb_code code = draft_lesson(&lesson, setup, setup->student, arena, err);
     lb_lesson_close(&lesson);
@@ -273,11 +278,7 @@ lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena, lb_error *e
 lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int classes,
                        lb_arena *arena, lb_lesson *out, lb_error *err)
 {
-    lb_lesson lesson = {.batch = setup->options->batch,
-                        .classes = classes,
-                        .n_voices = setup->ensemble ? setup->ensemble->n : 1,
-                        .terms = setup->terms,
-                        .n_terms = setup->n_terms};
+    lb_lesson lesson = blank_lesson(setup, classes);
 
     const lb_code code = fill_lesson(&lesson, setup, student, arena, err);
     if (code != LB_OK)

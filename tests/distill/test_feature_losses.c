@@ -441,6 +441,28 @@ static void a_batch_repeated_weighs_the_same(void)
         }
 }
 
+/* Several pairs of layers are summed; but fsp looks from one pair to the next. */
+static void pairs_are_added_up(void)
+{
+    static layer s[MOST_PAIRS], t[MOST_PAIRS];
+
+    for (int i = 0; i < N_SAMPLES; i++) {
+        const lb_term term = term_of(samples[i].loss, samples[i].set);
+        if (strcmp(samples[i].loss, "fsp") == 0)
+            continue;
+        fill_sample(&samples[i], 9, s, t);
+        s[1] = s[0];
+        t[1] = t[0];
+        for (int k = 0; k < count(&s[1]); k++)
+            s[1].x[k] = cos(0.3 + 1.7 * s[1].x[k] + 0.01 * k);
+        const double first = value_of(&term, s, t, 1, NULL);
+        const double second = value_of(&term, s + 1, t + 1, 1, NULL);
+        CHECK(fabs(first) > 1e-9 && fabs(second) > 1e-9);
+        CHECK_NEAR(value_of(&term, s, t, 2, NULL), first + second,
+                   1e-13 * (fabs(first) + fabs(second)));
+    }
+}
+
 /* form: per-sample is form: published times a constant. */
 static void forms_differ_by_their_factor(void)
 {
@@ -773,6 +795,7 @@ int main(void)
     RUN(gradients_are_derivatives);
     RUN(a_dead_layer_is_no_division_by_zero);
     RUN(a_batch_repeated_weighs_the_same);
+    RUN(pairs_are_added_up);
     RUN(forms_differ_by_their_factor);
     RUN(both_forms_of_nst_are_one);
     RUN(equal_layers_cost_nothing);
