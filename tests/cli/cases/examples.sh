@@ -1,4 +1,4 @@
-# the examples with stages, and the chain of teachers, for a few steps on the first images of
+# the examples, one for each kind of teaching, for a few steps on the first images of
 # Fashion-MNIST; one is stopped in its second stage and resumed
 . "$LB_CLI/lib.sh"
 from=/usr/share/datasets/fashion-mnist
@@ -14,13 +14,13 @@ mkdir data
 part train 800 '\003\040'
 part t10k 400 '\001\220'
 cp "$LB_SOURCE/examples/fashion-mnist/teacher.onnx" .
-for name in hints born-again layer-wise assistant assistant-middle; do
+for name in hints born-again layer-wise assistant assistant-middle peers ensemble second; do
     sed -e 's,path: .*,path: data,' -e 's/fraction: .*/fraction: 1/' \
         -e 's/validation: .*/validation: 160/' -e 's/epochs: [0-9]*/epochs: 1/' \
         "$LB_SOURCE/examples/fashion-mnist/$name.yaml" >"$name.yaml"
 done
-# the assistant has to know more than chance
-sed -i 's/epochs: 1/epochs: 12/' assistant-middle.yaml
+# who teaches has to know more than chance
+sed -i 's/epochs: 1/epochs: 12/' assistant-middle.yaml second.yaml
 for name in hints born-again layer-wise; do
     limbeck distill $name.yaml --quiet >/dev/null || exit
     grep -o '"stages": [^]]*' "runs/fashion-$name/result.json" |
@@ -28,6 +28,8 @@ for name in hints born-again layer-wise; do
 done
 limbeck distill assistant.yaml --quiet >/dev/null || exit
 limbeck runs | awk '$3 == "fashion-assistant-middle" { print "assistant: " $4 " by " $3 }'
+limbeck distill peers.yaml --quiet | grep -c '^student'
+limbeck distill ensemble.yaml --quiet | grep -e '^teacher' | sed 's/[0-9.]* %/A %/g'
 # SIGTERM stands for Ctrl-C; longer, so that it comes in the middle of the second stage
 set -- hints.yaml --set stages.1.train.epochs=20 --set stages.0.train.epochs=1
 limbeck distill "$@" --quiet --out whole >/dev/null || exit
