@@ -50,7 +50,7 @@ function differences(r) {
         bar([{ x: 0, y: -0.8 }, { x: 0, y: 1.8 }], 'ink', 1.2, [5, 3]),
       ] },
       options: {
-        scales: { x: axis('points of test accuracy', { type: 'linear', min: Math.min(...all) - room, max: Math.max(...all) + room }),
+        scales: { x: axis('points of test accuracy', { type: 'linear', suggestedMin: Math.min(...all) - room, suggestedMax: Math.max(...all) + room }),
           y: { display: false, type: 'linear', min: -0.8, max: 1.8 } },
         plugins: { legend: dotLegend(), tooltip: { filter: item => item.dataset.label !== '',
           callbacks: { label: at => ` ${at.dataset.label}: ${plain(at.parsed.x)} points` } } },
