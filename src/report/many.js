@@ -104,11 +104,15 @@ const costs = runs => {
 };
 const cost = (run, key) => (run[key] && typeof run[key] === 'object' ? mid(run[key]) : run[key]);
 
+/* Whether the runs differ in what they cost: else there is nothing to trade. */
+const differs = (runs, key) => new Set(runs.map(run => cost(run, key)).filter(known)).size > 1;
+
 function tradeOff(runs, front, best, [key, title, words]) {
   const shown = runs.filter(run => known(cost(run, key)) && known(run.validation_accuracy));
   if (!shown.length) return null;
   const at = run => ({ x: cost(run, key), y: run.validation_accuracy, run });
-  const all = shown.map(run => run.validation_accuracy);
+  const all = shown.map(run => run.validation_accuracy), spent = shown.map(run => cost(run, key));
+  const step = 2 ** Math.ceil(Math.log2((Math.max(...spent) - Math.min(...spent)) / 4)); /* bytes go by powers of two */
   const groups = [['on the front', 'student', shown.filter(run => front.has(run.name)), { pointRadius: 7 }],
     ['off the front', 'soft', shown.filter(run => !front.has(run.name)), { pointRadius: 4 }]];
   return el('figure', el('figcaption', `Accuracy against ${title === 'SRAM' ? title : title.toLowerCase()}`),
@@ -116,7 +120,7 @@ function tradeOff(runs, front, best, [key, title, words]) {
       data: { datasets: groups.filter(group => group[2].length)
         .map(([label, name, own, more]) => dots(label, own.map(at), name, more)) },
       options: {
-        scales: { x: axis(title, { type: 'linear', ticks: { callback: x => words(x) } }), y: axis('validation', { min: Math.min(...all) - 0.005, max: Math.min(1, Math.max(...all) + 0.005), ticks: { callback: percentTick } }) },
+        scales: { x: axis(title, { type: 'linear', ticks: { callback: x => words(x), stepSize: key.endsWith('_bytes') ? step : undefined } }), y: axis('validation', { suggestedMin: Math.min(...all) - 0.005, suggestedMax: Math.min(1, Math.max(...all) + 0.005), ticks: { callback: percentTick } }) },
         plugins: { legend: dotLegend(), tooltip: { callbacks: {
           label: item => ` ${item.raw.run.name}: ${percent(item.raw.y, 2)}, ${words(item.raw.x)}` } } },
       },
@@ -140,13 +144,15 @@ function runTable(r, runs, front) {
 function sweep(r) {
   heading(r);
   const runs = list(r.runs).filter(run => run && typeof run === 'object'), front = new Set(list(r.pareto));
+  const traded = costs(runs).filter(([key]) => differs(runs, key));
   const best = runs.find(run => run.name === r.best), ended = runs.filter(run => run.status === 'done');
   put(el('section.hero', el('p.pill' + (best ? '' : '.bad'), `${ended.length} of ${runs.length} runs ended`),
     el('h1', `${r.name || 'A recipe'}, swept`),
     el('p.verdict', best ? ['The best by validation is ', el('strong', best.name), ` with ${percent(best.validation_accuracy, 2)}; `,
       `it answers ${percent(best.test_accuracy, 2)} of the test samples right.`] : 'No run ended.', r.how ? ' ' + r.how : null)),
   card('The trade-offs', 'A run is on the front if no other is at least as good in everything and better in something. Accuracy is that of the validation split; the test split chose nothing.',
-    el('div.charts', costs(runs).map(kind => tradeOff(runs, front, r.best, kind)))),
+    traded.length ? el('div.charts', traded.map(kind => tradeOff(runs, front, r.best, kind)))
+      : ended.length > 1 ? el('p', 'All runs cost the same: what was swept changes nothing on the device.') : null),
   card('The runs', null, runTable(r, runs, front)),
   r.command && card('The best, again', null, el('pre', { tabindex: '0' }, String(r.command))),
   r.recipe_text && card('The recipe', null, el('details', el('summary', 'Every default written out'),

@@ -229,10 +229,18 @@ static void chromium_draws_many(void)
          " \"status\": \"done\", \"settings\": {\"train.batch\": \"16\"},"
          " \"validation_accuracy\": 0.9, \"test_accuracy\": 0.89, \"flash_bytes\": 4096,"
          " \"latency_ms\": {\"low\": 1, \"mid\": 2, \"high\": 3}}, {\"name\": \"b\","
-         " \"status\": \"does not fit\", \"reason\": \"<b>bare</b>\"}, null]}",
-         {"<h1>grid, swept</h1>", ">1 of 2 runs ended<", "Accuracy against latency",
+         " \"status\": \"does not fit\", \"reason\": \"<b>bare</b>\"}, null,"
+         " {\"name\": \"c\", \"status\": \"done\", \"validation_accuracy\": 0.8,"
+         " \"flash_bytes\": 2048, \"latency_ms\": {\"low\": 1, \"mid\": 1, \"high\": "
+         "1}}]}",
+         {"<h1>grid, swept</h1>", ">2 of 3 runs ended<", "Accuracy against latency",
           "train.batch", "does not fit", "limbeck distill x.yaml"},
          2},
+        {"{\"kind\": \"sweep\", \"runs\": [{\"name\": \"a\", \"status\": \"done\","
+         " \"validation_accuracy\": 0.9, \"flash_bytes\": 4096}, {\"name\": \"b\","
+         " \"status\": \"done\", \"validation_accuracy\": 0.8, \"flash_bytes\": 4096}]}",
+         {"All runs cost the same"},
+         0},
         {"{\"kind\": \"sweep\"}", {"No run ended."}, 0},
     };
     const char *const path = lb_arena_text(arena, "%s/many.html", folder);
