@@ -32,9 +32,7 @@ static lb_value of_pair(lb_builder *b, const lb_loss_in *in, lb_pair pair)
     const lb_value square = lb_square(b, counted);
     const lb_value mean = lb_mean_all(b, square);
 
-    return in->knobs[FORM] == LB_FORM_PUBLISHED
-               ? lb_scale(b, mean, lb_sample_size(b, pair.student))
-               : mean;
+    return lb_of_map_form(b, in, FORM, mean, pair.student);
 }
 
 static lb_value build(lb_builder *b, const lb_loss_in *in)

@@ -126,6 +126,14 @@ int lb_sample_size(const lb_builder *b, lb_value x)
     return size;
 }
 
+lb_value lb_of_map_form(lb_builder *b, const lb_loss_in *in, int form, lb_value mean,
+                        lb_value x)
+{
+    const bool published = in->knobs[form] == LB_FORM_PUBLISHED;
+
+    return published ? lb_scale(b, mean, lb_sample_size(b, x)) : mean;
+}
+
 lb_value lb_planes(lb_builder *b, lb_value x)
 {
     const int channels = lb_dim(b, x, 1);

@@ -48,6 +48,10 @@ lb_value lb_sum_pairs(lb_builder *b, const lb_loss_in *in, lb_pair_loss of_pair)
 lb_value lb_planes(lb_builder *b, lb_value x);
 /* The last two axes change places. */
 lb_value lb_swap_last(lb_builder *b, lb_value x);
+/* A mean over samples and elements of x as the knob `form` wants it: published, it is a
+ * sum over the elements. */
+lb_value lb_of_map_form(lb_builder *b, const lb_loss_in *in, int form, lb_value mean,
+                        lb_value x);
 /* Elements of one sample. */
 int lb_sample_size(const lb_builder *b, lb_value x);
 

@@ -88,6 +88,30 @@ static inline lb_bytes contents(lb_arena *arena, const char *path)
     return bytes;
 }
 
+/* The plan, without running it; set: NULL, or an override. */
+static inline outcome dry(const char *recipe, const char *set)
+{
+    const lb_run_options options = {.recipe = recipe,
+                                    .sets = &set,
+                                    .n_sets = set ? 1 : 0,
+                                    .dry_run = true,
+                                    .threads = 2};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    return o;
+}
+
+/* Two files with the same bytes. */
+static inline void check_same(const char *a, const char *b)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const lb_bytes x = contents(arena, a), y = contents(arena, b);
+
+    CHECK(x.size > 0 && x.size == y.size && memcmp(x.data, y.data, x.size) == 0);
+    lb_arena_free(arena);
+}
+
 /* Makes the folder, goes there, and puts the data and teacher.yaml into it. */
 static inline void begin(void)
 {

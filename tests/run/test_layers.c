@@ -35,19 +35,6 @@ static const char *file_text(lb_arena *arena, const char *path)
     return lb_arena_copy_chars(arena, (const char *)bytes.data, bytes.size);
 }
 
-static outcome dry(const char *recipe, const char *set)
-{
-    const lb_run_options options = {.recipe = recipe,
-                                    .sets = &set,
-                                    .n_sets = set ? 1 : 0,
-                                    .dry_run = true,
-                                    .threads = 2};
-    outcome o = {.arena = lb_arena_new(0)};
-
-    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
-    return o;
-}
-
 static void a_dry_run_prints_pairs_and_shapes(void)
 {
     outcome o = dry("hint.yaml", NULL);
@@ -156,15 +143,6 @@ static void no_export_holds_an_adapter(void)
     lb_arena_free(p.arena);
 }
 
-static void check_same_student(const char *a, const char *b)
-{
-    lb_arena *const arena = lb_arena_new(0);
-    const lb_bytes x = contents(arena, a), y = contents(arena, b);
-
-    CHECK(x.size > 0 && x.size == y.size && memcmp(x.data, y.data, x.size) == 0);
-    lb_arena_free(arena);
-}
-
 static void the_resolved_recipe_runs_again(void)
 {
     outcome o = run("runs/hinted/recipe.yaml", "again", false, NULL);
@@ -173,7 +151,7 @@ static void the_resolved_recipe_runs_again(void)
     CHECK_TEXT(
         file_text(o.arena, "runs/hinted/recipe.yaml"),
         "teacher: [stem, \"b*1\"], student: [block1/pw_norm, block1], adapter: auto");
-    check_same_student("runs/hinted/student.onnx", "again/student.onnx");
+    check_same("runs/hinted/student.onnx", "again/student.onnx");
     lb_arena_free(o.arena);
 }
 
@@ -194,7 +172,7 @@ static void an_interruption_does_not_change_a_bit(void)
         outcome o = run("hint.yaml", "cut", true, NULL);
         CHECK_OK(o.code, &o.err);
         lb_arena_free(o.arena);
-        check_same_student("runs/hinted/student.onnx", "cut/student.onnx");
+        check_same("runs/hinted/student.onnx", "cut/student.onnx");
     }
 }
 

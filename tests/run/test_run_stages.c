@@ -40,28 +40,6 @@ static const char *file_text(lb_arena *arena, const char *path)
     return lb_arena_copy_chars(arena, (const char *)bytes.data, bytes.size);
 }
 
-static void check_same(const char *a, const char *b)
-{
-    lb_arena *const arena = lb_arena_new(0);
-    const lb_bytes x = contents(arena, a), y = contents(arena, b);
-
-    CHECK(x.size > 0 && x.size == y.size && memcmp(x.data, y.data, x.size) == 0);
-    lb_arena_free(arena);
-}
-
-static outcome dry(const char *recipe, const char *set)
-{
-    const lb_run_options options = {.recipe = recipe,
-                                    .sets = &set,
-                                    .n_sets = set ? 1 : 0,
-                                    .dry_run = true,
-                                    .threads = 2};
-    outcome o = {.arena = lb_arena_new(0)};
-
-    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
-    return o;
-}
-
 static void a_dry_run_prints_every_stage(void)
 {
     outcome o = dry("hints.yaml", NULL);
