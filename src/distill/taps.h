@@ -17,6 +17,7 @@ typedef struct lb_term lb_term;
 /* What `auto` means to a loss. */
 typedef enum lb_auto {
     LB_AUTO_STAGES, /* the last map of every spatial size that both networks have */
+    LB_AUTO_BEFORE, /* these maps as they are before their activation */
     LB_AUTO_LAST,   /* the last map of each network */
     LB_AUTO_ROWS,   /* what the last dense layer (or convolution) of each is given */
 } lb_auto;

@@ -137,6 +137,21 @@ static int pair_stages(const map *s, int n_s, const map *t, int n_t, lb_tap *out
     return n;
 }
 
+/* What the activation is given that computes v; v itself if none does. */
+static lb_value before_activation(const lb_graph *g, lb_value v)
+{
+    static const char *const ops[] = {"Relu",    "LeakyRelu", "Clip",
+                                      "Sigmoid", "Tanh",      NULL};
+
+    while (lb_info(g, v)->kind == LB_VALUE_NODE) {
+        const lb_node *const node = &g->nodes[lb_info(g, v)->node];
+        if (!is_among(node->op->name, ops) || !lb_is_tap(g, node->in[0]))
+            break;
+        v = node->in[0];
+    }
+    return v;
+}
+
 /* What the last layer with weights is given; {0} if it is no tap. */
 static lb_value find_rows(const lb_graph *g)
 {
@@ -189,6 +204,9 @@ int lb_taps_pair(lb_auto how, const lb_graph *student, const lb_graph *teacher,
         return 1;
     }
     n = pair_stages(s_maps, n_s, t_maps, n_t, out);
+    for (int i = 0; how == LB_AUTO_BEFORE && i < n; i++)
+        out[i] = (lb_tap){.student = before_activation(student, out[i].student),
+                          .teacher = before_activation(teacher, out[i].teacher)};
     if (n == 0)
         *why =
             "no feature maps of the student and the teacher have the same spatial size";

@@ -235,6 +235,24 @@ static void memory_may_run_out(void)
     lb_graph_free(g);
 }
 
+/* Where a stage ends in an activation, what that is given; else the end itself. */
+static void auto_looks_before_activations(void)
+{
+    lb_graph *const s = network("resnet", 0.25, 1, 32);
+    lb_graph *const g = bottleneck();
+    const char *why = NULL;
+    lb_tap tap[LB_MAX_PAIRS];
+
+    CHECK(lb_taps_pair(LB_AUTO_BEFORE, s, s, arena, tap, &why) == 3);
+    CHECK(strcmp(name_of(s, tap[0].student), "block1/add") == 0);
+    CHECK(strcmp(name_of(s, tap[2].teacher), "block3/add") == 0);
+    CHECK(lb_taps_pair(LB_AUTO_BEFORE, g, g, arena, tap, &why) == 2);
+    CHECK(strcmp(name_of(g, tap[0].student), "stem/conv") == 0);
+    CHECK(strcmp(name_of(g, tap[1].student), "last") != 0);
+    lb_graph_free(s);
+    lb_graph_free(g);
+}
+
 static void auto_finds_the_last_map_and_the_rows(void)
 {
     lb_graph *const s = network("ds-cnn", 0.25, 2, 20);
@@ -481,6 +499,7 @@ int main(void)
     RUN(too_many_layers_are_refused);
     RUN(auto_pairs_stage_ends);
     RUN(auto_stays_out_of_blocks);
+    RUN(auto_looks_before_activations);
     RUN(memory_may_run_out);
     RUN(auto_finds_the_last_map_and_the_rows);
     RUN(each_layer_of_the_teacher_is_asked_once);
