@@ -37,6 +37,30 @@ static void print_knob(const lb_knob *k)
     printf("; usually %s\n", k->words[(int)k->usual]);
 }
 
+static void print_presets_json(lb_json *json, const lb_loss *loss)
+{
+    lb_json_open(json, "presets", '[');
+    for (const lb_preset *p = loss->presets; p && p->name; p++) {
+        lb_json_open(json, NULL, '{');
+        lb_json_text(json, "name", p->name);
+        lb_json_number(json, "weight", p->weight);
+        lb_json_text(json, "form", p->form);
+        lb_json_text(json, "with", p->with);
+        lb_json_close(json, '}');
+    }
+    lb_json_close(json, ']');
+}
+
+static void print_presets(const lb_loss *loss)
+{
+    for (const lb_preset *p = loss->presets; p && p->name; p++) {
+        printf("  preset %-13s weight %g", p->name, p->weight);
+        if (p->form)
+            printf(" of form: %s", p->form);
+        printf("%s%s\n", p->with ? "; with " : "", p->with ? p->with : "");
+    }
+}
+
 static void print_json(lb_json *json, const lb_loss *loss)
 {
     lb_json_open(json, NULL, '{');
@@ -47,6 +71,7 @@ static void print_json(lb_json *json, const lb_loss *loss)
     for (int i = 0; lb_loss_knob(loss, i); i++)
         print_knob_json(json, lb_loss_knob(loss, i));
     lb_json_close(json, ']');
+    print_presets_json(json, loss);
     lb_json_close(json, '}');
 }
 
@@ -55,6 +80,7 @@ static void print_text(const lb_loss *loss)
     printf("%-12s %s\n", loss->name, loss->help);
     for (int i = 0; lb_loss_knob(loss, i); i++)
         print_knob(lb_loss_knob(loss, i));
+    print_presets(loss);
 }
 
 static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)

@@ -8,6 +8,7 @@
 #define LB_DISTILL_LOSS_H
 
 #include "distill/ensemble.h"
+#include "distill/preset.h"
 #include "distill/ramp.h"
 #include "distill/taps.h"
 
@@ -94,7 +95,7 @@ typedef struct lb_knob {
 /* The words of a switch: false, true. */
 extern const char *const lb_no_yes[];
 
-typedef struct lb_loss {
+struct lb_loss {
     const char *name; /* as recipes spell it */
     const char *help; /* one line, for `limbeck losses` */
     const char *source;
@@ -110,7 +111,9 @@ typedef struct lb_loss {
      * questions are put to the builder. */
     bool (*refuse)(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSAL_TEXT]);
     lb_value (*build)(lb_builder *b, const lb_loss_in *in); /* a scalar */
-} lb_loss;
+    const lb_preset *presets; /* weights of the literature; ends with a row without a
+                                 name, or NULL */
+};
 
 /* Returns NULL if no loss has that name. */
 const lb_loss *lb_loss_find(const char *name);
@@ -129,6 +132,8 @@ lb_value lb_by_knob(lb_builder *b, const lb_loss_in *in, lb_value x, int knob, i
 struct lb_term {
     const lb_loss *loss;
     double weight;
+    const lb_preset *preset; /* whose number the weight is; NULL: the recipe's own */
+    bool weighed;            /* with a preset: the weight is final */
     double knobs[LB_MAX_KNOBS];
     int first, end; /* the epochs in which it counts: first to end - 1; end 0: to the last
                      */

@@ -40,6 +40,21 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_sum_pairs(b, in, of_pair);
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller",
+     .weight = 0.003, /* 1, and the factor 3/1000 that is within the published loss */
+     .form = "published",
+     .unit = LB_PRESET_ELEMENTS,
+     .with =
+         "margin 1, a stage of its own of 30 epochs, half as much of each earlier map"},
+    {.name = "kd-zoo",
+     .weight = 10,
+     .form = "per-sample",
+     .averages = true,
+     .with = "margin 2, a stage of its own of 50 epochs"},
+    {0},
+};
+
 const lb_loss lb_loss_ab = {
     .name = "ab",
     .help = "which of the teacher's neurons are on, before the activation",
@@ -50,4 +65,5 @@ const lb_loss lb_loss_ab = {
     .knobs = knobs,
     .refuse = lb_refuse_shapes,
     .build = build,
+    .presets = presets,
 };

@@ -62,6 +62,31 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_sum_pairs(b, in, of_pair);
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller",
+     .weight = 1000,
+     .form = "published",
+     .unit = LB_PRESET_PLACES,
+     .with = "power 2"},
+    {.name = "mdistiller",
+     .weight = 1000,
+     .form = "published",
+     .unit = LB_PRESET_PLACES,
+     .with = "power 2"},
+    {.name = "kd-zoo",
+     .weight = 1000,
+     .form = "published",
+     .unit = LB_PRESET_PLACES,
+     .averages = true,
+     .with = "power 2"},
+    {.name = "torchdistill",
+     .weight = 1000,
+     .form = "published",
+     .unit = LB_PRESET_PLACES,
+     .with = "power 2"},
+    {0},
+};
+
 const lb_loss lb_loss_at = {
     .name = "at",
     .help = "where the teacher's feature maps are active",
@@ -72,4 +97,5 @@ const lb_loss lb_loss_at = {
     .knobs = knobs,
     .refuse = lb_refuse_planes,
     .build = build,
+    .presets = presets,
 };

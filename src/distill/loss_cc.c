@@ -56,6 +56,11 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_sum_pairs(b, in, of_pair);
 }
 
+static const lb_preset presets[] = {
+    {.name = "kd-zoo", .weight = 100, .with = "gamma 0.4, order 2"},
+    {0},
+};
+
 const lb_loss lb_loss_cc = {
     .name = "cc",
     .help = "how alike the teacher finds the samples of a batch, by a Gaussian kernel",
@@ -67,4 +72,5 @@ const lb_loss lb_loss_cc = {
     .min_batch = 8,
     .instead = "'kd' or 'hint'",
     .build = build,
+    .presets = presets,
 };

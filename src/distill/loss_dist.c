@@ -85,6 +85,13 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_by_knob(b, in, sum, TEMPERATURE, 2);
 }
 
+static const lb_preset presets[] = {
+    {.name = "authors",
+     .weight = 2,
+     .with = "temperature 4 on CIFAR, 1 on ImageNet, beside ce 1"},
+    {0},
+};
+
 const lb_loss lb_loss_dist = {
     .name = "dist",
     .help = "how the teacher's answers compare, by class and by sample",
@@ -95,4 +102,5 @@ const lb_loss lb_loss_dist = {
     .instead = "'kd' or 'dkd'",
     .refuse = refuse,
     .build = build,
+    .presets = presets,
 };

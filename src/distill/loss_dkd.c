@@ -101,6 +101,14 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_by_knob(b, in, mean, TEMPERATURE, 2);
 }
 
+static const lb_preset presets[] = {
+    {.name = "mdistiller",
+     .weight = 1,
+     .with =
+         "temperature 4, target_weight 1, non_target_weight 8, a warm-up of 20 epochs"},
+    {0},
+};
+
 const lb_loss lb_loss_dkd = {
     .name = "dkd",
     .help = "the teacher's sureness of the label, and how the other classes compare",
@@ -109,4 +117,5 @@ const lb_loss lb_loss_dkd = {
     .knobs = knobs,
     .refuse = refuse,
     .build = build,
+    .presets = presets,
 };

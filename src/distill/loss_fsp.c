@@ -62,6 +62,15 @@ static bool refuse(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSA
     return false;
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller", .weight = 50, .with = "a stage of its own of 30 epochs"},
+    {.name = "kd-zoo",
+     .weight = 1,
+     .averages = true,
+     .with = "a stage of its own of 50 epochs"},
+    {0},
+};
+
 const lb_loss lb_loss_fsp = {
     .name = "fsp",
     .help = "what the teacher does between one layer and the next",
@@ -71,4 +80,5 @@ const lb_loss lb_loss_fsp = {
     .automatic = LB_AUTO_STAGES,
     .refuse = refuse,
     .build = build,
+    .presets = presets,
 };

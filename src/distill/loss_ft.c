@@ -57,6 +57,13 @@ static bool refuse(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSA
                                         : lb_refuse_shapes(b, in, why);
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller", .weight = 200, .form = "attention"},
+    {.name = "kd-zoo", .weight = 200, .form = "paper"},
+    {.name = "torchdistill", .weight = 1000, .form = "paper"},
+    {0},
+};
+
 const lb_loss lb_loss_ft = {
     .name = "ft",
     .help = "the direction of the teacher's feature maps",
@@ -67,4 +74,5 @@ const lb_loss lb_loss_ft = {
     .knobs = knobs,
     .refuse = refuse,
     .build = build,
+    .presets = presets,
 };

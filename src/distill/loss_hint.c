@@ -18,6 +18,13 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_sum_pairs(b, in, of_pair);
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller", .weight = 100},
+    {.name = "mdistiller", .weight = 100},
+    {.name = "kd-zoo", .weight = 0.1},
+    {0},
+};
+
 const lb_loss lb_loss_hint = {
     .name = "hint",
     .help = "the teacher's feature maps, place by place",
@@ -27,4 +34,5 @@ const lb_loss lb_loss_hint = {
     .automatic = LB_AUTO_STAGES,
     .refuse = lb_refuse_shapes,
     .build = build,
+    .presets = presets,
 };

@@ -23,6 +23,13 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_by_knob(b, in, mean, TEMPERATURE, 2);
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller", .weight = 0.9, .with = "temperature 4, beside ce 0.1"},
+    {.name = "mdistiller", .weight = 0.9, .with = "temperature 4, beside ce 0.1"},
+    {.name = "kd-zoo", .weight = 0.1, .with = "temperature 4, beside ce 1"},
+    {0},
+};
+
 const lb_loss lb_loss_kd = {
     .name = "kd",
     .help = "the teacher's softened answers",
@@ -30,4 +37,5 @@ const lb_loss lb_loss_kd = {
     .needs = LB_NEEDS_TEACHER,
     .knobs = knobs,
     .build = build,
+    .presets = presets,
 };

@@ -28,6 +28,11 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_mean_all(b, square);
 }
 
+static const lb_preset presets[] = {
+    {.name = "kd-zoo", .weight = 0.1, .with = "ce 1"},
+    {0},
+};
+
 const lb_loss lb_loss_mse_logits = {
     .name = "mse-logits",
     .help = "the squared distance to the teacher's logits",
@@ -35,4 +40,5 @@ const lb_loss lb_loss_mse_logits = {
     .needs = LB_NEEDS_TEACHER,
     .knobs = knobs,
     .build = build,
+    .presets = presets,
 };

@@ -64,6 +64,13 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_sum_pairs(b, in, of_pair);
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller", .weight = 50},
+    {.name = "mdistiller", .weight = 50},
+    {.name = "kd-zoo", .weight = 10},
+    {0},
+};
+
 const lb_loss lb_loss_nst = {
     .name = "nst",
     .help = "which places the teacher's channels select together",
@@ -73,4 +80,5 @@ const lb_loss lb_loss_nst = {
     .automatic = LB_AUTO_STAGES,
     .refuse = lb_refuse_planes,
     .build = build,
+    .presets = presets,
 };

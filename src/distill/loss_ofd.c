@@ -72,6 +72,16 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_sum_pairs(b, in, of_pair);
 }
 
+static const lb_preset presets[] = {
+    {.name = "mdistiller",
+     .weight = 0.001,
+     .form = "published",
+     .unit = LB_PRESET_ELEMENTS,
+     .with = "half as much of each earlier map"},
+    {.name = "kd-zoo", .weight = 0.5, .form = "per-sample", .averages = true},
+    {0},
+};
+
 const lb_loss lb_loss_ofd = {
     .name = "ofd",
     .help = "the teacher's feature maps before the activation, the negative cut off",
@@ -82,4 +92,5 @@ const lb_loss lb_loss_ofd = {
     .knobs = knobs,
     .refuse = lb_refuse_shapes,
     .build = build,
+    .presets = presets,
 };

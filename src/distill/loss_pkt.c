@@ -52,6 +52,25 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_sum_pairs(b, in, of_pair);
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller",
+     .weight = 30000,
+     .form = "published",
+     .unit = LB_PRESET_BATCH,
+     .batch = 64},
+    {.name = "mdistiller",
+     .weight = 30000,
+     .form = "published",
+     .unit = LB_PRESET_BATCH,
+     .batch = 64},
+    {.name = "kd-zoo",
+     .weight = 10000,
+     .form = "published",
+     .unit = LB_PRESET_BATCH,
+     .batch = 128},
+    {0},
+};
+
 const lb_loss lb_loss_pkt = {
     .name = "pkt",
     .help = "how near to each other the teacher finds the samples of a batch",
@@ -63,4 +82,5 @@ const lb_loss lb_loss_pkt = {
     .min_batch = 8,
     .instead = "'kd' or 'hint'",
     .build = build,
+    .presets = presets,
 };

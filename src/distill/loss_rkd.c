@@ -107,6 +107,13 @@ static bool refuse(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSA
     return true;
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller", .weight = 1, .with = "distance_weight 25, angle_weight 50"},
+    {.name = "mdistiller", .weight = 1, .with = "distance_weight 25, angle_weight 50"},
+    {.name = "kd-zoo", .weight = 1, .with = "distance_weight 25, angle_weight 50"},
+    {0},
+};
+
 const lb_loss lb_loss_rkd = {
     .name = "rkd",
     .help = "distances and angles between the samples of a batch",
@@ -119,4 +126,5 @@ const lb_loss lb_loss_rkd = {
     .instead = "'kd' or 'hint'",
     .refuse = refuse,
     .build = build,
+    .presets = presets,
 };

@@ -35,6 +35,26 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_sum_pairs(b, in, of_pair);
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller",
+     .weight = 3000,
+     .form = "published",
+     .unit = LB_PRESET_BATCH,
+     .batch = 64},
+    {.name = "mdistiller",
+     .weight = 3000,
+     .form = "published",
+     .unit = LB_PRESET_BATCH,
+     .batch = 64},
+    {.name = "kd-zoo",
+     .weight = 3000,
+     .form = "published",
+     .unit = LB_PRESET_BATCH,
+     .batch = 128,
+     .averages = true},
+    {0},
+};
+
 const lb_loss lb_loss_sp = {
     .name = "sp",
     .help = "which samples of a batch the teacher finds alike",
@@ -46,4 +66,5 @@ const lb_loss lb_loss_sp = {
     .min_batch = 8,
     .instead = "'kd' or 'at'",
     .build = build,
+    .presets = presets,
 };

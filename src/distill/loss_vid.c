@@ -106,6 +106,13 @@ static bool refuse(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSA
     return lb_refuse_pairs(b, in, is_no_map, why);
 }
 
+static const lb_preset presets[] = {
+    {.name = "repdistiller", .weight = 1},
+    {.name = "mdistiller", .weight = 1},
+    {.name = "kd-zoo", .weight = 1, .averages = true},
+    {0},
+};
+
 const lb_loss lb_loss_vid = {
     .name = "vid",
     .help = "how well the teacher's feature maps can be told from the student's",
@@ -115,4 +122,5 @@ const lb_loss lb_loss_vid = {
     .automatic = LB_AUTO_STAGES,
     .refuse = refuse,
     .build = build,
+    .presets = presets,
 };

@@ -30,6 +30,11 @@ void lb_read_ramp(lb_reader *r, const lb_tree *map, const lb_key *key, double us
 /* A term's `epochs: 0..5`. */
 void lb_read_epochs(lb_reader *r, const lb_tree *value, lb_term *term);
 
+/* recipe_weight.c: a term's weight that is a map. */
+void lb_read_weight(lb_reader *r, const lb_tree *map, const lb_key *key, lb_term *term);
+/* Sets the weight by its preset, after all other settings of the term have been read. */
+void lb_weigh_preset(lb_reader *r, const lb_tree *item, lb_term *term);
+
 typedef struct lb_export_name {
     const char *name;
     lb_export bit;

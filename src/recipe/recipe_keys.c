@@ -136,6 +136,10 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
                             .usual = "auto",
                             .help =
                                 "the student's layers that learn from them, in order"};
+    const lb_key preset = {.name = "preset",
+                           .usual = "",
+                           .help = "a weight of the literature instead of a number, "
+                                   "converted; `limbeck losses` lists them"};
     const lb_key epochs = {.name = "epochs",
                            .usual = "",
                            .help =
@@ -187,6 +191,7 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell(row, arg, "distill.", &student);
     tell_all(row, arg, "distill.", lb_taps_keys);
     tell_all(row, arg, "distill.weight.", lb_ramp_keys);
+    tell(row, arg, "distill.weight.", &preset);
     tell(row, arg, "distill.", &epochs);
     tell_all(row, arg, "train.", lb_train_keys);
     tell_all(row, arg, "train.optimizer.sgd.", lb_sgd_keys);

@@ -81,13 +81,14 @@ static void read_ramps(lb_reader *r, const lb_tree *item, lb_key *keys,
             keys[kept++] = keys[i];
             continue;
         }
-        lb_ramp *const ramp = i == 0 ? &term->weight_ramp : &term->knob_ramp[i - 1];
-        const double usual = i == 0 ? 1 : lb_loss_knob(term->loss, i - 1)->usual;
-        lb_read_ramp(r, value, &keys[i], usual, ramp);
-        if (i == 0)
-            term->weight = ramp->to;
-        else
+        if (i == 0) {
+            lb_read_weight(r, value, &keys[i], term);
+        } else {
+            lb_ramp *const ramp = &term->knob_ramp[i - 1];
+            lb_read_ramp(r, value, &keys[i], lb_loss_knob(term->loss, i - 1)->usual,
+                         ramp);
             term->knobs[i - 1] = ramp->to;
+        }
         *forms++ = keys[i].name;
     }
     keys[kept] = (lb_key){0};
@@ -126,6 +127,7 @@ static void read_term(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
     const int n_sections = loss->needs & LB_NEEDS_HINTS ? 2 : 1;
     lb_read_map(r, item, item, loss->name, sections, n_sections, forms, NULL);
     lb_read_taps(r, item, &term);
+    lb_weigh_preset(r, item, &term);
     if (lb_tree_find(item, "epochs"))
         lb_read_epochs(r, lb_tree_find(item, "epochs"), &term);
     check_needs(r, lb_tree_find(item, "loss"), term.loss, recipe);

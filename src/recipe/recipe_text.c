@@ -272,6 +272,34 @@ static void print_number(printer *p, const lb_key *key, const lb_term *term,
     p->n = 1;
 }
 
+/* A weight of the literature is a number once it is known what it is here; where it comes
+ * from stands behind the line. */
+static void print_weight(printer *p, const lb_term *term)
+{
+    if (!term->preset || term->weighed) {
+        print_number(p, &lb_weight_key, term, &term->weight_ramp);
+        return;
+    }
+    print_name(p, "weight");
+    begin_inline(p);
+    print_name(p, "preset");
+    print_word(p, term->preset->name);
+    const lb_ramp_rows rows = lb_ramp_rows_of(&lb_weight_key);
+    for (const lb_key *key = rows.key; term->weight_ramp.on && key->name; key++)
+        if (strcmp(key->name, "to") != 0)
+            print_key(p, key, &term->weight_ramp);
+    lb_text_add_char(&p->text, '}');
+    p->n = 1;
+}
+
+static void print_origin(printer *p, const lb_term *term)
+{
+    char text[LB_PRESET_TEXT];
+
+    if (term->preset && term->weighed)
+        lb_text_add(&p->text, " # weight: %s", lb_preset_text(term, text));
+}
+
 static void print_epochs(printer *p, const lb_term *term)
 {
     if (term->first == 0 && term->end == 0)
@@ -293,13 +321,15 @@ static void print_terms(printer *p, const char *margin, const lb_term *terms, in
         begin_inline(p);
         print_name(p, "loss");
         print_word(p, term->loss->name);
-        print_number(p, &lb_weight_key, term, &term->weight_ramp);
+        print_weight(p, term);
         for (int k = 0; lb_knob_key(term->loss, k, &key); k++)
             print_number(p, &key, term, &term->knob_ramp[k]);
         if (term->loss->needs & LB_NEEDS_HINTS)
             print_taps(p, &term->taps);
         print_epochs(p, term);
-        lb_text_add(&p->text, "}\n");
+        lb_text_add_char(&p->text, '}');
+        print_origin(p, term);
+        lb_text_add_char(&p->text, '\n');
     }
 }
 

@@ -35,6 +35,32 @@ static void tell_pairs(const lb_run *run, const lb_run_stage *stage)
     }
 }
 
+/* Weights of the literature that depend on the layers get their number now, and the
+ * resolved recipe has it. */
+static lb_code weigh_presets(lb_run *run, lb_error *err)
+{
+    char text[LB_PRESET_TEXT];
+    bool any = false;
+
+    for (int k = 0; k < lb_run_stages(run); k++) {
+        const lb_run_stage stage = lb_run_stage_of(run, k);
+        for (int i = 0; i < stage.n_terms; i++) {
+            lb_term *const term = &stage.term[i];
+            if (!term->preset)
+                continue;
+            any = true;
+            if (lb_preset_weigh(term))
+                lb_log_tell(&run->options->log, LB_LOG_INFO, "%s: weight %g: %s",
+                            term->loss->name, term->weight, lb_preset_text(term, text));
+        }
+    }
+    if (any)
+        run->recipe_text = lb_recipe_text(run->recipe, run->arena);
+    if (!run->recipe_text)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the recipe");
+    return LB_OK;
+}
+
 /* The names in `freeze` and `until`. */
 static void check_names(const lb_run *run, lb_findings *findings)
 {
@@ -71,5 +97,5 @@ lb_code lb_run_find_taps(lb_run *run, lb_error *err)
         if (stage.teacher)
             tell_pairs(run, &stage);
     }
-    return LB_OK;
+    return weigh_presets(run, err);
 }

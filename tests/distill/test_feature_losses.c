@@ -787,8 +787,123 @@ static void pytorch_agrees(void)
     lb_arena_free(arena);
 }
 
+/* Two pairs of layers of one shape, unlike in their numbers. */
+static void fill_pairs(layer s[2], layer t[2], const lb_shape *shape)
+{
+    for (int k = 0; k < 2; k++) {
+        s[k].shape = t[k].shape = *shape;
+        for (int i = 0; i < count(&s[k]); i++) {
+            s[k].x[i] = sin(0.7 * i + k);
+            t[k].x[i] = cos(0.3 * i + 2 * k) - 0.2;
+        }
+    }
+}
+
+static const setting published_form[] = {{"form", 1}, {0}};
+
+/* A published weight means the same whichever way the loss is written down; with the
+ * batch that it was found with, where it depends on that. */
+static void a_preset_means_the_same_in_both_forms(void)
+{
+    static layer s[2], t[2];
+    lb_tap tap[2];
+    int n = 0;
+
+    for (const lb_loss *const *loss = lb_losses; *loss; loss++)
+        for (const lb_preset *p = (*loss)->presets; p && p->name; p++) {
+            if (!p->form || strcmp(p->form, "published") != 0)
+                continue;
+            const lb_shape shape = p->unit == LB_PRESET_BATCH
+                                       ? lb_shape_of(2, p->batch, 6)
+                                       : lb_shape_of(4, 3, 5, 4, 6);
+            lb_term per_sample = term_of((*loss)->name, NULL);
+            lb_term published = term_of((*loss)->name, published_form);
+            fill_pairs(s, t, &shape);
+            for (int k = 0; k < 2; k++)
+                tap[k] = (lb_tap){.student_shape = shape, .teacher_shape = shape};
+            per_sample.preset = published.preset = p;
+            per_sample.taps.tap = published.taps.tap = tap;
+            per_sample.taps.n = published.taps.n = 2;
+            CHECK(lb_preset_fits(p, &per_sample) && lb_preset_fits(p, &published));
+            CHECK(lb_preset_weigh(&per_sample) && lb_preset_weigh(&published));
+            CHECK_NEAR(published.weight, p->averages ? p->weight / 2 : p->weight, 0);
+            CHECK(per_sample.weight != published.weight);
+            per_sample.taps.n = published.taps.n = 0; /* the bench hands its own over */
+            const double a = value_of(&per_sample, s, t, 2, NULL);
+            const double b = value_of(&published, s, t, 2, NULL);
+            if (!(fabs(a - b) <= 1e-9 * fabs(a)))
+                printf("# %s of %s: %.9g and %.9g\n", p->name, (*loss)->name, a, b);
+            CHECK(a > 0 && fabs(a - b) <= 1e-9 * fabs(a));
+            n++;
+        }
+    CHECK(n >= 10);
+}
+
+/* The table that the losses were designed by, to three digits. */
+static void presets_are_the_known_numbers(void)
+{
+    static const struct {
+        const char *loss, *preset;
+        int side;
+        double weight;
+    } cases[] = {{"sp", "repdistiller", 0, 46.9},  {"pkt", "repdistiller", 0, 469},
+                 {"at", "repdistiller", 32, 0.98}, {"at", "repdistiller", 16, 3.9},
+                 {"at", "torchdistill", 8, 15.6},  {"hint", "repdistiller", 0, 100},
+                 {"kd", "mdistiller", 0, 0.9},     {"ofd", "mdistiller", 8, 1.02},
+                 {"sp", "kd-zoo", 8, 23.4}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const int side = cases[i].side;
+        lb_term term = term_of(cases[i].loss, NULL);
+        /* the larger plane is pooled down; the student's channels are adapted */
+        const lb_tap tap = {.student_shape = lb_shape_of(4, (int)LB_BATCH, 3, side, side),
+                            .teacher_shape =
+                                lb_shape_of(4, (int)LB_BATCH, 16, 2 * side, 2 * side)};
+        term.preset = lb_preset_find(term.loss, cases[i].preset);
+        CHECK(term.preset != NULL);
+        if (!term.preset)
+            continue;
+        term.taps.tap = &tap;
+        term.taps.n = side > 0;
+        CHECK(lb_preset_weigh(&term));
+        CHECK_NEAR(term.weight, cases[i].weight, 0.006 * cases[i].weight);
+    }
+}
+
+/* Maps of several sizes, what is not known yet, and a form that has no weight. */
+static void presets_wait_for_their_layers(void)
+{
+    static const setting paper[] = {{"form", 2}, {0}};
+    const lb_tap tap[] = {
+        {.student_shape = lb_shape_of(4, (int)LB_BATCH, 8, 16, 16),
+         .teacher_shape = lb_shape_of(4, (int)LB_BATCH, 8, 16, 16)},
+        {.student_shape = lb_shape_of(4, (int)LB_BATCH, 8, 8, 8),
+         .teacher_shape = lb_shape_of(4, (int)LB_BATCH, 8, 8, 8)},
+    };
+    lb_term term = term_of("at", NULL), other = term_of("at", paper);
+    char text[LB_PRESET_TEXT];
+
+    term.preset = lb_preset_find(term.loss, "kd-zoo");
+    CHECK(!lb_preset_weigh(&term) && !term.weighed && term.weight == 1000);
+    CHECK_TEXT(lb_preset_text(&term, text), "1000 over the places of the layers");
+    term.taps.tap = tap;
+    term.taps.n = 2;
+    term.weight_ramp.on = true;
+    CHECK(lb_preset_weigh(&term) && term.weighed);
+    CHECK_NEAR(term.weight, 1000 * (1.0 / 256 + 1.0 / 64) / 2 / 2, 1e-12);
+    CHECK(term.weight_ramp.to == term.weight);
+    CHECK_TEXT(lb_preset_text(&term, text), "over the 64 to 256 places of the maps");
+    CHECK_TEXT(text, "over 2 pairs of layers");
+    CHECK(!lb_preset_fits(term.preset, &other));
+    CHECK(!lb_preset_find(term.loss, "nobody"));
+    CHECK(!lb_preset_find(lb_loss_find("ce"), "repdistiller"));
+}
+
 int main(void)
 {
+    RUN(a_preset_means_the_same_in_both_forms);
+    RUN(presets_are_the_known_numbers);
+    RUN(presets_wait_for_their_layers);
     RUN(golden_values_hold);
     RUN(golden_overhaul_holds);
     RUN(pytorch_agrees);

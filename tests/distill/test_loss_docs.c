@@ -77,6 +77,31 @@ static void the_table_lists_nothing_else(void)
     lb_arena_free(arena);
 }
 
+/* docs/weights.md lists the published weights that the losses state, and no others. */
+static void the_weights_are_those_of_the_losses(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const char *const text = read_text(arena, "docs/weights.md");
+    const char *at = strstr(text, "| loss | as published |");
+    char setting[128];
+    int stated = 0, listed = 0;
+
+    CHECK(at != NULL);
+    for (const lb_loss *const *loss = lb_losses; at && *loss; loss++)
+        for (const lb_preset *p = (*loss)->presets; p && p->name; p++, stated++) {
+            const char *const row = row_of(arena, at, (*loss)->name);
+            snprintf(setting, sizeof setting, "`%s` %g", p->name, p->weight);
+            CHECK(row != NULL);
+            if (row)
+                CHECK_TEXT(row, setting);
+        }
+    for (at = at ? strstr(at, "\n| `") : NULL; at; at = strstr(at + 1, "\n| `"))
+        for (const char *c = at + 1; *c && *c != '\n'; c++)
+            listed += c[0] == '`' && c[1] == ' ' && c[2] >= '0' && c[2] <= '9';
+    CHECK(stated > 30 && listed == stated);
+    lb_arena_free(arena);
+}
+
 static void the_walk_through_is_this_file(void)
 {
     lb_arena *const arena = lb_arena_new(0);
@@ -136,6 +161,7 @@ int main(void)
     }
     RUN(the_table_lists_every_loss);
     RUN(the_table_lists_nothing_else);
+    RUN(the_weights_are_those_of_the_losses);
     RUN(the_walk_through_is_this_file);
     RUN(the_example_is_right);
     RUN(the_example_is_differentiated);

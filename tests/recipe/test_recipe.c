@@ -309,6 +309,44 @@ static void numbers_may_change(void)
     lb_arena_free(arena);
 }
 
+/* Weights of the literature: a number where it is known, else the word. */
+static void a_weight_may_have_a_name(void)
+{
+    const char *const sets[] = {
+        "teacher={onnx: r.yaml}",
+        "distill=[{loss: sp, weight: {preset: repdistiller}}, {loss: at, weight: "
+        "{preset: mdistiller}}, {loss: dkd, weight: {preset: mdistiller, warmup: 2}}, "
+        "{loss: pkt, weight: {preset: kd-zoo}, form: published}, {loss: ofd, weight: "
+        "{preset: mdistiller, warmup: 3}}, {loss: ce}]"};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r = NULL, *again = NULL;
+
+    CHECK_OK(load(least, sets, 2, arena, &r, &err), &err);
+    const char *const text = r ? lb_recipe_text(r, arena) : NULL;
+    CHECK(text != NULL);
+    if (!text) {
+        lb_arena_free(arena);
+        return;
+    }
+    CHECK_TEXT(text, "{loss: sp, weight: 46.875, form: per-sample, ");
+    CHECK_TEXT(text, "} # weight: preset repdistiller: 3000 over the batch of 64 that");
+    CHECK_TEXT(text, "{loss: at, weight: {preset: mdistiller}, ");
+    CHECK_TEXT(text, "weight: {from: 0, to: 1, over: 2, after: 0, shape: linear}");
+    CHECK_TEXT(text, "weight: {preset: mdistiller, from: 0, over: 3, after: 0, ");
+    CHECK_TEXT(text, "{loss: pkt, weight: 10000, form: published, ");
+    CHECK_OK(load(text, NULL, 0, arena, &again, &err), &err);
+    for (int i = 0; i < 2 && again; i++) {
+        const lb_term *const t = (i ? again : r)->term;
+        CHECK(t[0].weight == 46.875 && t[3].weight == 10000);
+        CHECK(t[1].preset && !t[1].weighed && t[1].weight == 1000);
+        CHECK(t[2].weight_ramp.on && t[2].weight_ramp.to == 1 && t[2].weight == 1);
+        CHECK(t[4].preset && t[4].weight_ramp.on && t[4].weight_ramp.over == 3);
+        CHECK(!t[5].preset && t[5].weight == 1);
+    }
+    lb_arena_free(arena);
+}
+
 static void a_file_is_read(void)
 {
     lb_arena *const arena = lb_arena_new(0);
@@ -423,6 +461,21 @@ static void what_does_not_go_together_is_told(void)
         {least, "distill=[{loss: ce, weight: {form: 1}}]", "did you mean 'from'?"},
         {least, "distill=[{loss: ce, weight: {from: 1, to: 0}}]", "'over' is missing"},
         {least, "distill=[{loss: ce, weight: {over: 3}}]", "'from' is missing"},
+        {least, "distill=[{loss: ce, weight: {preset: repdistiller}}]",
+         "loss 'ce' has no preset; its weight is a number"},
+        {least, "distill=[{loss: nst, weight: {preset: torchdistill}}]",
+         "loss 'nst' has no preset 'torchdistill'; known: repdistiller, mdistiller, "
+         "kd-zoo"},
+        {least, "distill=[{loss: sp, weight: {preset: repdistill}}]",
+         "did you mean 'repdistiller'?"},
+        {least, "distill=[{loss: sp, weight: {preset: kd-zoo, to: 3, over: 1}}]",
+         "'preset' and 'to' are the same number"},
+        {least, "distill=[{loss: sp, weight: {preset: [kd-zoo]}}]",
+         "preset must be one value, not a list"},
+        {least, "distill=[{loss: at, form: paper, weight: {preset: kd-zoo}}]",
+         "preset 'kd-zoo' of loss 'at' is a weight for form: published"},
+        {least, "distill=[{loss: ofd, form: published, weight: {preset: kd-zoo}}]",
+         "is a weight for form: per-sample"},
         {least, "distill=[{loss: ce, weight: {warmup: 3, over: 2}}]",
          "are the same number"},
         {least, "distill=[{loss: ce, weight: {from: -1, over: 2}}]",
@@ -501,6 +554,7 @@ int main(void)
     RUN(several_teachers_have_no_layers);
     RUN(every_mistake_is_told_at_once);
     RUN(numbers_may_change);
+    RUN(a_weight_may_have_a_name);
     RUN(a_file_is_read);
     RUN(sets_override);
     RUN(mistakes_in_sets_name_the_set);

@@ -213,6 +213,30 @@ static void every_loss_over_layers_trains(void)
     check_same_network("all/student.onnx", "plain/student.onnx");
 }
 
+/* A weight of the literature that depends on the maps: a number in the plan and in the
+ * resolved recipe, which runs to the same bytes. */
+static void a_weight_of_the_literature_becomes_a_number(void)
+{
+    static const char set[] =
+        "distill=[{loss: at, weight: {preset: repdistiller}}, {loss: ce}]";
+    outcome o = dry("hint.yaml", set);
+
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.plan, "at, weight 62.5, ");
+    lb_arena_free(o.arena);
+    o = run("hint.yaml", "preset", false, set);
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(file_text(o.arena, "preset/recipe.yaml"),
+               "{loss: at, weight: 62.5, form: per-sample, power: 2, teacher: auto, "
+               "student: auto, adapter: auto} # weight: preset repdistiller: 1000 over "
+               "the 16 places of a map; published with power 2\n");
+    lb_arena_free(o.arena);
+    o = run("preset/recipe.yaml", "preset2", false, NULL);
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    check_same("preset/student.onnx", "preset2/student.onnx");
+}
+
 static void a_batch_too_small_to_compare_is_refused(void)
 {
     static const char *const losses[] = {"sp", "pkt", "rkd", "cc", "infonce"};
@@ -247,6 +271,7 @@ int main(void)
     RUN(an_interruption_does_not_change_a_bit);
     RUN(layers_alone_are_enough);
     RUN(every_loss_over_layers_trains);
+    RUN(a_weight_of_the_literature_becomes_a_number);
     RUN(a_batch_too_small_to_compare_is_refused);
     return !end() || DONE();
 }
