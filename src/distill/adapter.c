@@ -1,7 +1,7 @@
 /* adapter.c: adapters between a student's layer and a teacher's. */
 #include "distill/adapter.h"
 
-#include "distill/loss.h"
+#include "distill/helper.h"
 
 #include <stdio.h>
 
@@ -205,34 +205,21 @@ static lb_value pool(lb_builder *b, lb_value x, const int size[2])
     return lb_average_pool(b, x, &window, false, NULL);
 }
 
-static lb_value param(lb_builder *b, const lb_loss_in *in, int number, const char *part,
-                      const lb_shape *shape, lb_init init)
-{
-    char name[64];
-
-    snprintf(name, sizeof name, "adapter%d/%s", number, part);
-    return lb_loss_param(b, in, name, shape, init);
-}
-
 static lb_value add_layer(lb_builder *b, const lb_loss_in *in, int number,
                           const lb_adapter *a, lb_value x)
 {
-    lb_shape shape = lb_shape_of(2, a->to, a->from), channels = lb_shape_of(1, a->to);
-    lb_window window = {.n = a->n_spatial, .group = 1};
+    char name[32];
+    const lb_helper layer = {.name = name,
+                             .channels = a->to,
+                             .kernel = a->kernel,
+                             .stride = a->stride,
+                             .pad = a->kernel / 2,
+                             .init = LB_INIT_GLOROT};
 
-    if (a->kernel == 0 && !a->linear)
-        return x;
-    for (int i = 0; i < a->n_spatial && !a->linear; i++) {
-        shape.dim[shape.rank++] = window.kernel[i] = a->kernel;
-        window.stride[i] = a->stride;
-        window.dilation[i] = 1;
-        window.pad_begin[i] = window.pad_end[i] = a->kernel / 2;
-    }
-    const lb_init glorot = {.kind = LB_INIT_GLOROT}, zero = {.no_decay = true};
-    const lb_value w = param(b, in, number, "weight", &shape, glorot);
-    const lb_value bias = param(b, in, number, "bias", &channels, zero);
-    return a->linear ? lb_gemm(b, x, w, bias, false, true, NULL)
-                     : lb_conv(b, x, w, bias, &window, NULL);
+    snprintf(name, sizeof name, "adapter%d", number);
+    if (a->linear)
+        return lb_helper_dense(b, in, x, &layer);
+    return a->kernel > 0 ? lb_helper_conv(b, in, x, &layer) : x;
 }
 
 lb_pair lb_adapter_build(lb_builder *b, const lb_loss_in *in, int number,

@@ -1,13 +1,12 @@
 /* loss_hcl.c: hierarchical context (Chen et al., 2021, the loss of ReviewKD): maps alike
  * place by place, and coarser and coarser.
  *
- *     L = sum_l w_l mean (pool_l(F_s) - pool_l(F_t))^2 / sum_l w_l,   w = 1, 1/2, 1/4,
- * ...
+ *     L = sum_l w_l mean (pool_l(F_s) - pool_l(F_t))^2 / sum_l w_l,   w_l = 2^-l
  *
- * for the full map and its means on grids of 4x4, 2x2 and 1x1, as far as these
+ * for the full map, l = 0, and its means on grids of 4x4, 2x2 and 1x1, as far as these
  * are coarser than the map and divide it; summed over pairs of layers. The trained blocks
- * by which ReviewKD first fuses the student's stages are not part of it: the adapter of
- * the pair stands in their place. */
+ * by which the paper first fuses the student's stages are those of 'reviewkd'; here the
+ * adapter of the pair stands in their place. */
 #include "distill/loss_util.h"
 
 /* The map can be averaged down to size x size. */
@@ -23,7 +22,7 @@ static bool divides(lb_builder *b, lb_value x, int size)
     return is_coarser;
 }
 
-static lb_value of_pair(lb_builder *b, const lb_loss_in *in, lb_pair pair)
+lb_value lb_context_loss(lb_builder *b, const lb_loss_in *in, lb_pair pair)
 {
     lb_value sum = lb_mean_square(b, pair.student, pair.teacher);
     double weight = 1, total = 1;
@@ -46,7 +45,7 @@ static lb_value of_pair(lb_builder *b, const lb_loss_in *in, lb_pair pair)
 
 static lb_value build(lb_builder *b, const lb_loss_in *in)
 {
-    return lb_sum_pairs(b, in, of_pair);
+    return lb_sum_pairs(b, in, lb_context_loss);
 }
 
 const lb_loss lb_loss_hcl = {

@@ -44,6 +44,10 @@ typedef lb_value (*lb_pair_loss)(lb_builder *b, const lb_loss_in *in, lb_pair pa
 /* Its sum over all pairs. */
 lb_value lb_sum_pairs(lb_builder *b, const lb_loss_in *in, lb_pair_loss of_pair);
 
+/* Two maps of one shape, fine and coarse: the hierarchical context loss of ReviewKD, in
+ * loss_hcl.c. */
+lb_value lb_context_loss(lb_builder *b, const lb_loss_in *in, lb_pair pair);
+
 /* [N,C,...] as [N,C,P], P places a channel (1 of an embedding). */
 lb_value lb_planes(lb_builder *b, lb_value x);
 /* The last two axes change places. */

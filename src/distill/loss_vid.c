@@ -6,6 +6,7 @@
  * summed over pairs of layers. m is three 1x1 convolutions with Relu between, to and
  * among the teacher's channels; it and a variance for each channel, 5 at first, are
  * trained with the student and are in no export. The loss may fall below 0. */
+#include "distill/helper.h"
 #include "distill/loss_util.h"
 
 #include <math.h>
@@ -13,33 +14,15 @@
 
 static const double least_variance = 1e-5, first_variance = 5;
 
-/* A parameter of pair `number`. */
-static lb_value own(lb_builder *b, const lb_loss_in *in, int number, const char *name,
-                    const lb_shape *shape, lb_init init)
-{
-    char full[64];
-
-    snprintf(full, sizeof full, "pair%d/%s", number, name);
-    return lb_loss_param(b, in, full, shape, init);
-}
-
 static lb_value convolve(lb_builder *b, const lb_loss_in *in, lb_value x, int channels,
                          int pair, int layer)
 {
-    const lb_shape of_bias = lb_shape_of(1, channels);
-    lb_window window = {.n = lb_rank(b, x) - 2, .kernel = {1, 1}};
-    lb_shape of_weight = lb_type_of(b, x).shape;
-    char weight[32], bias[32];
+    char name[32];
+    const lb_helper conv = {
+        .name = name, .channels = channels, .kernel = 1, .init = LB_INIT_HE};
 
-    of_weight.dim[0] = channels;
-    for (int i = 2; i < of_weight.rank; i++)
-        of_weight.dim[i] = 1;
-    snprintf(weight, sizeof weight, "conv%d/weight", layer);
-    snprintf(bias, sizeof bias, "conv%d/bias", layer);
-    const lb_value w = own(b, in, pair, weight, &of_weight, (lb_init){LB_INIT_HE, 0, 0});
-    const lb_value c =
-        own(b, in, pair, bias, &of_bias, (lb_init){LB_INIT_CONSTANT, 0, true});
-    return lb_conv(b, x, w, c, &window, NULL);
+    snprintf(name, sizeof name, "pair%d/conv%d", pair, layer);
+    return lb_helper_conv(b, in, x, &conv);
 }
 
 static lb_value mean_of(lb_builder *b, const lb_loss_in *in, lb_pair pair, int number)
@@ -58,11 +41,13 @@ static lb_value variance_of(lb_builder *b, const lb_loss_in *in, lb_pair pair, i
 {
     const double raw = log(expm1(first_variance - least_variance));
     lb_shape shape = {.rank = lb_rank(b, pair.teacher) - 1};
+    char name[32];
 
     for (int i = 0; i < shape.rank; i++)
         shape.dim[i] = i == 0 ? lb_dim(b, pair.teacher, 1) : 1;
+    snprintf(name, sizeof name, "pair%d/variance", number);
     const lb_value r =
-        own(b, in, number, "variance", &shape, (lb_init){LB_INIT_CONSTANT, raw, true});
+        lb_loss_param(b, in, name, &shape, (lb_init){LB_INIT_CONSTANT, raw, true});
     const lb_value positive = lb_softplus(b, r);
     return lb_shift(b, positive, least_variance);
 }

@@ -20,6 +20,7 @@ typedef enum lb_auto {
     LB_AUTO_BEFORE, /* these maps as they are before their activation */
     LB_AUTO_LAST,   /* the last map of each network */
     LB_AUTO_ROWS,   /* what the last dense layer (or convolution) of each is given */
+    LB_AUTO_REVIEW, /* the stages, the teacher's before their activation, then the rows */
 } lb_auto;
 
 /* A pair that was found. */

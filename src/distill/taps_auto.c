@@ -181,6 +181,32 @@ static int pair_rows(const lb_graph *student, const lb_graph *teacher, lb_tap *o
     return 0;
 }
 
+/* Rows, or a map of a single place. */
+static bool is_vector(const lb_graph *g, lb_value v)
+{
+    const lb_shape *const shape = &lb_info(g, v)->type.shape;
+
+    for (int i = 2; i < shape->rank; i++)
+        if (shape->dim[i] != 1)
+            return false;
+    return v.id != 0;
+}
+
+/* The pooled vectors behind the n stages, if both networks have them. */
+static int add_review(const lb_graph *student, const lb_graph *teacher, lb_tap *out,
+                      int n)
+{
+    const lb_tap last = {.student = find_rows(student), .teacher = find_rows(teacher)};
+
+    for (int i = 0; i < n; i++)
+        out[i].teacher = before_activation(teacher, out[i].teacher);
+    if (n == LB_MAX_PAIRS || !is_vector(student, last.student) ||
+        !is_vector(teacher, last.teacher))
+        return n;
+    out[n] = last;
+    return n + 1;
+}
+
 int lb_taps_pair(lb_auto how, const lb_graph *student, const lb_graph *teacher,
                  lb_arena *arena, lb_tap *out, const char **why)
 {
@@ -210,5 +236,5 @@ int lb_taps_pair(lb_auto how, const lb_graph *student, const lb_graph *teacher,
     if (n == 0)
         *why =
             "no feature maps of the student and the teacher have the same spatial size";
-    return n;
+    return n > 0 && how == LB_AUTO_REVIEW ? add_review(student, teacher, out, n) : n;
 }

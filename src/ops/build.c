@@ -30,6 +30,16 @@ lb_value lb_batch_norm(lb_builder *b, lb_value x, lb_value scale, lb_value bias,
     return lb_add_node(b, &lb_op_BatchNormalization, name, in, 5, attrs, 2);
 }
 
+lb_value lb_batch_norm_now(lb_builder *b, lb_value x, lb_value scale, lb_value bias,
+                           double epsilon)
+{
+    const lb_attr attr = lb_af("epsilon", epsilon);
+    const lb_value sum = lb_unary(b, &lb_op_BatchNormStats, x);
+    const lb_value in[] = {x, sum, lb_nth(b, sum, 1), scale, bias};
+
+    return lb_add_node(b, &lb_op_BatchNormApply, NULL, in, 5, &attr, 1);
+}
+
 lb_value lb_gemm(lb_builder *b, lb_value x, lb_value w, lb_value bias, bool trans_a,
                  bool trans_b, const char *name)
 {

@@ -22,6 +22,9 @@ lb_value lb_conv(lb_builder *b, lb_value x, lb_value w, lb_value bias,
 lb_value lb_batch_norm(lb_builder *b, lb_value x, lb_value scale, lb_value bias,
                        lb_value mean, lb_value var, double epsilon, double momentum,
                        const char *name);
+/* The same by the statistics of the batch at hand, for training graphs. */
+lb_value lb_batch_norm_now(lb_builder *b, lb_value x, lb_value scale, lb_value bias,
+                           double epsilon);
 /* y = x w^T + bias if trans_b, with x [N,K], w [M,K]. */
 lb_value lb_gemm(lb_builder *b, lb_value x, lb_value w, lb_value bias, bool trans_a,
                  bool trans_b, const char *name);

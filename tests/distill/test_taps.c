@@ -271,6 +271,25 @@ static void auto_finds_the_last_map_and_the_rows(void)
     lb_graph_free(t);
 }
 
+/* 20x20 down to 5x5: one size of the resnet is the ds-cnn's, 10x10; then the vectors. */
+static void auto_reviews_stages_and_the_vector(void)
+{
+    lb_graph *const s = network("ds-cnn", 0.25, 2, 20);
+    lb_graph *const t = network("resnet", 0.5, 2, 20);
+    const char *why = NULL;
+    lb_tap tap[LB_MAX_PAIRS];
+
+    CHECK(lb_taps_pair(LB_AUTO_REVIEW, s, t, arena, tap, &why) == 2);
+    CHECK(strcmp(name_of(s, tap[0].student), "block2") == 0);
+    const lb_value_info *const of_teacher = lb_info(t, tap[0].teacher);
+    CHECK(of_teacher->type.shape.dim[2] == 10);
+    CHECK(strcmp(t->nodes[of_teacher->node].op->name, "Add") == 0);
+    CHECK(strcmp(name_of(s, tap[1].student), "flatten") == 0);
+    CHECK(lb_info(t, tap[1].teacher)->type.shape.rank == 2);
+    lb_graph_free(s);
+    lb_graph_free(t);
+}
+
 static void each_layer_of_the_teacher_is_asked_once(void)
 {
     lb_graph *const g = network("ds-cnn", 0.25, 2, 16);
@@ -502,6 +521,7 @@ int main(void)
     RUN(auto_looks_before_activations);
     RUN(memory_may_run_out);
     RUN(auto_finds_the_last_map_and_the_rows);
+    RUN(auto_reviews_stages_and_the_vector);
     RUN(each_layer_of_the_teacher_is_asked_once);
     RUN(adapters_are_sized_from_the_shapes);
     RUN(gradients_go_through_adapters);

@@ -276,4 +276,5 @@ def main():
     np.save(os.path.join(HERE, "feature_out.npy"), np.concatenate(out))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -199,7 +199,8 @@ static void every_loss_over_layers_trains(void)
                     "distill=[{loss: hint}, {loss: hcl}, {loss: at}, {loss: nst}, "
                     "{loss: gram}, {loss: fsp, teacher: [stem, block1], student: [stem, "
                     "block1]}, {loss: ft}, {loss: ab, weight: 0.1}, {loss: ofd}, "
-                    "{loss: vid, weight: 0.1}, {loss: sp}, {loss: pkt}, {loss: rkd, "
+                    "{loss: vid, weight: 0.1}, {loss: reviewkd, weight: 0.1}, {loss: "
+                    "sp}, {loss: pkt}, {loss: rkd, "
                     "weight: 0.1}, {loss: cc}, {loss: infonce, weight: 0.1}]");
 
     CHECK_OK(o.code, &o.err);
