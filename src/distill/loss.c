@@ -87,22 +87,31 @@ static bool is_fed(lb_builder *b, const lb_loss *loss, const lb_loss_in *in)
     return !missing;
 }
 
-/* The term's own pairs, of those from *next on, made comparable. */
-static void take_pairs(lb_builder *b, const lb_term *term, int *next, lb_loss_in *own,
-                       lb_pair pairs[LB_MAX_PAIRS])
+/* The n pairs of the term from `first` on, whose tapped values come next in own->hints,
+ * made comparable. */
+static void take_pairs(lb_builder *b, const lb_term *term, int first, int n,
+                       lb_loss_in *own, lb_pair pairs[LB_MAX_PAIRS])
 {
-    const int n = term->taps.n;
+    const lb_pair *const tapped = own->hints;
 
-    if (n == 0)
-        return;
-    const lb_pair *const tapped = own->hints + *next;
     own->hints = pairs;
     own->n_hints = n;
     for (int i = 0; i < n; i++)
         pairs[i] = tapped[i]; /* the adapters' weights take their type from these */
     for (int i = 0; i < n; i++)
-        pairs[i] = lb_adapter_build(b, own, i + 1, &term->taps.tap[i].adapter, tapped[i]);
-    *next += n;
+        pairs[i] = lb_adapter_build(b, own, i + 1, &term->taps.tap[first + i].adapter,
+                                    tapped[i]);
+}
+
+/* How many pairs from `first` on look at the same teacher. */
+static int pairs_of_one(const lb_term *term, int first)
+{
+    const lb_tap *const tap = term->taps.tap;
+    int n = 0;
+
+    while (first + n < term->taps.n && tap[first + n].of == tap[first].of)
+        n++;
+    return n;
 }
 
 lb_value lb_by_knob(lb_builder *b, const lb_loss_in *in, lb_value x, int knob, int power)
@@ -177,6 +186,35 @@ static bool refuses(lb_builder *b, const lb_term *term, const lb_loss_in *in)
     return true;
 }
 
+/* The loss over the pairs of each teacher, one after the other, in the term's order. */
+static lb_value build_over_layers(lb_builder *b, const lb_term *term,
+                                  const lb_loss_in *in)
+{
+    const bool several = pairs_of_one(term, 0) < term->taps.n;
+    lb_value sum = {0};
+
+    for (int first = 0, n; first < term->taps.n; first += n) {
+        const int of = term->taps.tap[first].of;
+        lb_pair pairs[LB_MAX_PAIRS];
+        lb_loss_in own = *in;
+        char scope[96];
+        n = pairs_of_one(term, first);
+        own.hints = in->hints + first;
+        if (several) {
+            snprintf(scope, sizeof scope, "%s/teacher%d", in->scope, of);
+            own.scope = scope;
+        }
+        take_pairs(b, term, first, n, &own, pairs);
+        if (refuses(b, term, &own))
+            return (lb_value){0};
+        const lb_value one = term->loss->build(b, &own);
+        const lb_value share =
+            several && in->shares ? lb_scale(b, one, in->shares[of]) : one;
+        sum = first == 0 ? share : lb_add(b, sum, share);
+    }
+    return sum;
+}
+
 /* The term's own value, with an input for each knob that changes. */
 static lb_value build_term(lb_builder *b, const lb_loss_in *in, const lb_term *term,
                            int number, int *next_pair)
@@ -184,18 +222,16 @@ static lb_value build_term(lb_builder *b, const lb_loss_in *in, const lb_term *t
     const lb_loss *const loss = term->loss;
     lb_value live[LB_MAX_KNOBS] = {{0}};
     lb_value members[LB_MAX_TEACHERS];
-    lb_pair pairs[LB_MAX_PAIRS];
     lb_loss_in own = *in;
     char scope[64];
 
+    if (!is_fed(b, loss, in))
+        return (lb_value){0};
     snprintf(scope, sizeof scope, "%s%d", loss->name, number + 1);
     own.scope = scope;
     own.knobs = term->knobs;
     own.live = live;
-    take_pairs(b, term, next_pair, &own, pairs);
-    if (!is_fed(b, loss, &own))
-        return (lb_value){0};
-    if (refuses(b, term, &own))
+    if (term->taps.n == 0 && refuses(b, term, &own))
         return (lb_value){0};
     if (standardises(term)) {
         own.logits.student = lb_standardise(b, in->logits.student);
@@ -206,7 +242,11 @@ static lb_value build_term(lb_builder *b, const lb_loss_in *in, const lb_term *t
     }
     for (int k = 0; lb_loss_knob(loss, k); k++)
         live[k] = add_dial(b, in, term, number, k);
-    return loss->build(b, &own);
+    if (term->taps.n == 0)
+        return loss->build(b, &own);
+    own.hints = in->hints + *next_pair;
+    *next_pair += term->taps.n;
+    return build_over_layers(b, term, &own);
 }
 
 lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_loss_in *in,

@@ -48,6 +48,8 @@ struct lb_loss_in {
      * [N,C]. logits.teacher is then their answer at 1. NULL: it is all there is. */
     const lb_ensemble *ensemble;
     const lb_value *members;
+    const double *shares; /* of several teachers, by number: what the layers of each count
+                             in a term that learns from all; NULL: there is one */
     const lb_pair *hints; /* in the recipe's order, as lb_loss.match asks for them */
     int n_hints;
     lb_value labels;      /* [N] int32, -1: no label; {0} if the loss needs none */
@@ -153,7 +155,9 @@ double lb_term_number(const lb_term *term, int knob, double epoch);
 
 /* The weighted sum of the terms; each term's own value (unweighted) into value[i].
  * in->hints: the pairs of all terms that have taps, one after the other, as tapped; each
- * such term sees its own, behind their adapters. Terms without taps see them all. What
+ * such term sees its own, behind their adapters. Terms without taps see them all. A term
+ * with pairs of several teachers is the sum of its loss over each one's pairs, by
+ * in->shares; each has its own adapters and helpers. What
  * changes while training goes on becomes an input, listed in in->dials. A loss that
  * refuses, or lacks what it needs, is the builder's error. */
 lb_value lb_terms_build(lb_builder *b, const lb_term *terms, int n, const lb_loss_in *in,

@@ -63,7 +63,7 @@ static void complain(const finder *f, side *s, const char *format, ...)
 static void add(const finder *f, side *s, lb_value v, const char *word)
 {
     if (s->n == LB_MAX_PAIRS && !s->wrong)
-        complain(f, s, "'%.60s' and what is before it are more than %d layers of the %s",
+        complain(f, s, "'%.60s' and what is before it are more than %d layers of %s",
                  word, LB_MAX_PAIRS, s->who);
     if (s->n < LB_MAX_PAIRS)
         s->found[s->n++] = v;
@@ -109,7 +109,7 @@ static void find_pattern(const finder *f, side *s, const char *pattern)
     }
     if (!any)
         complain(f, s,
-                 "no layer of the %s is called '%.60s'; `limbeck inspect` lists them",
+                 "no layer of %s is called '%.60s'; `limbeck inspect` lists them",
                  s->who, pattern);
 }
 
@@ -146,17 +146,17 @@ static void find_word(const finder *f, side *s, const char *word)
     } else if (v.id == 0 || info->kind == LB_VALUE_NONE) {
         const char *const near = nearest_to(f, s->graph, word);
         if (near)
-            complain(f, s, "the %s has no layer '%.60s'; did you mean '%.100s'?", s->who,
+            complain(f, s, "%s has no layer '%.60s'; did you mean '%.100s'?", s->who,
                      word, near);
         else
-            complain(f, s, "the %s has no layer '%.60s'; `limbeck inspect` lists them",
+            complain(f, s, "%s has no layer '%.60s'; `limbeck inspect` lists them",
                      s->who, word);
     } else if (info->kind != LB_VALUE_NODE) {
-        complain(f, s, "'%.60s' is no layer of the %s, but its %s", word, s->who,
+        complain(f, s, "'%.60s' is no layer of %s, but its %s", word, s->who,
                  info->kind == LB_VALUE_INPUT ? "input" : "parameter");
     } else if (!lb_is_tap(s->graph, v)) {
         complain(f, s,
-                 "'%.60s' of the %s is %s %s; a layer to learn from is a batch of float "
+                 "'%.60s' of %s is %s %s; a layer to learn from is a batch of float "
                  "rows [N,D] or maps [N,C,H,W]",
                  word, s->who, lb_dtype_name(info->type.dtype),
                  lb_shape_text(&info->type.shape, shape));
@@ -182,9 +182,9 @@ static int pair_names(const finder *f, side *s, side *t, lb_tap *out)
         return 0;
     if (s->n != t->n) {
         complain(f, s,
-                 "it names %d layer%s of the teacher and %d of the student; they are "
-                 "paired one to one, in order",
-                 t->n, t->n == 1 ? "" : "s", s->n);
+                 "it names %d layer%s of %s and %d of the student; they are paired one "
+                 "to one, in order",
+                 t->n, t->n == 1 ? "" : "s", t->who, s->n);
         return 0;
     }
     for (int i = 0; i < s->n; i++)
@@ -202,51 +202,83 @@ static void fit_pair(const finder *f, const side *s, const side *t, lb_tap *tap)
     tap->teacher_shape = b->type.shape;
     if (lb_adapter_plan(f->term->loss->match, f->term->taps.adapter, &a->type.shape,
                         &b->type.shape, &tap->adapter, &err) != LB_OK)
-        complain(f, NULL, "'%.60s' of the student and '%.60s' of the teacher: %.400s",
-                 a->name, b->name, err.text);
+        complain(f, NULL, "'%.60s' of the student and '%.60s' of %s: %.400s", a->name,
+                 b->name, t->who, err.text);
 }
 
-static void find_term(lb_term *term, const lb_graph *student, const lb_graph *teacher,
-                      lb_findings *findings)
+/* The pairs with the layers of one teacher, behind those of the teachers before. False
+ * after a finding that the next teacher would only repeat. */
+static bool find_in(lb_term *term, lb_tap *tap, const lb_graph *student,
+                    const lb_tapped *teacher, int of, lb_findings *findings)
 {
     const finder f = {term, findings};
-    side s = {.who = "student", .graph = student},
-         t = {.who = "teacher", .graph = teacher};
-    lb_tap *const tap = LB_TAKE_ARRAY(findings->arena, LB_MAX_PAIRS, lb_tap);
+    side s = {.who = "the student", .graph = student},
+         t = {.who = teacher->name ? teacher->name : "the teacher",
+              .graph = teacher->graph};
     const bool named = term->taps.n_student > 0 || term->taps.n_teacher > 0;
     const char *why = NULL;
     int n = 0;
+
+    if (named)
+        n = pair_names(&f, &s, &t, tap);
+    else
+        n = lb_taps_pair(term->loss->automatic, student, teacher->graph, findings->arena,
+                         tap, &why);
+    if (why)
+        complain(&f, NULL, "auto%s%s: %s; name the layers: teacher: [...], student: [...]",
+                 teacher->name ? " with " : "", teacher->name ? teacher->name : "", why);
+    for (int i = 0; i < n; i++) {
+        tap[i].of = of;
+        fit_pair(&f, &s, &t, &tap[i]);
+    }
+    term->taps.n += n;
+    return !s.wrong;
+}
+
+static bool looks_at(const lb_term *term, int teacher)
+{
+    return (term->loss->needs & LB_NEEDS_HINTS) &&
+           (!term->taps.of_one || term->taps.of == teacher);
+}
+
+static void find_term(lb_term *term, const lb_graph *student, const lb_tapped *teachers,
+                      int n_teachers, lb_findings *findings)
+{
+    lb_tap *const tap =
+        LB_TAKE_ARRAY(findings->arena, n_teachers * LB_MAX_PAIRS, lb_tap);
 
     if (!tap) {
         findings->failed = true;
         return;
     }
-    if (named)
-        n = pair_names(&f, &s, &t, tap);
-    else
-        n = lb_taps_pair(term->loss->automatic, student, teacher, findings->arena, tap,
-                         &why);
-    if (why)
-        complain(&f, NULL, "auto: %s; name the layers: teacher: [...], student: [...]",
-                 why);
-    for (int i = 0; i < n; i++)
-        fit_pair(&f, &s, &t, &tap[i]);
     term->taps.tap = tap;
-    term->taps.n = n;
+    term->taps.n = 0;
+    for (int k = 0; k < n_teachers; k++)
+        if (looks_at(term, k) &&
+            !find_in(term, tap + term->taps.n, student, &teachers[k], k, findings))
+            return;
 }
 
-void lb_taps_find(lb_term *terms, int n, const lb_graph *student, const lb_graph *teacher,
-                  lb_findings *findings)
+void lb_taps_find(lb_term *terms, int n, const lb_graph *student,
+                  const lb_tapped *teachers, int n_teachers, lb_findings *findings)
 {
     for (int i = 0; i < n; i++)
         if (terms[i].loss->needs & LB_NEEDS_HINTS)
-            find_term(&terms[i], student, teacher, findings);
+            find_term(&terms[i], student, teachers, n_teachers, findings);
 }
 
 bool lb_taps_wanted(const lb_term *terms, int n)
 {
     for (int i = 0; i < n; i++)
         if (terms[i].loss->needs & LB_NEEDS_HINTS)
+            return true;
+    return false;
+}
+
+bool lb_taps_wanted_of(const lb_term *terms, int n, int teacher)
+{
+    for (int i = 0; i < n; i++)
+        if (looks_at(&terms[i], teacher))
             return true;
     return false;
 }
@@ -259,25 +291,27 @@ int lb_taps_place(const lb_value *list, int n, lb_value v)
     return -1;
 }
 
-/* Whether an earlier pair looks at the same value. */
+/* Whether an earlier pair looks at the same value of the same teacher. */
 static bool came_before(const lb_term *terms, int term, int pair)
 {
-    const lb_value v = terms[term].taps.tap[pair].teacher;
+    const lb_tap *const tap = &terms[term].taps.tap[pair];
 
     for (int i = 0; i <= term; i++)
-        for (int k = 0; k < (i < term ? terms[i].taps.n : pair); k++)
-            if (terms[i].taps.tap[k].teacher.id == v.id)
+        for (int k = 0; k < (i < term ? terms[i].taps.n : pair); k++) {
+            const lb_tap *const other = &terms[i].taps.tap[k];
+            if (other->of == tap->of && other->teacher.id == tap->teacher.id)
                 return true;
+        }
     return false;
 }
 
-int lb_taps_of_teacher(const lb_term *terms, int n, lb_value *out, int most)
+int lb_taps_of_teacher(const lb_term *terms, int n, int of, lb_value *out, int most)
 {
     int count = 0;
 
     for (int i = 0; i < n; i++)
         for (int k = 0; k < terms[i].taps.n; k++) {
-            if (came_before(terms, i, k))
+            if (terms[i].taps.tap[k].of != of || came_before(terms, i, k))
                 continue;
             if (out && count < most)
                 out[count] = terms[i].taps.tap[k].teacher;

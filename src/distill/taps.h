@@ -25,6 +25,7 @@ typedef enum lb_auto {
 
 /* A pair that was found. */
 typedef struct lb_tap {
+    int of; /* the teacher whose layer it is, from 0 */
     lb_value student, teacher; /* each of its own graph; clones have the same numbers */
     lb_shape student_shape, teacher_shape; /* batched, as in the graphs */
     lb_adapter adapter;
@@ -34,27 +35,40 @@ typedef struct lb_taps {
     /* as the recipe has it, borrowed; no names: auto */
     const char *const *student, *const *teacher;
     int n_student, n_teacher;
+    bool of_one;       /* the layers are those of one teacher among several: */
+    int of;            /* its number, from 0 */
+    const char *of_as; /* and what the recipe calls it; NULL: not known */
     int adapter;      /* lb_adapter_kind */
     int line, column; /* of the term in the recipe; 0: not known */
-    /* by lb_taps_find, in the findings' arena */
+    /* by lb_taps_find, in the findings' arena; those of each teacher stand together */
     const lb_tap *tap;
     int n;
 } lb_taps;
 extern const lb_key lb_taps_keys[]; /* adapter */
 
-/* Finds the pairs of every term whose loss compares layers, and sizes their adapters.
- * student: as it is trained, norms not folded. teacher: as imported. Every mistake
- * becomes a finding that names the term's loss, with the term's place. */
-void lb_taps_find(lb_term *terms, int n, const lb_graph *student, const lb_graph *teacher,
-                  lb_findings *findings);
+/* A teacher whose layers may be looked at. */
+typedef struct lb_tapped {
+    const lb_graph *graph; /* as imported; borrowed */
+    const char *name;      /* as messages call it: "teacher 'big'"; NULL: "the teacher" */
+} lb_tapped;
 
-/* Whether some term compares layers. */
+/* Finds the pairs of every term whose loss compares layers, and sizes their adapters. A
+ * term that names no teacher gets pairs with each of the n_teachers (at least 1): the
+ * same words, or `auto`, looked for in one after the other. student: as it is trained,
+ * norms not folded. Every mistake becomes a finding that names the term's loss, with the
+ * term's place. */
+void lb_taps_find(lb_term *terms, int n, const lb_graph *student,
+                  const lb_tapped *teachers, int n_teachers, lb_findings *findings);
+
+/* Whether some term compares layers; and whether one compares layers of that teacher,
+ * which the recipe alone tells. */
 bool lb_taps_wanted(const lb_term *terms, int n);
+bool lb_taps_wanted_of(const lb_term *terms, int n, int teacher);
 
-/* The values of the teacher that the terms' pairs look at, each once, in the order in
- * which they first come: what the teacher hands to the lesson. Returns how many; out has
+/* The values of teacher `of` that the terms' pairs look at, each once, in the order in
+ * which they first come: what that teacher hands to the lesson. Returns how many; out has
  * room for `most`, and may be NULL to count only. */
-int lb_taps_of_teacher(const lb_term *terms, int n, lb_value *out, int most);
+int lb_taps_of_teacher(const lb_term *terms, int n, int of, lb_value *out, int most);
 
 /* Its place in that list; -1 if it is not in it. */
 int lb_taps_place(const lb_value *list, int n, lb_value v);

@@ -182,6 +182,7 @@ void lb_teacher_close(lb_teacher *t)
 lb_code lb_teacher_join(lb_teacher *const *members, int n, lb_arena *arena,
                         lb_teacher **out, lb_error *err)
 {
+    const lb_teacher *first = NULL;
     lb_teacher *t;
     size_t size;
 
@@ -189,20 +190,23 @@ lb_code lb_teacher_join(lb_teacher *const *members, int n, lb_arena *arena,
         *out = members[0];
         return LB_OK;
     }
+    for (int k = 0; k < n && !first; k++)
+        first = members[k];
+    if (!first)
+        return lb_bug(err, "no teacher is open");
     t = LB_TAKE(arena, lb_teacher);
     if (!t || !(t->member = LB_TAKE_ARRAY(arena, n, lb_teacher *)) ||
-        !lb_size_mul((size_t)members[0]->setup.batch, (size_t)members[0]->classes,
-                     &size) ||
+        !lb_size_mul((size_t)first->setup.batch, (size_t)first->classes, &size) ||
         !(t->answers = LB_TAKE_ARRAY(arena, size, float)))
         return lb_raise(err, LB_ERR_MEMORY, "no memory for %d teachers", n);
     for (int k = 0; k < n; k++) {
-        if (members[k]->classes != members[0]->classes ||
-            members[k]->setup.batch != members[0]->setup.batch)
+        if (members[k] && (members[k]->classes != first->classes ||
+                           members[k]->setup.batch != first->setup.batch))
             return lb_bug(err, "teachers that cannot answer together");
         t->member[k] = members[k];
     }
-    t->classes = members[0]->classes;
-    t->setup.batch = members[0]->setup.batch;
+    t->classes = first->classes;
+    t->setup.batch = first->setup.batch;
     t->n_members = n;
     *out = t;
     return LB_OK;
@@ -218,6 +222,8 @@ static void ask_members(lb_teacher *t, const lb_batch *batch, float *out)
     const size_t classes = (size_t)t->classes, voices = (size_t)t->n_members;
 
     for (size_t k = 0; k < voices; k++) {
+        if (!t->member[k] || (!out && t->member[k]->setup.n_taps == 0))
+            continue;
         lb_teacher_logits(t->member[k], batch, out ? t->answers : NULL);
         for (size_t i = 0; out && i < (size_t)batch->n; i++)
             memcpy(out + (i * voices + k) * classes, t->answers + i * classes,
@@ -248,18 +254,18 @@ void lb_teacher_logits(lb_teacher *t, const lb_batch *batch, float *out)
     }
 }
 
-const float *lb_teacher_tap(const lb_teacher *t, int k, int i)
+const float *lb_teacher_tap(const lb_teacher *t, int member, int k, int i)
 {
-    const lb_teacher *const first = t->n_members > 0 ? t->member[0] : t;
+    const lb_teacher *const one = t->n_members > 0 ? t->member[member] : t;
 
-    return lb_plan_output(first->plan, first->setup.taps[k], i);
+    return lb_plan_output(one->plan, one->setup.taps[k], i);
 }
 
 lb_plan *lb_teacher_live_plan(lb_teacher *t, int k)
 {
     const lb_teacher *const one = t->n_members > 0 ? t->member[k] : t;
 
-    return one->rows ? NULL : one->plan;
+    return !one || one->rows ? NULL : one->plan;
 }
 
 bool lb_teacher_was_softmax(const lb_teacher *t)

@@ -23,6 +23,7 @@ typedef enum lb_cache_store {
 typedef struct lb_teacher_options {
     const char *onnx;   /* path, or NULL */
     const char *recipe; /* trained by this recipe first if `onnx` is missing; or NULL */
+    const char *name;   /* what the recipe calls it; or NULL */
     lb_input_options input;
     int views; /* cache.views; 0: no fixed views */
     int store; /* cache.store: fp32, fp16, or none (live over the same fixed views) */
@@ -33,7 +34,7 @@ typedef struct lb_teacher_options {
     const char *class_file; /* or a file that names the outputs, one a line; or NULL */
     double weight;          /* among several, not normalised */
 } lb_teacher_options;
-extern const lb_key lb_teacher_keys[];  /* onnx, recipe */
+extern const lb_key lb_teacher_keys[];  /* onnx, recipe, name */
 extern const lb_key lb_cache_keys[];    /* views, store, top */
 extern const lb_key lb_member_keys[];   /* weight */
 extern const lb_key lb_ensemble_keys[]; /* combine: into lb_ensemble */
@@ -82,7 +83,8 @@ lb_code lb_teacher_open(const lb_teacher_setup *setup, lb_arena *arena, lb_teach
 void lb_teacher_close(lb_teacher *teacher); /* takes NULL */
 
 /* Several open teachers of the same data, classes and batch as one, which owns them from
- * now on; after a failure they are still the caller's. One alone is returned as it is. */
+ * now on; after a failure they are still the caller's. One alone is returned as it is. A
+ * member may be NULL if it is never asked: no logits are, and no tap of it; not all. */
 lb_code lb_teacher_join(lb_teacher *const *members, int n, lb_arena *arena,
                         lb_teacher **out, lb_error *err) LB_MUST_USE;
 /* How many there are; 1 for a teacher that was not joined. */
@@ -92,9 +94,10 @@ int lb_teacher_voices(const lb_teacher *teacher);
  * With taps_only out is NULL. */
 void lb_teacher_logits(lb_teacher *teacher, const lb_batch *batch, float *out);
 
-/* What tap k of setup.taps (of the first member) gave for sample i of the batch that was
- * asked last: plain and contiguous, of the tap's shape; borrowed until the next call. */
-const float *lb_teacher_tap(const lb_teacher *teacher, int k, int i);
+/* What tap k of setup.taps of that member (0: a teacher alone) gave for sample i of the
+ * batch that was asked last: plain and contiguous, of the tap's shape; borrowed until the
+ * next call. */
+const float *lb_teacher_tap(const lb_teacher *teacher, int member, int k, int i);
 
 /* The plan by which member k answers, to be measured; NULL if its answers come from the
  * cache. */

@@ -19,6 +19,11 @@ const lb_key lb_teacher_keys[] = {
      .offset = AT(recipe),
      .usual = "",
      .help = "a recipe that trains the teacher first if its ONNX file is missing"},
+    {.name = "name",
+     .type = LB_KEY_TEXT,
+     .offset = AT(name),
+     .usual = "",
+     .help = "what losses over layers call it, as in {loss: hint, of: NAME}"},
     {0},
 };
 

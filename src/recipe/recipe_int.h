@@ -14,8 +14,10 @@ extern const lb_key lb_weight_key;                          /* into lb_term */
 
 extern const lb_key lb_first_key, lb_end_key; /* of a term's epochs */
 
-/* recipe_taps.c: the layers of a term, `teacher` and `student`. */
-void lb_read_taps(lb_reader *r, const lb_tree *item, lb_term *term);
+/* recipe_taps.c: the layers of a term, `of`, `teacher` and `student`; after the teachers.
+ */
+void lb_read_taps(lb_reader *r, const lb_tree *item, const lb_recipe *recipe,
+                  lb_term *term);
 
 /* recipe_ramp.c: numbers that change while training goes on. */
 /* The keys of a number that changes: those of lb_ramp, with the range of `key`. */

@@ -128,6 +128,10 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
                         void *arg)
 {
     const lb_key loss = {.name = "loss", .help = "its name; `limbeck losses` lists them"};
+    const lb_key of = {.name = "of",
+                       .usual = "",
+                       .help = "the teacher whose layers they are, by name or number from "
+                               "0; usually each teacher's count by its share"};
     const lb_key teacher = {.name = "teacher",
                             .usual = "auto",
                             .help = "layers of the teacher that a loss looks at: names, "
@@ -187,6 +191,7 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell_all(row, arg, "device.", lb_device_keys);
     tell(row, arg, "distill.", &loss);
     tell(row, arg, "distill.", &lb_weight_key);
+    tell(row, arg, "distill.", &of);
     tell(row, arg, "distill.", &teacher);
     tell(row, arg, "distill.", &student);
     tell_all(row, arg, "distill.", lb_taps_keys);

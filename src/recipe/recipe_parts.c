@@ -236,6 +236,17 @@ static void read_classes(lb_reader *r, const lb_tree *map, lb_teacher_options *t
     }
 }
 
+/* A number would name another teacher by its place. */
+static void check_teacher_name(lb_reader *r, const lb_tree *map, const char *name)
+{
+    const lb_tree *const at = lb_tree_find(map, "name");
+
+    if (at && name && strchr("0123456789+-", *name))
+        lb_tree_complain(&r->findings, at,
+                         "the name of a teacher begins with a letter, not as '%.60s'",
+                         name);
+}
+
 static void read_one_teacher(lb_reader *r, const lb_tree *map, const lb_tree *at,
                              lb_teacher_options *teacher)
 {
@@ -255,10 +266,24 @@ static void read_one_teacher(lb_reader *r, const lb_tree *map, const lb_tree *at
     if (!teacher->recipe)
         check_file(r, map, "onnx", teacher->onnx);
     check_file(r, map, "recipe", teacher->recipe);
+    check_teacher_name(r, map, teacher->name);
     check_input(r, map, &teacher->input);
     read_classes(r, map, teacher);
     if ((cache = lb_tree_find(map, "cache")))
         read_cache(r, cache, teacher);
+}
+
+static void check_teacher_twins(lb_reader *r, const lb_tree *list,
+                                const lb_recipe *recipe)
+{
+    const lb_teacher_options *const teacher = recipe->teacher;
+
+    for (int i = 1; i < recipe->ensemble.n; i++)
+        for (int k = 0; k < i; k++)
+            if (teacher[i].name && teacher[k].name &&
+                strcmp(teacher[i].name, teacher[k].name) == 0)
+                lb_tree_complain(&r->findings, list->child[i],
+                                 "two teachers are called '%.60s'", teacher[i].name);
 }
 
 /* All see the same views of a sample: those that the student sees. */
@@ -294,6 +319,7 @@ static void read_members(lb_reader *r, const lb_tree *list, lb_recipe *recipe)
     for (int i = 0; i < e->n; i++)
         e->weight[i] = recipe->teacher[i].weight / sum;
     check_views(r, list, recipe);
+    check_teacher_twins(r, list, recipe);
 }
 
 /* One; a list; or {combine: logits, members: [...]}. */

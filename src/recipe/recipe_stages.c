@@ -156,6 +156,18 @@ static void check_counts(lb_reader *r, const lb_tree *item, const lb_stage *stag
                      stage->name, stage->train.epochs);
 }
 
+/* The student before is the only teacher of its stage. */
+static void check_previous(lb_reader *r, const lb_tree *item, const lb_stage *stage)
+{
+    for (int i = 0; i < stage->n_terms; i++)
+        if (stage->term[i].taps.of_one)
+            lb_tree_complain(&r->findings, item,
+                             "loss '%s' learns from layers of teacher '%.60s', but the "
+                             "teacher of stage '%.60s' is the student before it",
+                             stage->term[i].loss->name, stage->term[i].taps.of_as,
+                             stage->name);
+}
+
 static void check_twin(lb_reader *r, const lb_tree *item, const lb_recipe *recipe)
 {
     const char *const name = recipe->stage[recipe->n_stages].name;
@@ -236,6 +248,8 @@ static void read_stage(lb_reader *r, const lb_tree *root, const lb_tree *item,
                          "an ONNX file has one set of weights; student: fresh needs a "
                          "built-in model");
     read_parts(r, root, item, recipe, stage);
+    if (stage->previous)
+        check_previous(r, item, stage);
     if (r->findings.n == before)
         check_counts(r, item, stage);
     recipe->n_stages++;

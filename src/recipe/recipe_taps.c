@@ -3,6 +3,8 @@
  * (distill/taps.h). */
 #include "recipe/recipe_int.h"
 
+#include "base/number.h"
+
 #include <string.h>
 
 static bool is_auto(const lb_tree *value)
@@ -40,16 +42,57 @@ static int read_words(lb_reader *r, const char *key, const lb_tree *value,
 /* A loss over answers has no layers. */
 static void refuse_taps(lb_reader *r, const lb_tree *item, const lb_loss *loss)
 {
-    static const char *const names[] = {"teacher", "student", "adapter"};
+    static const char *const names[] = {"of", "teacher", "student", "adapter"};
 
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (lb_tree_find(item, names[i]))
             lb_tree_complain(&r->findings, lb_tree_find(item, names[i]),
                              "loss '%s' compares no layers; it takes no '%s'", loss->name,
                              names[i]);
 }
 
-void lb_read_taps(lb_reader *r, const lb_tree *item, lb_term *term)
+/* The names that the recipe gives its teachers; how many have one. */
+static int list_names(const lb_recipe *recipe, const char *names[LB_MAX_TEACHERS])
+{
+    int n = 0;
+
+    for (int k = 0; k < recipe->ensemble.n; k++)
+        if (recipe->teacher[k].name)
+            names[n++] = recipe->teacher[k].name;
+    return n;
+}
+
+/* A teacher by its name, or by its number as --set counts them, from 0. */
+static void read_of(lb_reader *r, const lb_tree *value, const lb_recipe *recipe,
+                    lb_taps *taps)
+{
+    const char *const word = lb_read_word(r, "of", value);
+    const char *names[LB_MAX_TEACHERS];
+    const int n = recipe->has_teacher ? recipe->ensemble.n : 0;
+    int64_t number;
+
+    if (!word || n == 0)
+        return;
+    taps->of_as = word;
+    taps->of_one = true;
+    for (int k = 0; k < n; k++)
+        if (recipe->teacher[k].name && strcmp(recipe->teacher[k].name, word) == 0) {
+            taps->of = k;
+            return;
+        }
+    if (lb_number_parse_int(word, strlen(word), &number) && number >= 0 && number < n) {
+        taps->of = (int)number;
+        return;
+    }
+    const int n_names = list_names(recipe, names);
+    lb_tree_complain(
+        &r->findings, value,
+        "'of' is the name of a teacher or its number, 0 to %d, not '%.60s'%s", n - 1,
+        word, n_names > 0 ? lb_read_hint(r, word, names, n_names) : "");
+}
+
+void lb_read_taps(lb_reader *r, const lb_tree *item, const lb_recipe *recipe,
+                  lb_term *term)
 {
     const lb_tree *const teacher = lb_tree_find(item, "teacher");
     const lb_tree *const student = lb_tree_find(item, "student");
@@ -61,6 +104,8 @@ void lb_read_taps(lb_reader *r, const lb_tree *item, lb_term *term)
     }
     taps->line = item->set ? 0 : item->line;
     taps->column = item->set ? 0 : item->column;
+    if (lb_tree_find(item, "of"))
+        read_of(r, lb_tree_find(item, "of"), recipe, taps);
     if (is_auto(teacher) && is_auto(student))
         return;
     if (is_auto(teacher) || is_auto(student)) {

@@ -53,12 +53,6 @@ static void check_needs(lb_reader *r, const lb_tree *at, const lb_loss *loss,
                          "loss '%s' needs a teacher, and the recipe has "
                          "none; add 'teacher', or use 'ce'",
                          loss->name);
-    if ((loss->needs & LB_NEEDS_HINTS) && recipe->ensemble.n > 1)
-        lb_tree_complain(&r->findings, at,
-                         "loss '%s' looks at the layers of one teacher, and the recipe "
-                         "has %d; keep one, or use a loss over their answers, such as "
-                         "'kd'",
-                         loss->name, recipe->ensemble.n);
     if ((loss->needs & LB_NEEDS_LABELS) && recipe->data.labels <= 0)
         lb_tree_complain(&r->findings, at,
                          "loss '%s' needs labels, and the recipe says labels: none",
@@ -107,8 +101,8 @@ static void check_batch(lb_reader *r, const lb_tree *at, const lb_loss *loss,
 
 static void read_term(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
 {
-    const char *forms[LB_MAX_KNOBS + 8] = {"loss", "epochs", "teacher", "student",
-                                           "adapter"};
+    const char *forms[LB_MAX_KNOBS + 8] = {"loss",    "epochs",  "of",
+                                           "teacher", "student", "adapter"};
     lb_key keys[LB_MAX_KNOBS + 2];
 
     if (item->kind != LB_TREE_MAP) {
@@ -126,7 +120,7 @@ static void read_term(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
     const lb_section sections[] = {{keys, &term}, {lb_taps_keys, &term.taps}};
     const int n_sections = loss->needs & LB_NEEDS_HINTS ? 2 : 1;
     lb_read_map(r, item, item, loss->name, sections, n_sections, forms, NULL);
-    lb_read_taps(r, item, &term);
+    lb_read_taps(r, item, recipe, &term);
     lb_weigh_preset(r, item, &term);
     if (lb_tree_find(item, "epochs"))
         lb_read_epochs(r, lb_tree_find(item, "epochs"), &term);

@@ -251,6 +251,13 @@ static void print_layers(printer *p, const char *side, const char *const *words,
 
 static void print_taps(printer *p, const lb_taps *taps)
 {
+    if (taps->of_one) {
+        print_name(p, "of");
+        if (strchr("0123456789", *taps->of_as))
+            lb_text_add(&p->text, "%d", taps->of);
+        else
+            print_word(p, taps->of_as);
+    }
     print_layers(p, "teacher", taps->teacher, taps->n_teacher);
     print_layers(p, "student", taps->student, taps->n_student);
     print_keys(p, lb_taps_keys, taps);

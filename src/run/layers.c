@@ -3,17 +3,21 @@
 
 #include <string.h>
 
-void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_graph *teacher,
+void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_run_stage *stage,
                       const lb_term *term, const char *indent)
 {
-    for (int i = 0; i < term->taps.n; i++) {
+    for (int i = 0; stage->n_teachers > 0 && i < term->taps.n; i++) {
         const lb_tap *const tap = &term->taps.tap[i];
+        const lb_tapped *const teacher = &stage->teacher[tap->of];
         char s[LB_SHAPE_TEXT], t[LB_SHAPE_TEXT], how[LB_ADAPTER_TEXT];
-        lb_text_add(
-            text, "%s%s %s from %s %s: %s\n", indent,
-            lb_info(run->student, tap->student)->name,
-            lb_shape_text(&tap->student_shape, s), lb_info(teacher, tap->teacher)->name,
-            lb_shape_text(&tap->teacher_shape, t), lb_adapter_text(&tap->adapter, how));
+        lb_text_add(text, "%s%s %s from %s %s", indent,
+                    lb_info(run->student, tap->student)->name,
+                    lb_shape_text(&tap->student_shape, s),
+                    lb_info(teacher->graph, tap->teacher)->name,
+                    lb_shape_text(&tap->teacher_shape, t));
+        if (teacher->name)
+            lb_text_add(text, " of %s", teacher->name);
+        lb_text_add(text, ": %s\n", lb_adapter_text(&tap->adapter, how));
     }
 }
 
@@ -23,7 +27,7 @@ static void tell_pairs(const lb_run *run, const lb_run_stage *stage)
         const lb_term *const term = &stage->term[i];
         lb_text text;
         lb_text_init(&text, run->arena);
-        lb_run_add_pairs(&text, run, stage->teacher, term, "");
+        lb_run_add_pairs(&text, run, stage, term, "");
         char *line = text.failed || term->taps.n == 0 ? NULL : text.chars;
         while (line && *line) {
             char *const end = strchr(line, '\n');
@@ -80,9 +84,9 @@ lb_code lb_run_find_taps(lb_run *run, lb_error *err)
     lb_findings_init(&findings, run->arena);
     for (int k = 0; k < lb_run_stages(run); k++) {
         const lb_run_stage stage = lb_run_stage_of(run, k);
-        if (stage.teacher && lb_taps_wanted(stage.term, stage.n_terms))
+        if (stage.n_teachers > 0)
             lb_taps_find(stage.term, stage.n_terms, run->student, stage.teacher,
-                         &findings);
+                         stage.n_teachers, &findings);
     }
     if (findings.n == 0)
         check_names(run, &findings);
@@ -94,8 +98,7 @@ lb_code lb_run_find_taps(lb_run *run, lb_error *err)
     LB_TRY(lb_findings_raise(&findings, LB_ERR_INPUT, r->path, closing, err));
     for (int k = 0; k < lb_run_stages(run); k++) {
         const lb_run_stage stage = lb_run_stage_of(run, k);
-        if (stage.teacher)
-            tell_pairs(run, &stage);
+        tell_pairs(run, &stage);
     }
     return weigh_presets(run, err);
 }

@@ -114,6 +114,13 @@ static lb_code open_member(lb_run *run, int k, bool *known, lb_error *err)
     if (!*known)
         return LB_OK;
     lb_run_phase(run, "teacher");
+    if (run->recipe->ensemble.n > 1) {
+        run->member[k].called =
+            teacher->name ? lb_arena_text(run->arena, "teacher '%s'", teacher->name)
+                          : lb_arena_text(run->arena, "teacher %d", k);
+        if (!run->member[k].called)
+            return lb_raise(err, LB_ERR_MEMORY, "no memory for a teacher's name");
+    }
     if (import_teacher(run, teacher, &run->member[k], err) != LB_OK)
         return lb_within(err, "teacher '%s'", teacher->onnx);
     run->voice[k] = (lb_voice){run->member[k].file, teacher->input};

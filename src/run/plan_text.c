@@ -16,8 +16,9 @@ static void add_data(lb_text *t, const lb_run *run)
 
 static void add_manner(lb_text *t, const lb_run *run, const lb_teacher_options *o)
 {
-    if (o->views > 0 && lb_run_looks_inside(run) &&
-        !lb_run_cached(run, (int)(o - run->recipe->teacher)))
+    const int k = (int)(o - run->recipe->teacher);
+
+    if (o->views > 0 && o->store != LB_CACHE_NONE && !lb_run_cached(run, k))
         lb_text_add(t,
                     "          asked live over %d fixed views a sample: losses look at "
                     "its layers\n",
@@ -112,8 +113,7 @@ static double teacher_seconds(const lb_run *run, const double *step_seconds)
         for (int k = 0; k < lb_run_stages(run); k++) {
             const lb_run_stage stage = lb_run_stage_of(run, k);
             const int batch = stage.train->batch;
-            const bool live =
-                !lb_run_cached(run, m) || lb_taps_wanted(stage.term, stage.n_terms);
+            const bool live = !lb_run_cached_in(run, k, m);
             const int whole = n / batch * batch; /* of an epoch */
             double samples = (double)whole * stage.train->epochs;
             if (stage.previous || (!live && !cached))
@@ -168,8 +168,7 @@ static void add_stage(lb_text *t, const lb_run *run, int k)
     for (int i = 0; i < stage.n_terms; i++) {
         lb_text_add(t, i == 0 ? "losses    " : "          ");
         add_term(t, &stage.term[i]);
-        if (stage.teacher)
-            lb_run_add_pairs(t, run, stage.teacher, &stage.term[i], "            ");
+        lb_run_add_pairs(t, run, &stage, &stage.term[i], "            ");
     }
     lb_text_add(t, "training  %d epochs of %d steps, %d samples a step\n",
                 stage.train->epochs, lb_train_batches(run->data, stage.train),

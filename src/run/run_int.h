@@ -14,6 +14,7 @@
 typedef struct lb_run_member {
     lb_graph *file;  /* as imported, with the data's classes */
     lb_graph *graph; /* inference form */
+    const char *called; /* in messages, of several; NULL: it is the only one */
     lb_digest digest;
     lb_metrics test;
 } lb_run_member;
@@ -100,8 +101,10 @@ lb_code lb_run_open_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
 /* Refuses a teacher that knows no more than chance. */
 lb_code lb_run_test_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_open_cache(lb_run *run, lb_error *err) LB_MUST_USE;
-/* Whether all answers of teacher k come from its cache while the student is trained. */
+/* Whether answers of teacher k come from its cache while the student is trained; and
+ * whether they do in that stage, where no loss looks at its layers. */
 bool lb_run_cached(const lb_run *run, int k);
+bool lb_run_cached_in(const lb_run *run, int stage, int k);
 /* Of all teachers. */
 size_t lb_run_teacher_parameters(const lb_run *run);
 double lb_run_teacher_macs(const lb_run *run);
@@ -112,10 +115,6 @@ void lb_run_close(lb_run *run);
 lb_code lb_run_find_taps(lb_run *run, lb_error *err) LB_MUST_USE;
 /* Whether some loss looks into the teacher: it is asked live then. */
 bool lb_run_looks_inside(const lb_run *run);
-/* The term's pairs with the layers of that teacher, a line each, behind `indent`;
- * nothing if it has none. */
-void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_graph *teacher,
-                      const lb_term *term, const char *indent);
 
 /* run_stages.c: the stages of the recipe; one, of all of it, if it has none. */
 typedef struct lb_run_stage {
@@ -124,11 +123,16 @@ typedef struct lb_run_stage {
     int n_terms;
     const lb_train_options *train;
     bool previous;
-    const lb_graph *teacher; /* whose layers the losses may look at; NULL: not known */
+    lb_tapped teacher[LB_MAX_TEACHERS]; /* whose layers the losses may look at */
+    int n_teachers;                     /* 0: not known */
 } lb_run_stage;
 int lb_run_stages(const lb_run *run);
 lb_run_stage lb_run_stage_of(const lb_run *run, int k);
 void lb_run_close_teachers(lb_run *run);
+/* layers.c: the pairs of one of the stage's terms, a line each, behind `indent`; nothing
+ * if it has none, or the teachers are not known. */
+void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_run_stage *stage,
+                      const lb_term *term, const char *indent);
 
 /* weigh.c: the student, and whether the device can hold it. */
 lb_code lb_run_open_student(lb_run *run, lb_error *err) LB_MUST_USE;

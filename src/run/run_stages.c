@@ -12,18 +12,22 @@ int lb_run_stages(const lb_run *run)
 lb_run_stage lb_run_stage_of(const lb_run *run, int k)
 {
     lb_recipe *const r = run->recipe;
-    const lb_graph *const file = run->n_members > 0 ? run->member[0].file : NULL;
+    lb_run_stage out = {.term = r->term, .n_terms = r->n_terms, .train = &r->train};
 
-    if (r->n_stages == 0)
-        return (lb_run_stage){
-            .term = r->term, .n_terms = r->n_terms, .train = &r->train, .teacher = file};
-    lb_stage *const stage = &r->stage[k];
-    return (lb_run_stage){.name = stage->name,
-                          .term = stage->term,
-                          .n_terms = stage->n_terms,
-                          .train = &stage->train,
-                          .previous = stage->previous,
-                          .teacher = stage->previous ? run->student : file};
+    if (r->n_stages > 0) {
+        lb_stage *const stage = &r->stage[k];
+        out = (lb_run_stage){.name = stage->name,
+                             .term = stage->term,
+                             .n_terms = stage->n_terms,
+                             .train = &stage->train,
+                             .previous = stage->previous};
+    }
+    if (out.previous && run->student)
+        out.teacher[out.n_teachers++] = (lb_tapped){run->student, NULL};
+    for (int m = 0; !out.previous && m < run->n_members; m++)
+        out.teacher[out.n_teachers++] =
+            (lb_tapped){run->member[m].file, run->member[m].called};
+    return out;
 }
 
 /* Whether it looks into the teachers of the recipe. */
@@ -42,6 +46,14 @@ bool lb_run_looks_inside(const lb_run *run)
     return false;
 }
 
+static bool needs_logits(const lb_run_stage *stage)
+{
+    for (int i = 0; i < stage->n_terms; i++)
+        if (stage->term[i].loss->needs & LB_NEEDS_TEACHER)
+            return true;
+    return false;
+}
+
 /* The largest batch of the stages that want answers alone; 0: none does. */
 static int answers_batch(const lb_run *run)
 {
@@ -55,39 +67,70 @@ static int answers_batch(const lb_run *run)
     return batch;
 }
 
-bool lb_run_cached(const lb_run *run, int k)
+static bool is_stored(const lb_teacher_options *teacher)
 {
-    const lb_teacher_options *const teacher = &run->recipe->teacher[k];
-
-    return teacher->views > 0 && teacher->store != LB_CACHE_NONE &&
-           answers_batch(run) > 0;
+    return teacher->views > 0 && teacher->store != LB_CACHE_NONE;
 }
 
-static bool needs_logits(const lb_run_stage *stage)
+/* A stage that looks at the layers of some teachers may want the answers of all. */
+bool lb_run_cached_in(const lb_run *run, int stage, int k)
 {
-    for (int i = 0; i < stage->n_terms; i++)
-        if (stage->term[i].loss->needs & LB_NEEDS_TEACHER)
+    const lb_run_stage s = lb_run_stage_of(run, stage);
+
+    if (s.previous || !is_stored(&run->recipe->teacher[k]))
+        return false;
+    return !looks_inside(&s) ||
+           (needs_logits(&s) && !lb_taps_wanted_of(s.term, s.n_terms, k));
+}
+
+bool lb_run_cached(const lb_run *run, int k)
+{
+    for (int s = 0; s < lb_run_stages(run); s++)
+        if (lb_run_cached_in(run, s, k))
             return true;
     return false;
 }
 
-/* What a teacher is opened for: a stage that looks at its layers, or answers alone. */
+/* What teachers are opened for: a stage that looks at layers of some of them, or answers
+ * alone. */
 typedef struct purpose {
     const lb_run_stage *stage; /* NULL: answers */
-    lb_value *taps;
-    int n_taps, batch;
+    int batch;
 } purpose;
 
+/* The layers that the stage looks at of teacher k. */
+static lb_code list_taps(const lb_run *run, const purpose *p, int k, lb_value **taps,
+                         int *n, lb_error *err)
+{
+    const lb_run_stage *const s = p->stage;
+
+    *n = s ? lb_taps_of_teacher(s->term, s->n_terms, k, NULL, 0) : 0;
+    *taps = LB_TAKE_ARRAY(run->arena, *n + 1, lb_value);
+    if (!*taps)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the layers");
+    if (s)
+        lb_taps_of_teacher(s->term, s->n_terms, k, *taps, *n);
+    return LB_OK;
+}
+
+/* Who is not asked at all stays shut: *out is NULL. */
 static lb_code open_member(const lb_run *run, int k, const purpose *p, lb_teacher **out,
                            lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
     const lb_run_member *const m = &run->member[k];
+    const bool answers = !p->stage || needs_logits(p->stage);
+    lb_value *taps;
+    int n_taps;
+
+    LB_TRY(list_taps(run, p, k, &taps, &n_taps, err));
+    if (n_taps == 0 && !answers)
+        return LB_OK;
     const lb_teacher_setup setup = {.options = &r->teacher[k],
-                                    .graph = p->n_taps > 0 ? m->file : m->graph,
-                                    .taps = p->taps,
-                                    .n_taps = p->n_taps,
-                                    .taps_only = p->n_taps > 0 && !needs_logits(p->stage),
+                                    .graph = n_taps > 0 ? m->file : m->graph,
+                                    .taps = taps,
+                                    .n_taps = n_taps,
+                                    .taps_only = !answers,
                                     .graph_digest = m->digest,
                                     .data = run->data,
                                     .pool = run->pool,
@@ -101,12 +144,12 @@ static lb_code open_member(const lb_run *run, int k, const purpose *p, lb_teache
                                     .progress_arg = run->options->watch.arg};
     if (!setup.cache_folder)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the cache's folder");
-    const bool stored = r->teacher[k].store != LB_CACHE_NONE && r->teacher[k].views > 0;
-    if (stored && p->n_taps > 0)
-        lb_log_tell(
-            &run->options->log, LB_LOG_INFO,
-            "the teacher is asked live: its cache holds answers, and a loss looks "
-            "at its layers");
+    const bool stored = is_stored(&r->teacher[k]);
+    if (stored && n_taps > 0)
+        lb_log_tell(&run->options->log, LB_LOG_INFO,
+                    "%s is asked live: its cache holds answers, and a loss looks at its "
+                    "layers",
+                    m->called ? m->called : "the teacher");
     else if (stored)
         lb_run_phase(run, "the teacher's answers");
     return lb_teacher_open(&setup, run->arena, out, err);
@@ -131,13 +174,8 @@ static lb_code open_all(const lb_run *run, const purpose *p, lb_teacher **out,
 static lb_code open_for_layers(const lb_run *run, const lb_run_stage *stage,
                                lb_teacher **out, lb_error *err)
 {
-    purpose p = {.stage = stage, .batch = stage->train->batch};
+    const purpose p = {.stage = stage, .batch = stage->train->batch};
 
-    p.n_taps = lb_taps_of_teacher(stage->term, stage->n_terms, NULL, 0);
-    p.taps = LB_TAKE_ARRAY(run->arena, p.n_taps + 1, lb_value);
-    if (!p.taps)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for the layers");
-    lb_taps_of_teacher(stage->term, stage->n_terms, p.taps, p.n_taps);
     return open_all(run, &p, out, err);
 }
 

@@ -6,8 +6,16 @@
 
 typedef struct lb_oracle_voice voice;
 
-/* The taps are the first voice's. */
-static lb_code mark_outputs(voice *v, const lb_lesson *lesson, bool first, lb_error *err)
+/* Whether some loss looks at layers of that teacher. */
+static bool is_tapped(const lb_lesson *lesson, int number)
+{
+    for (int i = 0; i < lesson->n_features; i++)
+        if (lesson->feature[i].voice == number)
+            return true;
+    return false;
+}
+
+static lb_code mark_outputs(voice *v, const lb_lesson *lesson, int number, lb_error *err)
 {
     lb_builder b;
 
@@ -15,25 +23,28 @@ static lb_code mark_outputs(voice *v, const lb_lesson *lesson, bool first, lb_er
     v->graph->n_outputs = 0;
     if (v->out.id)
         lb_output(&b, v->out);
-    for (int i = 0; first && i < lesson->n_features; i++)
-        lb_output(&b, lesson->feature[i].of);
+    for (int i = 0; i < lesson->n_features; i++)
+        if (lesson->feature[i].voice == number)
+            lb_output(&b, lesson->feature[i].of);
     return lb_builder_finish(&b, err);
 }
 
-static lb_code open_voice(voice *v, const lb_voice *from, bool first,
+static lb_code open_voice(voice *v, const lb_voice *from, int number,
                           const lb_train_setup *setup, const lb_lesson *lesson,
                           lb_arena *arena, lb_error *err)
 {
     const lb_plan_options options = {.batch = setup->options->batch,
                                      .kernels = LB_KERNELS_REFERENCE};
 
+    if (!lesson->voice[0].id && !is_tapped(lesson, number))
+        return LB_OK; /* nobody asks it */
     LB_TRY(lb_graph_with_precision(from->graph, LB_F64, &v->graph, err));
     LB_TRY(lb_feed_init(&v->feed, v->graph, &from->input, setup->data, setup->pool, arena,
                         err));
     v->in = v->graph->inputs[0];
     if (lesson->voice[0].id)
         v->out = lb_logits_of(v->graph);
-    LB_TRY(mark_outputs(v, lesson, first, err));
+    LB_TRY(mark_outputs(v, lesson, number, err));
     LB_TRY(lb_remove_dead(v->graph, err));
     return lb_plan_compile(v->graph, setup->pool, &options, &v->plan, err);
 }
@@ -48,8 +59,8 @@ lb_code lb_oracle_open(const lb_train_setup *setup, const lb_lesson *lesson,
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher in float64");
     lb_code code = LB_OK;
     for (int k = 0; k < oracle.n && code == LB_OK; k++)
-        code = open_voice(&oracle.voice[k], &setup->voices[k], k == 0, setup, lesson,
-                          arena, err);
+        code = open_voice(&oracle.voice[k], &setup->voices[k], k, setup, lesson, arena,
+                          err);
     if (code != LB_OK)
         lb_oracle_close(&oracle);
     else
@@ -65,11 +76,13 @@ static void tell_logits(const voice *v, const lb_lesson *lesson, int k)
                   lb_plan_input(lesson->plan, lesson->voice[k], i));
 }
 
-static void tell_layers(const voice *v, const lb_lesson *lesson)
+static void tell_layers(const voice *v, const lb_lesson *lesson, int number)
 {
     for (int k = 0; k < lesson->n_features; k++)
         for (int i = 0; i < lesson->batch; i++) {
             const lb_feature *const f = &lesson->feature[k];
+            if (f->voice != number)
+                break;
             lb_narrow(lesson->dtype, lb_plan_output(v->plan, f->of, i), f->n,
                       lb_plan_input(lesson->plan, f->input, i));
         }
@@ -80,11 +93,12 @@ void lb_oracle_ask(const lb_oracle *oracle, const lb_batch *batch,
 {
     for (int k = 0; k < oracle->n; k++) {
         const voice *const v = &oracle->voice[k];
+        if (!v->plan)
+            continue;
         lb_feed_pixels(&v->feed, v->plan, v->in, batch->pixels, batch->n);
         lb_plan_run(v->plan);
         tell_logits(v, lesson, k);
-        if (k == 0)
-            tell_layers(v, lesson);
+        tell_layers(v, lesson, k);
     }
 }
 

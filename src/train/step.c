@@ -46,31 +46,61 @@ static lb_code check_student(const lb_graph *student, int classes, lb_error *err
     return LB_OK;
 }
 
-/* The inputs that the teacher's layers are handed over in; the pairs of all terms, one
+/* The layers that the losses look at, teacher by teacher; their inputs are to come. */
+static lb_code list_features(lb_lesson *lesson, const lb_train_setup *setup,
+                             lb_error *err)
+{
+    lb_arena *const arena = lesson->graph->arena;
+    int n = 0;
+
+    for (int v = 0; v < lesson->n_voices; v++)
+        n += lb_taps_of_teacher(setup->terms, setup->n_terms, v, NULL, 0);
+    lb_value *const of = LB_TAKE_ARRAY(arena, n + 1, lb_value);
+    lesson->feature = LB_TAKE_ARRAY(arena, n + 1, lb_feature);
+    if (!of || !lesson->feature)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher's layers");
+    for (int v = 0; v < lesson->n_voices; v++) {
+        const int m = lb_taps_of_teacher(setup->terms, setup->n_terms, v, of, n);
+        for (int k = 0; k < m; k++)
+            lesson->feature[lesson->n_features++] =
+                (lb_feature){.voice = v, .tap = k, .of = of[k]};
+    }
+    return LB_OK;
+}
+
+static lb_feature *find_feature(const lb_lesson *lesson, const lb_tap *tap)
+{
+    for (int i = 0; i < lesson->n_features; i++)
+        if (lesson->feature[i].voice == tap->of &&
+            lesson->feature[i].of.id == tap->teacher.id)
+            return &lesson->feature[i];
+    return NULL;
+}
+
+/* The inputs that the teachers' layers are handed over in; the pairs of all terms, one
  * after the other. */
 static lb_code add_features(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup,
                             lb_loss_in *in, lb_error *err)
 {
-    lb_arena *const arena = lesson->graph->arena;
-    const int n = lb_taps_of_teacher(setup->terms, setup->n_terms, NULL, 0);
-    lb_value *const of = LB_TAKE_ARRAY(arena, n + 1, lb_value);
-    lb_pair *const pair = LB_TAKE_ARRAY(arena, LB_MAX_TERMS * LB_MAX_PAIRS, lb_pair);
+    int n = 0;
 
-    lesson->feature = LB_TAKE_ARRAY(arena, n + 1, lb_feature);
-    if (!of || !pair || !lesson->feature)
+    LB_TRY(list_features(lesson, setup, err));
+    for (int i = 0; i < setup->n_terms; i++)
+        n += setup->terms[i].taps.n;
+    lb_pair *const pair = LB_TAKE_ARRAY(lesson->graph->arena, n + 1, lb_pair);
+    if (!pair)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher's layers");
-    lesson->n_features = lb_taps_of_teacher(setup->terms, setup->n_terms, of, n);
     in->hints = pair;
+    in->shares = setup->ensemble ? setup->ensemble->weight : NULL;
     for (int i = 0; i < setup->n_terms; i++)
         for (int k = 0; k < setup->terms[i].taps.n; k++) {
             const lb_tap *const tap = &setup->terms[i].taps.tap[k];
             const lb_shape one = lb_shape_bind(&tap->teacher_shape, 1);
-            lb_feature *const f = &lesson->feature[lb_taps_place(of, n, tap->teacher)];
-            if (!lb_shape_count(&one, &f->n))
-                return lb_bug(err, "a tap of no size");
+            lb_feature *const f = find_feature(lesson, tap);
+            if (!f || !lb_shape_count(&one, &f->n))
+                return lb_bug(err, "a tap of no size, or of nobody");
             if (f->input.id == 0)
                 f->input = lb_input(b, "layer", lesson->dtype, &tap->teacher_shape);
-            f->of = tap->teacher;
             pair[in->n_hints++] = (lb_pair){tap->student, f->input};
         }
     return LB_OK;
@@ -336,7 +366,7 @@ static void see(void *arg, int thread)
     for (int i = thread; i < lesson->batch; i += s->n_threads)
         for (int k = 0; k < lesson->n_features; k++) {
             const lb_feature *const f = &lesson->feature[k];
-            const float *const from = lb_teacher_tap(s->teacher, k, i);
+            const float *const from = lb_teacher_tap(s->teacher, f->voice, f->tap, i);
             void *const to = lb_plan_input(lesson->plan, f->input, i);
             if (lesson->dtype == LB_F32)
                 memcpy(to, from, f->n * sizeof *from);

@@ -32,8 +32,9 @@ void lb_feed_pixels(const lb_feed *feed, lb_plan *plan, lb_value input,
 void lb_feed_split(const lb_feed *feed, lb_plan *plan, lb_value input,
                    const lb_data *data, lb_split split, int first, int n_samples);
 
-/* A layer of the teacher that the losses look at. */
+/* A layer of a teacher that the losses look at. */
 typedef struct lb_feature {
+    int voice, tap; /* the teacher's number; its place among that teacher's taps */
     lb_value of;    /* of the teacher's graph */
     lb_value input; /* of the lesson's */
     size_t n;       /* elements of a sample */
@@ -60,7 +61,7 @@ typedef struct lb_lesson {
     const lb_term *terms;                      /* borrowed */
     lb_dials dials;
     int n_features;
-    lb_feature *feature; /* in the order of lb_taps_of_teacher */
+    lb_feature *feature; /* teacher by teacher, in the order of lb_taps_of_teacher */
     int n_params, n_velocities;
     int n_helpers;      /* of the params, the last ones: the losses' own, no student's */
     lb_tensor **param;  /* of the student, trained or not, in value order */
@@ -77,7 +78,7 @@ bool lb_lesson_listens(const lb_lesson *lesson);
 /* What the teachers say of each sample: voice k of row i at
  * rows + (i * n_voices + k) * classes. */
 void lb_lesson_hear(lb_lesson *lesson, const float *rows);
-/* Takes over what the teacher's layers gave for the batch that it was asked last. */
+/* Takes over what the teachers' layers gave for the batch that they were asked last. */
 void lb_lesson_see(lb_lesson *lesson, const lb_teacher *teacher, lb_pool *pool);
 /* The input has been fed, and the teacher heard. labels: [batch]. epoch: of the stage, in
  * fractions, for what changes with it. Returns the loss. */
@@ -99,7 +100,8 @@ typedef struct lb_oracle {
         lb_graph *graph;
         lb_plan *plan;
         lb_feed feed;
-        lb_value in, out; /* out {0}: only the taps are wanted */
+        lb_value in, out; /* out {0}: only the taps are wanted; no plan: not even those
+                           */
     } * voice;
 } lb_oracle;
 /* lesson: whom it is going to tell. */

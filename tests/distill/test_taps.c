@@ -36,7 +36,7 @@ static lookup look(const lb_graph *student, const lb_graph *teacher, lb_taps tap
     l.term.taps.line = 7;
     l.term.taps.column = 5;
     lb_findings_init(&l.findings, arena);
-    lb_taps_find(&l.term, 1, student, teacher, &l.findings);
+    lb_taps_find(&l.term, 1, student, &(lb_tapped){teacher, NULL}, 1, &l.findings);
     return l;
 }
 
@@ -306,8 +306,9 @@ static void each_layer_of_the_teacher_is_asked_once(void)
     const lb_term terms[] = {a.term, {.loss = lb_loss_find("ce")}, c.term};
     lb_value list[8];
 
-    CHECK(lb_taps_of_teacher(terms, 3, NULL, 0) == 3);
-    CHECK(lb_taps_of_teacher(terms, 3, list, 8) == 3);
+    CHECK(lb_taps_of_teacher(terms, 3, 0, NULL, 0) == 3);
+    CHECK(lb_taps_of_teacher(terms, 3, 0, list, 8) == 3);
+    CHECK(lb_taps_of_teacher(terms, 3, 1, NULL, 0) == 0);
     CHECK(strcmp(name_of(g, list[0]), "block2") == 0);
     CHECK(strcmp(name_of(g, list[1]), "block1") == 0);
     CHECK(strcmp(name_of(g, list[2]), "stem") == 0);
@@ -315,6 +316,68 @@ static void each_layer_of_the_teacher_is_asked_once(void)
     CHECK(lb_taps_place(list, 2, list[2]) == -1);
     CHECK(lb_taps_wanted(terms, 3) && !lb_taps_wanted(terms + 1, 1));
     lb_graph_free(g);
+}
+
+/* Of two teachers: those of each stand together, and a value is one teacher's. */
+static void each_teacher_has_pairs_of_its_own(void)
+{
+    lb_graph *const g = network("ds-cnn", 0.25, 2, 16);
+    lb_graph *const wide = network("ds-cnn", 0.5, 2, 16);
+    const lb_tapped teachers[] = {{g, "teacher 'a'"}, {wide, "teacher 'b'"}};
+    const char *const layer[] = {"block1"};
+    lb_term term = {.loss = lb_loss_find("hint"),
+                    .taps = {.student = layer,
+                             .n_student = 1,
+                             .teacher = layer,
+                             .n_teacher = 1}};
+    lb_findings findings;
+    lb_value list[4];
+
+    lb_findings_init(&findings, arena);
+    lb_taps_find(&term, 1, g, teachers, 2, &findings);
+    CHECK(findings.n == 0 && term.taps.n == 2);
+    CHECK(term.taps.tap[0].of == 0 && term.taps.tap[0].adapter.kernel == 0);
+    CHECK(term.taps.tap[1].of == 1 && term.taps.tap[1].adapter.to == 32);
+    CHECK(lb_taps_of_teacher(&term, 1, 0, list, 4) == 1);
+    CHECK(lb_taps_of_teacher(&term, 1, 1, list, 4) == 1);
+    CHECK(lb_taps_wanted_of(&term, 1, 0) && lb_taps_wanted_of(&term, 1, 1));
+    term.taps.of_one = true;
+    term.taps.of = 1;
+    lb_taps_find(&term, 1, g, teachers, 2, &findings);
+    CHECK(findings.n == 0 && term.taps.n == 1 && term.taps.tap[0].of == 1);
+    CHECK(!lb_taps_wanted_of(&term, 1, 0) && lb_taps_wanted_of(&term, 1, 1));
+    term.taps.n_student = term.taps.n_teacher = 0; /* auto */
+    lb_taps_find(&term, 1, g, teachers, 2, &findings);
+    CHECK(findings.n == 0 && term.taps.n > 0 && term.taps.tap[0].of == 1);
+    lb_graph_free(g);
+    lb_graph_free(wide);
+}
+
+/* What is wrong with the student is told once, what is with a teacher by its name. */
+static void mistakes_name_the_teacher(void)
+{
+    lb_graph *const g = network("ds-cnn", 0.25, 2, 16);
+    lb_graph *const r = network("resnet", 0.25, 1, 16);
+    const lb_tapped teachers[] = {{g, "teacher 'a'"}, {r, "teacher 1"}};
+    const char *const layer[] = {"block2/dw_relu"}, *const none[] = {"blok"};
+    lb_term term = {.loss = lb_loss_find("hint"),
+                    .taps = {.student = layer,
+                             .n_student = 1,
+                             .teacher = layer,
+                             .n_teacher = 1}};
+    lb_findings findings;
+
+    lb_findings_init(&findings, arena);
+    lb_taps_find(&term, 1, g, teachers, 2, &findings);
+    CHECK(findings.n == 1);
+    CHECK_TEXT(findings.item[0].text, "teacher 1 has no layer 'block2/dw_relu'");
+    lb_findings_init(&findings, arena);
+    term.taps.student = none;
+    lb_taps_find(&term, 1, g, teachers, 2, &findings);
+    CHECK(findings.n == 1);
+    CHECK_TEXT(findings.item[0].text, "the student has no layer 'blok'");
+    lb_graph_free(g);
+    lb_graph_free(r);
 }
 
 typedef struct sizing {
@@ -523,6 +586,8 @@ int main(void)
     RUN(auto_finds_the_last_map_and_the_rows);
     RUN(auto_reviews_stages_and_the_vector);
     RUN(each_layer_of_the_teacher_is_asked_once);
+    RUN(each_teacher_has_pairs_of_its_own);
+    RUN(mistakes_name_the_teacher);
     RUN(adapters_are_sized_from_the_shapes);
     RUN(gradients_go_through_adapters);
     lb_arena_free(arena);

@@ -195,18 +195,59 @@ static void teachers_may_be_several(void)
     }
 }
 
-static void several_teachers_have_no_layers(void)
-{
-    static const char *const sets[] = {"teacher=[{onnx: r.yaml}, {onnx: r.yaml}]",
-                                       "distill=[{loss: hint}]"};
-    lb_arena *const arena = lb_arena_new(0);
-    lb_error err = {0};
-    lb_recipe *r = NULL;
+static const char two_named[] = "teacher=[{onnx: r.yaml, name: big}, {onnx: r.yaml}]";
 
-    CHECK(load(least, sets, 2, arena, &r, &err) == LB_ERR_INPUT);
-    CHECK_TEXT(err.text, "loss 'hint' looks at the layers of one teacher, and the recipe "
-                         "has 2; keep one");
+static void layers_are_of_one_teacher_or_of_all(void)
+{
+    static const char *const sets[] = {
+        two_named, "distill=[{loss: hint}, {loss: at, of: big}, {loss: sp, of: 1}]"};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_recipe *r = NULL, *again = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(load(least, sets, 2, arena, &r, &err), &err);
+    CHECK(!r->term[0].taps.of_one);
+    CHECK(r->term[1].taps.of_one && r->term[1].taps.of == 0);
+    CHECK(r->term[2].taps.of_one && r->term[2].taps.of == 1);
+    const char *const text = lb_recipe_text(r, arena);
+    CHECK_TEXT(text, "name: big");
+    CHECK_TEXT(text, "of: big, teacher: auto");
+    CHECK_TEXT(text, "of: 1, teacher: auto");
+    CHECK_OK(load(text, NULL, 0, arena, &again, &err), &err);
+    CHECK(strcmp(text, lb_recipe_text(again, arena)) == 0);
     lb_arena_free(arena);
+}
+
+static void mistakes_about_teachers_are_told(void)
+{
+    static const struct {
+        const char *teacher, *distill, *words;
+    } cases[] = {
+        {two_named, "distill=[{loss: hint, of: bug}]",
+         "'of' is the name of a teacher or its number, 0 to 1, not 'bug'; did you mean "
+         "'big'?"},
+        {two_named, "distill=[{loss: hint, of: 2}]", "its number, 0 to 1, not '2'"},
+        {two_named, "distill=[{loss: kd, of: big}]",
+         "loss 'kd' compares no layers; it takes no 'of'"},
+        {"teacher=[{onnx: r.yaml, name: a}, {onnx: r.yaml, name: a}]",
+         "distill=[{loss: kd}]", "two teachers are called 'a'"},
+        {"teacher={onnx: r.yaml, name: 1st}", "distill=[{loss: kd}]",
+         "the name of a teacher begins with a letter, not as '1st'"},
+        {two_named,
+         "stages=[{distill: [{loss: ce}]}, {teacher: previous, distill: [{loss: hint, of: "
+         "0}]}]",
+         "the teacher of stage 'stage 2' is the student before it"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const sets[] = {cases[i].teacher, cases[i].distill};
+        lb_arena *const arena = lb_arena_new(0);
+        lb_recipe *r = NULL;
+        lb_error err = {0};
+        CHECK(load(least, sets, 2, arena, &r, &err) == LB_ERR_INPUT);
+        CHECK_TEXT(err.text, cases[i].words);
+        lb_arena_free(arena);
+    }
 }
 
 static void every_mistake_is_told_at_once(void)
@@ -551,7 +592,8 @@ int main(void)
     RUN(everything_said_is_kept);
     RUN(resolved_again_it_is_the_same);
     RUN(teachers_may_be_several);
-    RUN(several_teachers_have_no_layers);
+    RUN(layers_are_of_one_teacher_or_of_all);
+    RUN(mistakes_about_teachers_are_told);
     RUN(every_mistake_is_told_at_once);
     RUN(numbers_may_change);
     RUN(a_weight_may_have_a_name);

@@ -126,6 +126,70 @@ static void in_float64_they_teach_the_same(void)
     lb_arena_free(o.arena);
 }
 
+/* Teachers as pupil.yaml has them, trained by now; the second has a name. */
+#define TRAINED(first_store, second_store) \
+    "teacher=[{onnx: runs/teacher/student.onnx, cache: {views: 2, store: " first_store \
+    "}}, {onnx: runs/second/student.onnx, name: res, weight: 3, mean: 0.5, std: 0.5, " \
+    "cache: {views: 2, store: " second_store "}}]"
+
+static outcome run_two(const char *out, const char *teachers, const char *losses)
+{
+    const char *const sets[] = {teachers, losses};
+    const lb_run_options options = {
+        .recipe = "pupil.yaml", .sets = sets, .n_sets = 2, .out = out, .threads = 2};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    CHECK_OK(o.code, &o.err);
+    return o;
+}
+
+/* Only whose layers are looked at runs live; the answers of the other may come from its
+ * cache, or not: it is the same student. */
+static void layers_of_one_leave_the_cache_of_the_other(void)
+{
+    static const char losses[] = "distill=[{loss: hint, of: res}, {loss: kd}]";
+    outcome o = run_two("cached", TRAINED("fp32", "fp32"), losses);
+
+    lb_arena_free(o.arena);
+    o = run_two("asked", TRAINED("none", "none"), losses);
+    lb_arena_free(o.arena);
+    same_student("cached/student.onnx", "asked/student.onnx", true);
+    o = run_two("first", TRAINED("fp32", "fp32"),
+                "distill=[{loss: hint, of: 0}, {loss: kd}]");
+    lb_arena_free(o.arena);
+    same_student("cached/student.onnx", "first/student.onnx", false);
+    o = run_two("layers", TRAINED("fp32", "fp32"), "distill=[{loss: hint}]");
+    CHECK_TEXT(o.result.json, "\"members\": [");
+    lb_arena_free(o.arena);
+    o = run("layers/recipe.yaml", "layers-again", false, NULL);
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    same_student("layers/student.onnx", "layers-again/student.onnx", true);
+}
+
+static void a_dry_run_names_whose_layers(void)
+{
+    const char *const sets[] = {TRAINED("fp32", "none"),
+                                "distill=[{loss: hint}, {loss: at, of: res}]"};
+    const lb_run_options options = {.recipe = "pupil.yaml",
+                                    .sets = sets,
+                                    .n_sets = 2,
+                                    .out = "dry",
+                                    .threads = 2,
+                                    .dry_run = true};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    CHECK_OK(o.code, &o.err);
+    if (o.code == LB_OK) {
+        CHECK_TEXT(o.result.plan, "block1 [N,16,4,4] of teacher 0: ");
+        CHECK_TEXT(o.result.plan, " of teacher 'res': ");
+        CHECK_TEXT(o.result.plan, "asked live over 2 fixed views a sample: losses look");
+    }
+    lb_arena_free(o.arena);
+}
+
 static void a_dry_run_names_them_all(void)
 {
     const lb_run_options options = {
@@ -152,5 +216,7 @@ int main(void)
     RUN(how_they_are_combined_counts);
     RUN(in_float64_they_teach_the_same);
     RUN(a_dry_run_names_them_all);
+    RUN(layers_of_one_leave_the_cache_of_the_other);
+    RUN(a_dry_run_names_whose_layers);
     return !end() || DONE();
 }

@@ -81,7 +81,7 @@ static void find_taps(const classroom *c, const lb_graph *teacher, lb_term *term
     lb_findings findings;
 
     lb_findings_init(&findings, c->arena);
-    lb_taps_find(terms, n, c->student, teacher, &findings);
+    lb_taps_find(terms, n, c->student, &(lb_tapped){teacher, NULL}, 1, &findings);
     for (int i = 0; i < findings.n; i++)
         printf("# %s\n", findings.item[i].text);
     CHECK(findings.n == 0);
@@ -118,7 +118,7 @@ static lb_code learn(lesson *l, float *out)
                                 .graph = teacher,
                                 .taps = taps,
                                 .n_taps =
-                                    lb_taps_of_teacher(terms, c.setup.n_terms, taps, 8),
+                                    lb_taps_of_teacher(terms, c.setup.n_terms, 0, taps, 8),
                                 .taps_only = true,
                                 .data = c.data,
                                 .pool = c.pool,
@@ -277,7 +277,7 @@ static void check_layer(const classroom *c, const lb_graph *teacher, lb_value ta
     CHECK_OK(lb_plan_read(plan, tap, c->arena, &want, &err), &err);
     for (size_t i = 0; want && i < want->n; i++) {
         const size_t each = want->n / 16;
-        CHECK_NEAR(lb_teacher_tap(live, k, (int)(i / each))[i % each],
+        CHECK_NEAR(lb_teacher_tap(live, 0, k, (int)(i / each))[i % each],
                    lb_tensor_get(want, i), 1e-5);
     }
     lb_plan_free(plan);
