@@ -68,6 +68,17 @@ static bool looks_at_maps(lb_preset_unit unit)
     return unit == LB_PRESET_PLACES || unit == LB_PRESET_ELEMENTS;
 }
 
+/* Of several teachers the mean: their shares are weights already. */
+static double pairs_of_a_teacher(const lb_term *term)
+{
+    const lb_tap *const tap = term->taps.tap;
+    int n_teachers = 0;
+
+    for (int i = 0; i < term->taps.n; i++)
+        n_teachers += i == 0 || tap[i].of != tap[i - 1].of;
+    return n_teachers > 0 ? (double)term->taps.n / n_teachers : 0;
+}
+
 bool lb_preset_weigh(lb_term *term)
 {
     const lb_preset *const p = term->preset;
@@ -85,7 +96,7 @@ bool lb_preset_weigh(lb_term *term)
         weight *= sum / n;
     }
     if (term->weighed && p->averages)
-        weight /= n;
+        weight /= pairs_of_a_teacher(term);
     term->weight = weight;
     if (term->weight_ramp.on)
         term->weight_ramp.to = weight;
@@ -127,9 +138,9 @@ const char *lb_preset_text(const lb_term *term, char out[LB_PRESET_TEXT])
                               " over the batch of %d that it was found with", p->batch);
     else if (looks_at_maps(unit))
         n += (size_t)add_maps(term, unit, out + n, (size_t)(end - out) - n);
-    if (p->averages && term->taps.n > 1)
+    if (p->averages && pairs_of_a_teacher(term) > 1)
         n += (size_t)snprintf(out + n, (size_t)(end - out) - n,
-                              ", over %d pairs of layers", term->taps.n);
+                              ", over %g pairs of layers", pairs_of_a_teacher(term));
     if (p->with)
         snprintf(out + n, (size_t)(end - out) - n, "; published with %s", p->with);
     return out;
