@@ -108,8 +108,7 @@ static void find_pattern(const finder *f, side *s, const char *pattern)
         add(f, s, v, pattern);
     }
     if (!any)
-        complain(f, s,
-                 "no layer of %s is called '%.60s'; `limbeck inspect` lists them",
+        complain(f, s, "no layer of %s is called '%.60s'; `limbeck inspect` lists them",
                  s->who, pattern);
 }
 
@@ -225,7 +224,8 @@ static bool find_in(lb_term *term, lb_tap *tap, const lb_graph *student,
         n = lb_taps_pair(term->loss->automatic, student, teacher->graph, findings->arena,
                          tap, &why);
     if (why)
-        complain(&f, NULL, "auto%s%s: %s; name the layers: teacher: [...], student: [...]",
+        complain(&f, NULL,
+                 "auto%s%s: %s; name the layers: teacher: [...], student: [...]",
                  teacher->name ? " with " : "", teacher->name ? teacher->name : "", why);
     for (int i = 0; i < n; i++) {
         tap[i].of = of;
@@ -244,8 +244,7 @@ static bool looks_at(const lb_term *term, int teacher)
 static void find_term(lb_term *term, const lb_graph *student, const lb_tapped *teachers,
                       int n_teachers, lb_findings *findings)
 {
-    lb_tap *const tap =
-        LB_TAKE_ARRAY(findings->arena, n_teachers * LB_MAX_PAIRS, lb_tap);
+    lb_tap *const tap = LB_TAKE_ARRAY(findings->arena, n_teachers * LB_MAX_PAIRS, lb_tap);
 
     if (!tap) {
         findings->failed = true;

@@ -25,7 +25,7 @@ typedef enum lb_auto {
 
 /* A pair that was found. */
 typedef struct lb_tap {
-    int of; /* the teacher whose layer it is, from 0 */
+    int of;                    /* the teacher whose layer it is, from 0 */
     lb_value student, teacher; /* each of its own graph; clones have the same numbers */
     lb_shape student_shape, teacher_shape; /* batched, as in the graphs */
     lb_adapter adapter;
@@ -38,8 +38,8 @@ typedef struct lb_taps {
     bool of_one;       /* the layers are those of one teacher among several: */
     int of;            /* its number, from 0 */
     const char *of_as; /* and what the recipe calls it; NULL: not known */
-    int adapter;      /* lb_adapter_kind */
-    int line, column; /* of the term in the recipe; 0: not known */
+    int adapter;       /* lb_adapter_kind */
+    int line, column;  /* of the term in the recipe; 0: not known */
     /* by lb_taps_find, in the findings' arena; those of each teacher stand together */
     const lb_tap *tap;
     int n;

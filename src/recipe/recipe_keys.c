@@ -130,8 +130,9 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     const lb_key loss = {.name = "loss", .help = "its name; `limbeck losses` lists them"};
     const lb_key of = {.name = "of",
                        .usual = "",
-                       .help = "the teacher whose layers they are, by name or number from "
-                               "0; usually each teacher's count by its share"};
+                       .help =
+                           "the teacher whose layers they are, by name or number from "
+                           "0; usually each teacher's count by its share"};
     const lb_key teacher = {.name = "teacher",
                             .usual = "auto",
                             .help = "layers of the teacher that a loss looks at: names, "

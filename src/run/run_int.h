@@ -12,8 +12,8 @@
 
 /* One of the teachers. */
 typedef struct lb_run_member {
-    lb_graph *file;  /* as imported, with the data's classes */
-    lb_graph *graph; /* inference form */
+    lb_graph *file;     /* as imported, with the data's classes */
+    lb_graph *graph;    /* inference form */
     const char *called; /* in messages, of several; NULL: it is the only one */
     lb_digest digest;
     lb_metrics test;

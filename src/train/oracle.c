@@ -59,8 +59,8 @@ lb_code lb_oracle_open(const lb_train_setup *setup, const lb_lesson *lesson,
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the teacher in float64");
     lb_code code = LB_OK;
     for (int k = 0; k < oracle.n && code == LB_OK; k++)
-        code = open_voice(&oracle.voice[k], &setup->voices[k], k, setup, lesson, arena,
-                          err);
+        code =
+            open_voice(&oracle.voice[k], &setup->voices[k], k, setup, lesson, arena, err);
     if (code != LB_OK)
         lb_oracle_close(&oracle);
     else

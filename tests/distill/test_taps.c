@@ -325,11 +325,9 @@ static void each_teacher_has_pairs_of_its_own(void)
     lb_graph *const wide = network("ds-cnn", 0.5, 2, 16);
     const lb_tapped teachers[] = {{g, "teacher 'a'"}, {wide, "teacher 'b'"}};
     const char *const layer[] = {"block1"};
-    lb_term term = {.loss = lb_loss_find("hint"),
-                    .taps = {.student = layer,
-                             .n_student = 1,
-                             .teacher = layer,
-                             .n_teacher = 1}};
+    lb_term term = {
+        .loss = lb_loss_find("hint"),
+        .taps = {.student = layer, .n_student = 1, .teacher = layer, .n_teacher = 1}};
     lb_findings findings;
     lb_value list[4];
 
@@ -360,11 +358,9 @@ static void mistakes_name_the_teacher(void)
     lb_graph *const r = network("resnet", 0.25, 1, 16);
     const lb_tapped teachers[] = {{g, "teacher 'a'"}, {r, "teacher 1"}};
     const char *const layer[] = {"block2/dw_relu"}, *const none[] = {"blok"};
-    lb_term term = {.loss = lb_loss_find("hint"),
-                    .taps = {.student = layer,
-                             .n_student = 1,
-                             .teacher = layer,
-                             .n_teacher = 1}};
+    lb_term term = {
+        .loss = lb_loss_find("hint"),
+        .taps = {.student = layer, .n_student = 1, .teacher = layer, .n_teacher = 1}};
     lb_findings findings;
 
     lb_findings_init(&findings, arena);

@@ -234,7 +234,8 @@ static void mistakes_about_teachers_are_told(void)
         {"teacher={onnx: r.yaml, name: 1st}", "distill=[{loss: kd}]",
          "the name of a teacher begins with a letter, not as '1st'"},
         {two_named,
-         "stages=[{distill: [{loss: ce}]}, {teacher: previous, distill: [{loss: hint, of: "
+         "stages=[{distill: [{loss: ce}]}, {teacher: previous, distill: [{loss: hint, "
+         "of: "
          "0}]}]",
          "the teacher of stage 'stage 2' is the student before it"},
     };

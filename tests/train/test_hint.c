@@ -114,15 +114,15 @@ static lb_code learn(lesson *l, float *out)
     c.options.epochs = l->epochs ? l->epochs : 3;
     const lb_voice voice = {teacher, options.input};
     c.setup.voices = &voice;
-    const lb_teacher_setup t = {.options = &options,
-                                .graph = teacher,
-                                .taps = taps,
-                                .n_taps =
-                                    lb_taps_of_teacher(terms, c.setup.n_terms, 0, taps, 8),
-                                .taps_only = true,
-                                .data = c.data,
-                                .pool = c.pool,
-                                .batch = c.options.batch};
+    const lb_teacher_setup t = {
+        .options = &options,
+        .graph = teacher,
+        .taps = taps,
+        .n_taps = lb_taps_of_teacher(terms, c.setup.n_terms, 0, taps, 8),
+        .taps_only = true,
+        .data = c.data,
+        .pool = c.pool,
+        .batch = c.options.batch};
     if (l->precision == LB_PRECISION_FLOAT32)
         CHECK_OK(lb_teacher_open(&t, c.arena, &c.setup.teacher, &err), &err);
     c.setup.folder = l->folder;

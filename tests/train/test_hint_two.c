@@ -11,9 +11,9 @@
 enum { MOST = 4096, STEPS = 12 };
 
 typedef struct lesson {
-    bool alike;      /* teachers like the student: no adapter is needed */
+    bool alike; /* teachers like the student: no adapter is needed */
     const char *loss;
-    int of;          /* -1: both */
+    int of;              /* -1: both */
     bool with_kd, still; /* still: a rate of 0 */
     int threads, precision, epochs;
     const char *folder;
@@ -72,8 +72,7 @@ static void open_teacher(classroom *c, const lesson *l, const lb_teacher_options
     lb_error err = {0};
 
     for (int k = 0; k < 2; k++) {
-        const int n =
-            lb_taps_of_teacher(c->setup.terms, c->setup.n_terms, k, taps[k], 4);
+        const int n = lb_taps_of_teacher(c->setup.terms, c->setup.n_terms, k, taps[k], 4);
         const lb_teacher_setup setup = {.options = options,
                                         .graph = graph[k],
                                         .taps = taps[k],
