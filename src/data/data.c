@@ -1,7 +1,6 @@
 /* data.c: opens a source, splits it by the seed, and hands out samples and views. */
 #include "data/data_int.h"
 
-#include <math.h>
 #include <string.h>
 
 #define LB_SOURCE(name) extern const lb_source lb_source_##name;
@@ -23,7 +22,7 @@ const lb_source *lb_source_find(const char *name)
     return NULL;
 }
 
-static lb_code find_source(const char *name, const lb_source **out, lb_error *err)
+lb_code lb_data_find_source(const char *name, const lb_source **out, lb_error *err)
 {
     const char *names[16];
     int n = 0;
@@ -53,7 +52,7 @@ lb_code lb_data_parse(const char *word, lb_arena *arena, lb_data_options *out,
     const char *const path = lb_arena_copy_text(arena, colon + 1);
     if (!name || !path)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for '%.200s'", word);
-    LB_TRY(find_source(name, &source, err));
+    LB_TRY(lb_data_find_source(name, &source, err));
     lb_data_options options = {.labels = 1};
     LB_TRY(lb_keys_defaults(lb_data_keys, &options, arena, err));
     options.source = source->name;
@@ -131,7 +130,7 @@ lb_code lb_content_count_classes(lb_content *content, const char *train_name,
     return LB_OK;
 }
 
-static lb_code check_content(const lb_content *content, const char *path, lb_error *err)
+lb_code lb_data_check_content(const lb_content *content, const char *path, lb_error *err)
 {
     enum { MOST_VALUES = 1 << 26 };
     char text[LB_SHAPE_TEXT];
@@ -162,108 +161,6 @@ static lb_code check_augments(const lb_data_options *options, const lb_shape *sh
     return LB_OK;
 }
 
-/* How many samples go where. */
-static lb_code count_splits(lb_data *data, lb_error *err)
-{
-    const lb_data_options *const o = &data->options;
-    const int n = data->content.train.n;
-    const bool share = o->validation < 1;
-    const double validation =
-        share ? round(o->validation * round(o->fraction * n)) : floor(o->validation);
-    const double used = share ? round(o->fraction * n) - validation
-                              : round(o->fraction * (n - validation));
-
-    if (!(validation >= 0) || !(used >= 1))
-        return lb_raise(err, LB_ERR_INPUT,
-                        "no sample is left to train on: of %d, the fraction %g is used "
-                        "and %g are for validation",
-                        n, o->fraction, validation);
-    data->n[LB_TRAIN] = (int)used;
-    data->n[LB_VALIDATION] = (int)validation;
-    data->n[LB_TEST] = data->content.test.n;
-    return LB_OK;
-}
-
-/* 0..n-1 shuffled by the seed; use tells the orders of one seed apart. */
-static int32_t *shuffled(lb_arena *arena, uint64_t seed, uint64_t use, int n)
-{
-    int32_t *const order = LB_TAKE_ARRAY(arena, n, int32_t);
-    lb_rng rng = lb_rng_make(seed, LB_RNG_SPLIT, use, 0);
-
-    for (int i = 0; order && i < n; i++)
-        order[i] = i;
-    if (order)
-        lb_rng_shuffle(&rng, order, n);
-    return order;
-}
-
-/* The chosen ones of order[0..n-1] in rising order; `mark` is zero and stays so. */
-static const int32_t *sorted(lb_arena *arena, const int32_t *order, int n, uint8_t *mark,
-                             int n_all)
-{
-    int32_t *const out = LB_TAKE_ARRAY(arena, n, int32_t);
-    int k = 0;
-
-    for (int i = 0; out && i < n; i++)
-        mark[order[i]] = 1;
-    for (int i = 0; out && i < n_all; i++) {
-        if (mark[i])
-            out[k++] = i;
-        mark[i] = 0;
-    }
-    return out;
-}
-
-/* Training takes from the front of one permutation, validation from its end: a smaller
- * fraction is part of a larger one, and neither meets the other. Within a split samples
- * stand in the source's order, so that numbers mean the same to other software. */
-static lb_code split(lb_data *data, lb_arena *arena, lb_arena *brief, lb_error *err)
-{
-    const int n = data->content.train.n, n_test = data->n[LB_TEST];
-    const int32_t *const order = shuffled(brief, data->seed, 0, n);
-    uint8_t *const mark = LB_TAKE_ARRAY(brief, n, uint8_t);
-    int32_t *const test = LB_TAKE_ARRAY(arena, n_test, int32_t);
-
-    if (!order || !mark || !test)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory to split %d samples", n);
-    const int n_validation = data->n[LB_VALIDATION];
-    data->sample[LB_TRAIN] = sorted(arena, order, data->n[LB_TRAIN], mark, n);
-    data->sample[LB_VALIDATION] =
-        sorted(arena, order + n - n_validation, n_validation, mark, n);
-    for (int i = 0; i < n_test; i++)
-        test[i] = i;
-    data->sample[LB_TEST] = test;
-    if (!data->sample[LB_TRAIN] || !data->sample[LB_VALIDATION])
-        return lb_raise(err, LB_ERR_MEMORY, "no memory to split %d samples", n);
-    return LB_OK;
-}
-
-/* Which training samples keep their label: the first share of a second permutation. */
-static lb_code hide_labels(lb_data *data, lb_arena *arena, lb_arena *brief, lb_error *err)
-{
-    const lb_part *const part = &data->content.train;
-    const int n = data->n[LB_TRAIN];
-    int32_t *const label = LB_TAKE_ARRAY(arena, n, int32_t);
-    const int32_t *const order = shuffled(brief, data->seed, 1, part->n);
-    int32_t *const place = LB_TAKE_ARRAY(brief, part->n, int32_t);
-
-    if (!label || !order || !place)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for %d labels", n);
-    for (int i = 0; i < n; i++)
-        place[data->sample[LB_TRAIN][i]] = i + 1;
-    for (int i = 0; i < n; i++)
-        label[i] = -1;
-    int left = part->label ? (int)round(data->options.labels * n) : 0;
-    for (int i = 0; i < part->n && left > 0; i++) {
-        if (place[order[i]] == 0)
-            continue;
-        label[place[order[i]] - 1] = part->label[order[i]];
-        left--;
-    }
-    data->train_label = label;
-    return LB_OK;
-}
-
 static size_t sample_size(const lb_data *data)
 {
     size_t n = 0;
@@ -272,17 +169,31 @@ static size_t sample_size(const lb_data *data)
     return n;
 }
 
+/* The part that sample i of a split lies in, and where it lies there. */
+static const lb_part *part_of(const lb_data *data, lb_split split, int i, int *at)
+{
+    const int own = data->content.train.n;
+
+    *at = data->sample[split][i];
+    if (split == LB_TEST)
+        return &data->content.test;
+    if (*at < own)
+        return &data->content.train;
+    *at -= own;
+    return &data->unlabelled;
+}
+
 static lb_digest digest_of(const lb_data *data)
 {
     const lb_data_options *const o = &data->options;
-    const lb_part *const part = &data->content.train;
-    const size_t bytes = sample_size(data) * lb_dtype_size(part->dtype);
+    const lb_dtype dtype = data->content.train.dtype;
+    const size_t bytes = sample_size(data) * lb_dtype_size(dtype);
     char shape[LB_SHAPE_TEXT];
     lb_hash hash;
 
     lb_hash_init(&hash);
     lb_hash_add_text(&hash, "limbeck data 1");
-    lb_hash_add_text(&hash, lb_dtype_name(part->dtype));
+    lb_hash_add_text(&hash, lb_dtype_name(dtype));
     lb_hash_add_text(&hash, lb_shape_text(&data->content.shape, shape));
     lb_hash_add(&hash, &data->content.n_classes, sizeof data->content.n_classes);
     lb_hash_add(&hash, &data->seed, sizeof data->seed);
@@ -293,8 +204,9 @@ static lb_digest digest_of(const lb_data *data)
         lb_hash_add(&hash, row, sizeof row);
     }
     for (int i = 0; i < data->n[LB_TRAIN]; i++) {
-        const int32_t at = data->sample[LB_TRAIN][i];
-        lb_hash_add(&hash, &at, sizeof at);
+        int at;
+        const lb_part *const part = part_of(data, LB_TRAIN, i, &at);
+        lb_hash_add(&hash, &data->sample[LB_TRAIN][i], sizeof data->sample[LB_TRAIN][i]);
         lb_hash_add(&hash, &data->train_label[i], sizeof data->train_label[i]);
         lb_hash_add(&hash, (const char *)part->value + (size_t)at * bytes, bytes);
     }
@@ -313,38 +225,40 @@ lb_code lb_data_open(const lb_data_options *options, uint64_t seed, lb_arena *ar
         return lb_raise(err, LB_ERR_INPUT, "data needs a source and a path");
     data->options = *options;
     data->seed = seed;
-    LB_TRY(find_source(options->source, &source, err));
+    LB_TRY(lb_data_find_source(options->source, &source, err));
     LB_TRY(source->open(options->path, arena, &data->content, err));
-    LB_TRY(check_content(&data->content, options->path, err));
+    LB_TRY(lb_data_check_content(&data->content, options->path, err));
     LB_TRY(check_augments(options, &data->content.shape, err));
     LB_TRY(lb_data_name_classes(options->class_names, arena, &data->content, err));
-    LB_TRY(count_splits(data, err));
-    lb_arena *const brief = lb_arena_new(0);
-    if (!brief)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for data");
-    lb_code code = split(data, arena, brief, err);
-    if (code == LB_OK)
-        code = hide_labels(data, arena, brief, err);
-    lb_arena_free(brief);
-    if (code != LB_OK)
-        return code;
+    LB_TRY(lb_data_mark_classes(&options->hidden, "hidden_classes", &data->content, arena,
+                                &data->hidden, err));
+    LB_TRY(lb_data_mark_classes(&options->omitted, "omitted_classes", &data->content,
+                                arena, &data->omitted, err));
+    LB_TRY(lb_data_split(data, arena, err));
     data->digest = digest_of(data);
     *out = data;
     return LB_OK;
 }
 
-static const lb_part *part_of(const lb_data *data, lb_split split_)
+int lb_data_label(const lb_data *data, lb_split split, int i)
 {
-    return split_ == LB_TEST ? &data->content.test : &data->content.train;
+    int at;
+
+    if (split == LB_TRAIN)
+        return data->train_label[i];
+    const lb_part *const part = part_of(data, split, i, &at);
+    const int label = part->label ? part->label[at] : -1;
+    const bool hidden = split == LB_VALIDATION && data->hidden && label >= 0;
+    return hidden && data->hidden[label] ? -1 : label;
 }
 
-int lb_data_label(const lb_data *data, lb_split split_, int i)
+int lb_data_labelled(const lb_data *data)
 {
-    const lb_part *const part = part_of(data, split_);
+    int n = 0;
 
-    if (split_ == LB_TRAIN)
-        return data->train_label[i];
-    return part->label ? part->label[data->sample[split_][i]] : -1;
+    for (int i = 0; i < data->n[LB_TRAIN]; i++)
+        n += data->train_label[i] >= 0;
+    return n;
 }
 
 void lb_part_sample(const lb_part *part, size_t size, int i, float *out)
@@ -359,23 +273,26 @@ void lb_part_sample(const lb_part *part, size_t size, int i, float *out)
         out[k] = (float)((const uint8_t *)part->value)[at + k];
 }
 
-void lb_data_sample(const lb_data *data, lb_split split_, int i, float *out)
+void lb_data_sample(const lb_data *data, lb_split split, int i, float *out)
 {
-    lb_part_sample(part_of(data, split_), sample_size(data), data->sample[split_][i],
-                   out);
+    int at;
+    const lb_part *const part = part_of(data, split, i, &at);
+
+    lb_part_sample(part, sample_size(data), at, out);
 }
 
 void lb_data_view(const lb_data *data, int i, int view, float *out)
 {
-    const lb_part *const part = &data->content.train;
-    const int at = data->sample[LB_TRAIN][i];
+    int at;
+    const lb_part *const part = part_of(data, LB_TRAIN, i, &at);
     const size_t bytes = sample_size(data) * lb_dtype_size(part->dtype);
+    const uint64_t number = (uint64_t)data->sample[LB_TRAIN][i];
 
     if (data->options.n_augment == 0) {
         lb_data_sample(data, LB_TRAIN, i, out);
         return;
     }
-    lb_rng rng = lb_rng_make(data->seed, LB_RNG_VIEW, (uint64_t)view, (uint64_t)at);
+    lb_rng rng = lb_rng_make(data->seed, LB_RNG_VIEW, (uint64_t)view, number);
     lb_augment_write(data->options.augment, data->options.n_augment, &data->content.shape,
                      &rng, part->dtype, (const char *)part->value + (size_t)at * bytes,
                      out);

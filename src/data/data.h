@@ -30,6 +30,19 @@ typedef struct lb_augment {
 } lb_augment;
 enum { LB_MAX_AUGMENTS = 8 };
 
+/* Further samples to train with, whose labels are not read. */
+typedef struct lb_unlabelled {
+    const char *source; /* NULL or empty: that of the data */
+    const char *path;   /* NULL: there are none */
+    double fraction;    /* of its training part */
+} lb_unlabelled;
+
+/* Classes, each by its name or its number. */
+typedef struct lb_class_words {
+    int n;
+    const char *const *word;
+} lb_class_words;
+
 typedef struct lb_data_options {
     const char *source; /* "idx", "npy" */
     const char *path;
@@ -37,13 +50,17 @@ typedef struct lb_data_options {
     double fraction;         /* of the training part that is used, 0..1 */
     double validation; /* below 1 a share of what is used, else a number of samples */
     double labels; /* share of training samples that keep their label: all is 1, none 0 */
+    lb_unlabelled unlabelled;
+    lb_class_words hidden;  /* their samples keep their place, without a label */
+    lb_class_words omitted; /* their samples are neither trained with nor validated */
     lb_augment augment[LB_MAX_AUGMENTS];
     int n_augment;
 } lb_data_options;
 
-/* Rows: source, path, fraction, validation. `labels` and `augment` have forms of their
- * own (all | none | share; a list of one-key maps) and are read by the recipe. */
+/* Rows: source, path, fraction, validation. `labels`, `unlabelled`, the lists of classes
+ * and `augment` have forms of their own and are read by the recipe. */
 extern const lb_key lb_data_keys[];
+extern const lb_key lb_unlabelled_keys[]; /* source, path, fraction: into lb_unlabelled */
 
 /* One part of a source, in memory. Values as stored: 0..255 for images. */
 typedef struct lb_part {
@@ -65,6 +82,9 @@ typedef struct lb_source {
     const char *name, *help;
     /* Everything lives in the arena. Messages start with the file's path. */
     lb_code (*open)(const char *path, lb_arena *arena, lb_content *out, lb_error *err);
+    /* The training samples alone, without labels: no other file need be there. */
+    lb_code (*open_samples)(const char *path, lb_arena *arena, lb_content *out,
+                            lb_error *err);
 } lb_source;
 extern const lb_source *const lb_sources[]; /* ends with NULL */
 const lb_source *lb_source_find(const char *name);
@@ -76,10 +96,17 @@ typedef struct lb_data {
     int n[LB_N_SPLITS];
     const int32_t *sample[LB_N_SPLITS]; /* index within the part, in split order */
     const int32_t *train_label; /* of each training sample, -1 where it was taken away */
+    int n_unlabelled;   /* that options.unlabelled brought: the last of the training
+                           samples. All others are in the source's order before them */
+    lb_part unlabelled; /* where they are from; numbered behind content.train. Empty if
+                           they are what was left of content.train itself */
+    const bool *hidden, *omitted; /* [n_classes]; NULL: no class is */
     lb_digest digest; /* of the content, the split and the augmentation: names a cache */
 } lb_data;
 
-/* Opens, splits by the seed and checks (labels in range, sizes). Lives in the arena. */
+/* Opens, splits by the seed and checks (labels in range, sizes, names of classes). Lives
+ * in the arena. Where options.unlabelled names the data's own folder, its samples are
+ * those that neither training nor validation took. */
 lb_code lb_data_open(const lb_data_options *options, uint64_t seed, lb_arena *arena,
                      lb_data **out, lb_error *err) LB_MUST_USE;
 
@@ -87,8 +114,12 @@ lb_code lb_data_open(const lb_data_options *options, uint64_t seed, lb_arena *ar
 lb_code lb_data_parse(const char *word, lb_arena *arena, lb_data_options *out,
                       lb_error *err) LB_MUST_USE;
 
-/* Label of sample i of a split; -1 if it has none. */
+/* Label of sample i of a split; -1 if it has none. The labels of hidden classes are told
+ * of the test split alone. */
 int lb_data_label(const lb_data *data, lb_split split, int i);
+
+/* How many training samples have a label. */
+int lb_data_labelled(const lb_data *data);
 
 /* Sample i of a split as stored, widened to float: [C,H,W]. */
 void lb_data_sample(const lb_data *data, lb_split split, int i, float *out);

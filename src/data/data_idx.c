@@ -72,15 +72,21 @@ static lb_code load(lb_arena *arena, const char *folder, const char *stem, lb_id
                     stem, stem);
 }
 
+static lb_code check_images(const lb_idx *images, lb_error *err)
+{
+    if (images->rank < 2)
+        return lb_raise(err, LB_ERR_INPUT, "%s: images have 2 to 4 dimensions, not 1",
+                        images->path);
+    return LB_OK;
+}
+
 static lb_code label_part(const lb_idx *images, const lb_idx *labels, lb_arena *arena,
                           lb_part *out, lb_error *err)
 {
     if (labels->rank != 1)
         return lb_raise(err, LB_ERR_INPUT, "%s: labels have one dimension, not %d",
                         labels->path, labels->rank);
-    if (images->rank < 2)
-        return lb_raise(err, LB_ERR_INPUT, "%s: images have 2 to 4 dimensions, not 1",
-                        images->path);
+    LB_TRY(check_images(images, err));
     if (labels->dim[0] != images->dim[0])
         return lb_raise(err, LB_ERR_INPUT, "%s holds %d labels, but %s holds %d images",
                         labels->path, labels->dim[0], images->path, images->dim[0]);
@@ -106,9 +112,8 @@ static lb_shape shape_of(const lb_idx *images)
     }
 }
 
-static lb_code open_idx(const char *path, lb_arena *arena, lb_content *out, lb_error *err)
+static lb_code check_folder(const char *path, lb_error *err)
 {
-    lb_idx images[2] = {0}, labels[2] = {0};
     struct stat info;
 
     if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
@@ -118,6 +123,14 @@ static lb_code open_idx(const char *path, lb_arena *arena, lb_content *out, lb_e
                         path);
     if (!lb_file_exists(path))
         return lb_raise(err, LB_ERR_INPUT, "there is no folder '%s'", path);
+    return LB_OK;
+}
+
+static lb_code open_idx(const char *path, lb_arena *arena, lb_content *out, lb_error *err)
+{
+    lb_idx images[2] = {0}, labels[2] = {0};
+
+    LB_TRY(check_folder(path, err));
     LB_TRY(load(arena, path, "train-images-idx3-ubyte", &images[0], err));
     LB_TRY(load(arena, path, "train-labels-idx1-ubyte", &labels[0], err));
     LB_TRY(load(arena, path, "t10k-images-idx3-ubyte", &images[1], err));
@@ -135,8 +148,23 @@ static lb_code open_idx(const char *path, lb_arena *arena, lb_content *out, lb_e
     return LB_OK;
 }
 
+static lb_code open_samples(const char *path, lb_arena *arena, lb_content *out,
+                            lb_error *err)
+{
+    lb_idx images = {0};
+
+    LB_TRY(check_folder(path, err));
+    LB_TRY(load(arena, path, "train-images-idx3-ubyte", &images, err));
+    LB_TRY(check_images(&images, err));
+    *out = (lb_content){.shape = shape_of(&images),
+                        .train = {images.dim[0], LB_U8, images.data, NULL},
+                        .is_image = true};
+    return LB_OK;
+}
+
 const lb_source lb_source_idx = {
     .name = "idx",
     .help = "a folder of MNIST's idx files: train-images-idx3-ubyte[.gz] and so on",
     .open = open_idx,
+    .open_samples = open_samples,
 };

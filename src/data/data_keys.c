@@ -41,6 +41,29 @@ const lb_key lb_data_keys[] = {
 };
 #undef AT
 
+#define AT(field) offsetof(lb_unlabelled, field)
+const lb_key lb_unlabelled_keys[] = {
+    {.name = "source",
+     .type = LB_KEY_TEXT,
+     .offset = AT(source),
+     .usual = "",
+     .help = "the kind of data; usually that of data.source"},
+    {.name = "path",
+     .type = LB_KEY_PATH,
+     .offset = AT(path),
+     .usual = NULL,
+     .help = "a file or folder of further samples, whose labels are not read"},
+    {.name = "fraction",
+     .type = LB_KEY_FLOAT,
+     .offset = AT(fraction),
+     .min = 1e-6,
+     .max = 1,
+     .usual = "1",
+     .help = "share of them that is used"},
+    {0},
+};
+#undef AT
+
 #define AT(field) offsetof(lb_input_options, field)
 const lb_key lb_input_keys[] = {
     {.name = "pixels",

@@ -157,8 +157,27 @@ static lb_code open_npy(const char *path, lb_arena *arena, lb_content *out, lb_e
     return LB_OK;
 }
 
+static lb_code open_samples(const char *path, lb_arena *arena, lb_content *out,
+                            lb_error *err)
+{
+    array x = {0};
+
+    if (!lb_file_exists(path))
+        return lb_raise(err, LB_ERR_INPUT, "there is no folder '%s'", path);
+    LB_TRY(load(arena, path, 'x', "train", &x, err));
+    LB_TRY(check_values(&x, err));
+    if (channels_last(&x.tensor->shape))
+        LB_TRY(move_channels(arena, &x, err));
+    const lb_tensor *const t = x.tensor;
+    *out = (lb_content){.shape = shape_of(t),
+                        .train = {t->shape.dim[0], t->dtype, t->data, NULL},
+                        .is_image = t->dtype == LB_U8 && t->shape.rank > 2};
+    return LB_OK;
+}
+
 const lb_source lb_source_npy = {
     .name = "npy",
     .help = "a folder of x_train, y_train, x_test and y_test .npy",
     .open = open_npy,
+    .open_samples = open_samples,
 };

@@ -43,6 +43,9 @@ typedef struct lb_export_name {
 } lb_export_name;
 extern const lb_export_name lb_export_names[]; /* ends with a row without a name */
 
+/* A finding if the map names a file by this key that is not there. */
+void lb_check_file(lb_reader *r, const lb_tree *map, const char *key, const char *path);
+
 /* Each reads one part of the tree into the recipe, findings for every mistake. */
 void lb_read_data(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
 void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe);

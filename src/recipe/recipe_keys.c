@@ -155,6 +155,14 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
                             .help =
                                 "which output each class of the data is, as in [3, 0, "
                                 "1], or a file that names the outputs"};
+    const lb_key hidden = {.name = "hidden_classes",
+                           .usual = "",
+                           .help = "classes whose labels are never seen, as in [3] or "
+                                   "[bag, coat]; their samples stay"};
+    const lb_key omitted = {.name = "omitted_classes",
+                            .usual = "",
+                            .help = "classes without a sample to train with or to "
+                                    "validate"};
     static const lb_key stage[] = {
         {.name = "name", .usual = "", .help = "what the stage is called"},
         {.name = "distill", .usual = "", .help = "its losses; usually those of the top"},
@@ -177,6 +185,9 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell_all(row, arg, "", lb_recipe_keys);
     tell_all(row, arg, "data.", lb_data_keys);
     tell(row, arg, "data.", &lb_labels_key);
+    tell_all(row, arg, "data.unlabelled.", lb_unlabelled_keys);
+    tell(row, arg, "data.", &hidden);
+    tell(row, arg, "data.", &omitted);
     tell(row, arg, "data.augment.", &lb_shift_key);
     tell(row, arg, "data.augment.", &lb_flip_key);
     tell(row, arg, "data.augment.", &lb_crop_key);

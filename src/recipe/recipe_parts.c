@@ -1,10 +1,9 @@
-/* recipe_parts.c: data, teacher, student, device and exports of a recipe. */
+/* recipe_parts.c: teacher, student, device and exports of a recipe. */
 #include "recipe/recipe_int.h"
 
 #include "base/file.h"
 #include "base/number.h"
 
-#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -12,8 +11,7 @@
 
 enum { MOST_NAMES = 128, MOST_OUTPUTS = 65535 };
 
-static void check_file(lb_reader *r, const lb_tree *map, const char *key,
-                       const char *path)
+void lb_check_file(lb_reader *r, const lb_tree *map, const char *key, const char *path)
 {
     const lb_tree *const at = lb_tree_find(map, key);
 
@@ -36,125 +34,6 @@ static void check_input(lb_reader *r, const lb_tree *map, const lb_input_options
         input->mean.n != input->std.n)
         lb_tree_complain(&r->findings, std, "std has %d numbers, but mean has %d",
                          input->std.n, input->mean.n);
-}
-
-static void read_augment(lb_reader *r, const lb_tree *item, lb_data_options *data)
-{
-    static const char *const names[] = {"shift", "flip", "crop"};
-    lb_augment augment = {0};
-    const lb_tree *name, *inner;
-    const lb_key *key = NULL;
-
-    if (!lb_read_choice(r, "an augmentation", item, &name, &inner))
-        return;
-    for (int i = 0; i < 3; i++)
-        if (strcmp(name->text, names[i]) == 0) {
-            static const lb_key *const keys[] = {&lb_shift_key, &lb_flip_key,
-                                                 &lb_crop_key};
-            key = keys[i];
-            augment.kind = (lb_augment_kind)i;
-        }
-    if (!key)
-        lb_tree_complain(&r->findings, name, "no augmentation is called '%.60s'%s",
-                         name->text, lb_read_hint(r, name->text, names, 3));
-    else if (!inner)
-        lb_tree_complain(&r->findings, name,
-                         "'%s' needs a value, as in {shift: 2} or "
-                         "{flip: horizontal}",
-                         key->name);
-    else if (key == &lb_flip_key) {
-        int flip = 0; /* a choice is an int; the field is an enum */
-        lb_key local = lb_flip_key;
-        local.offset = 0;
-        if (lb_read_value(r, &local, &flip, inner))
-            augment.flip = (lb_flip)flip;
-    } else {
-        lb_read_value(r, key, &augment, inner);
-    }
-    if (data->n_augment < LB_MAX_AUGMENTS)
-        data->augment[data->n_augment++] = augment;
-}
-
-static void read_augments(lb_reader *r, const lb_tree *list, lb_data_options *data)
-{
-    if (list->kind == LB_TREE_SCALAR && strcmp(list->text, "none") == 0)
-        return;
-    if (list->kind != LB_TREE_LIST) {
-        lb_tree_complain(&r->findings, list,
-                         "augment must be a list, as in [{shift: 2}, "
-                         "{flip: horizontal}]");
-        return;
-    }
-    if (list->n > LB_MAX_AUGMENTS)
-        lb_tree_complain(&r->findings, list,
-                         "augment has %d items; at most %d are "
-                         "possible",
-                         list->n, LB_MAX_AUGMENTS);
-    for (int i = 0; i < list->n; i++)
-        read_augment(r, list->child[i], data);
-}
-
-static void read_labels(lb_reader *r, const lb_tree *value, lb_data_options *data)
-{
-    const bool word = value->kind == LB_TREE_SCALAR;
-
-    if (word && strcmp(value->text, "all") == 0)
-        data->labels = 1;
-    else if (word && strcmp(value->text, "none") == 0)
-        data->labels = 0;
-    else if (word && *value->text && !strchr("0123456789.+-", *value->text))
-        lb_tree_complain(&r->findings, value,
-                         "labels must be all, none or a share from 0 "
-                         "to 1, not '%.60s'",
-                         value->text);
-    else
-        lb_read_value(r, &lb_labels_key, data, value);
-}
-
-static void check_source(lb_reader *r, const lb_tree *map, const char *source)
-{
-    const lb_tree *const at = lb_tree_find(map, "source");
-    const char *names[MOST_NAMES];
-    int n = 0;
-
-    if (!at || !source || lb_source_find(source))
-        return;
-    while (lb_sources[n] && n < MOST_NAMES) {
-        names[n] = lb_sources[n]->name;
-        n++;
-    }
-    lb_tree_complain(&r->findings, at, "no data source is called '%.60s'%s", source,
-                     lb_read_hint(r, source, names, n));
-}
-
-void lb_read_data(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
-{
-    static const char *const forms[] = {"labels", "augment", NULL};
-    const lb_tree *const map = lb_tree_find(root, "data");
-    const lb_tree *value;
-    lb_data_options *const data = &recipe->data;
-    const lb_section sections[] = {{lb_data_keys, data}};
-
-    data->labels = 1;
-    if (!map) {
-        lb_tree_complain(&r->findings, root,
-                         "'data' is missing; a recipe names its data, "
-                         "as in data: {source: idx, path: FOLDER}");
-        return;
-    }
-    lb_read_map(r, map, root, "data", SECTIONS(sections), forms, NULL);
-    check_source(r, map, data->source);
-    check_file(r, map, "path", data->path);
-    if ((value = lb_tree_find(map, "validation")) && data->validation > 1 &&
-        floor(data->validation) < data->validation)
-        lb_tree_complain(&r->findings, value,
-                         "validation must be a whole number of "
-                         "samples or a share below 1, not %g",
-                         data->validation);
-    if ((value = lb_tree_find(map, "labels")))
-        read_labels(r, value, data);
-    if ((value = lb_tree_find(map, "augment")))
-        read_augments(r, value, data);
 }
 
 static void read_cache(lb_reader *r, const lb_tree *value, lb_teacher_options *teacher)
@@ -232,7 +111,7 @@ static void read_classes(lb_reader *r, const lb_tree *map, lb_teacher_options *t
                          "data is, as in [3, 0, 1], or name a file with the outputs' "
                          "names, one a line");
     } else if (lb_read_value(r, &file, teacher, value)) {
-        check_file(r, map, "classes", teacher->class_file);
+        lb_check_file(r, map, "classes", teacher->class_file);
     }
 }
 
@@ -264,8 +143,8 @@ static void read_one_teacher(lb_reader *r, const lb_tree *map, const lb_tree *at
                          "the teacher needs 'onnx', a file, or "
                          "'recipe', which trains it");
     if (!teacher->recipe)
-        check_file(r, map, "onnx", teacher->onnx);
-    check_file(r, map, "recipe", teacher->recipe);
+        lb_check_file(r, map, "onnx", teacher->onnx);
+    lb_check_file(r, map, "recipe", teacher->recipe);
     check_teacher_name(r, map, teacher->name);
     check_input(r, map, &teacher->input);
     read_classes(r, map, teacher);
@@ -413,8 +292,8 @@ void lb_read_student(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
                              "'%s' goes with 'model'; an ONNX file has its own",
                              shaped[i]);
     check_model(r, map, student->model);
-    check_file(r, map, "onnx", student->onnx);
-    check_file(r, map, "init", student->init);
+    lb_check_file(r, map, "onnx", student->onnx);
+    lb_check_file(r, map, "init", student->init);
     check_input(r, map, &student->input);
     read_width(r, root, map, student);
 }

@@ -141,6 +141,31 @@ static void begin_inline(printer *p)
     p->n = 0;
 }
 
+static void print_unlabelled(printer *p, const lb_unlabelled *unlabelled)
+{
+    if (!unlabelled->path)
+        return;
+    lb_text_add(&p->text, "  unlabelled: ");
+    begin_inline(p);
+    print_keys(p, lb_unlabelled_keys, unlabelled);
+    lb_text_add(&p->text, "}\n");
+    p->indent = "  ";
+}
+
+static void print_classes_of_data(printer *p, const char *key,
+                                  const lb_class_words *words)
+{
+    for (int i = 0; i < words->n; i++) {
+        if (i == 0)
+            lb_text_add(&p->text, "  %s: [", key);
+        else
+            lb_text_add(&p->text, ", ");
+        print_word(p, words->word[i]);
+    }
+    if (words->n > 0)
+        lb_text_add(&p->text, "]\n");
+}
+
 static void print_data(printer *p, const lb_data_options *data)
 {
     begin_block(p, "data");
@@ -151,6 +176,9 @@ static void print_data(printer *p, const lb_data_options *data)
         lb_text_add(&p->text, "  labels: none\n");
     else
         print_key(p, &lb_labels_key, data);
+    print_unlabelled(p, &data->unlabelled);
+    print_classes_of_data(p, "hidden_classes", &data->hidden);
+    print_classes_of_data(p, "omitted_classes", &data->omitted);
     lb_text_add(&p->text, "  augment: [");
     for (int i = 0; i < data->n_augment; i++) {
         const lb_augment *const a = &data->augment[i];

@@ -169,7 +169,8 @@ function asked(r) {
   const device = a.device && [a.device, a.core, known(a.clock_hz) && plain(a.clock_hz / 1e6) + THIN + 'MHz']
     .filter(Boolean).join(', ');
   const sizes = [['train', 'to learn'], ['validation', 'to validate'], ['test', 'to test']]
-    .filter(([key]) => known(d[key])).map(([key, words]) => `${plain(d[key], 9)} ${words}`).join(', ');
+    .filter(([key]) => known(d[key])).map(([key, words]) => `${plain(d[key], 9)} ${words}`
+      + (key === 'train' && d.unlabelled ? ` (${plain(d.labelled, 9)} with a label)` : '')).join(', ');
   const left = facts([['Student', a.model], ['Width', width], ['Device', device], ['Budget', budget],
     ['Losses', list(a.losses)]]);
   const right = facts([['Data', d.source], ['Samples', sizes],
@@ -223,6 +224,30 @@ function versus(r) {
   return card(t ? 'Teacher and student' : 'The student', lead,
     el('div.scroll', el('table', head, body)),
     members.length > 0 && el('p', `Each teacher alone: ${members.join(', ')}.`));
+}
+
+function classes(r) {
+  const all = list(r.classes).filter(c => c && known(c.accuracy));
+  if (!all.length) return null;
+  const taught = all.some(c => known(c.teacher_accuracy));
+  const some = all.some(c => !c.labelled), told = all.some(c => c.labelled);
+  const none = () => el('span.none', '–');
+  const gap = c => {
+    if (!known(c.teacher_accuracy)) return none();
+    const points = 100 * (c.accuracy - c.teacher_accuracy);
+    return Math.abs(points) < 0.05 ? 'the same'
+      : `${Math.abs(points).toFixed(1)} points ${points < 0 ? 'lower' : 'higher'}`;
+  };
+  const head = [['Labels seen', ''], taught && ['Teacher', '.t'], ['Student', '.s'], taught && ['Compared', '']];
+  const lead = some && told ? 'The share of the test samples of each class that are answered right. Of classes without a label the student knows what the teacher told it.'
+    : 'The share of the test samples of each class that are answered right.';
+  return card('Class by class', lead, el('div.scroll', { tabindex: '0' }, el('table',
+    el('thead', el('tr', el('th', { scope: 'col' }, 'Class'),
+      head.filter(Boolean).map(([title, kind]) => el('th.num' + kind, { scope: 'col' }, title)))),
+    el('tbody', all.map(c => el('tr', el('th', { scope: 'row' }, String(c.name ?? '')),
+      el('td.num', c.labelled ? plain(c.labelled, 9) : 'none'),
+      taught && el('td.num.t', percent(c.teacher_accuracy) ?? none()),
+      el('td.num.s', percent(c.accuracy)), taught && el('td.num.of', gap(c))))))));
 }
 
 function layers(r) {

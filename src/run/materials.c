@@ -7,6 +7,36 @@
 
 #include <math.h>
 
+void lb_run_add_classes(lb_text *t, const lb_data *data, const bool *marked,
+                        const char *before)
+{
+    const char *const *const names = data->content.class_names;
+    int n = 0;
+
+    for (int c = 0; marked && c < data->content.n_classes; c++) {
+        if (!marked[c])
+            continue;
+        lb_text_add(t, "%s", n++ == 0 ? before : ", ");
+        if (names)
+            lb_text_add(t, "%s", names[c]);
+        else
+            lb_text_add(t, "%d", c);
+    }
+    if (n > 0)
+        lb_text_add_char(t, '\n');
+}
+
+static void tell_labels(const lb_run *run)
+{
+    const lb_data *const d = run->data;
+    const int labelled = lb_data_labelled(d);
+
+    if (labelled < d->n[LB_TRAIN])
+        lb_log_tell(&run->options->log, LB_LOG_INFO,
+                    "%d samples to train with, %d of them with a label", d->n[LB_TRAIN],
+                    labelled);
+}
+
 lb_code lb_run_open_data(lb_run *run, lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
@@ -17,6 +47,7 @@ lb_code lb_run_open_data(lb_run *run, lb_error *err)
                         "%s: the data has no labels; the test part needs them to measure "
                         "by",
                         r->data.path);
+    tell_labels(run);
     return LB_OK;
 }
 

@@ -3,6 +3,25 @@
 
 #include <math.h>
 
+/* Who of the training samples has a label, and where the others are from. */
+static void add_labels(lb_text *t, const lb_run *run)
+{
+    const lb_data *const d = run->data;
+    const lb_unlabelled *const u = &d->options.unlabelled;
+    const int labelled = lb_data_labelled(d);
+
+    if (d->n_unlabelled > 0)
+        lb_text_add(t, "          %d of those to train with are from '%s', %s\n",
+                    d->n_unlabelled, u->path,
+                    d->unlabelled.n > 0 ? "without labels"
+                                        : "what was left of it, without labels");
+    if (labelled < d->n[LB_TRAIN])
+        lb_text_add(t, "          %d of those to train with have a label, %d have none\n",
+                    labelled, d->n[LB_TRAIN] - labelled);
+    lb_run_add_classes(t, d, d->hidden, "          without labels: ");
+    lb_run_add_classes(t, d, d->omitted, "          without a sample: ");
+}
+
 static void add_data(lb_text *t, const lb_run *run)
 {
     const lb_data *const d = run->data;
@@ -12,6 +31,7 @@ static void add_data(lb_text *t, const lb_run *run)
                 lb_shape_text(&d->content.shape, shape), d->content.n_classes);
     lb_text_add(t, "          %d to train with, %d to validate, %d to test\n",
                 d->n[LB_TRAIN], d->n[LB_VALIDATION], d->n[LB_TEST]);
+    add_labels(t, run);
 }
 
 static void add_manner(lb_text *t, const lb_run *run, const lb_teacher_options *o)

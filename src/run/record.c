@@ -106,9 +106,7 @@ static void add_data(lb_json *j, const lb_run *run)
     } else {
         lb_json_null(j, "class_names");
     }
-    lb_json_int(j, "train", d->n[LB_TRAIN]);
-    lb_json_int(j, "validation", d->n[LB_VALIDATION]);
-    lb_json_int(j, "test", d->n[LB_TEST]);
+    lb_run_add_counts(j, run);
     add_shape(j, "shape", &d->content.shape);
     lb_json_close(j, '}');
 }
@@ -364,6 +362,7 @@ const char *lb_run_record_json(const lb_run *run)
     lb_run_record_memory(&j, run);
     add_samples(&j, run);
     add_confusion(&j, run);
+    lb_run_add_class_figures(&j, run);
     lb_run_record_firmware(&j, run);
     add_profile(&j, run);
     add_files(&j, run);

@@ -96,6 +96,10 @@ const char *lb_run_finished(const lb_run *run);
 const char *lb_run_path(const lb_run *run, const char *name);
 
 /* materials.c: data, teacher and student. */
+/* The marked classes by name or number, a line behind `before`; nothing if there are
+ * none. marked: [n_classes] or NULL. */
+void lb_run_add_classes(lb_text *text, const lb_data *data, const bool *marked,
+                        const char *before);
 lb_code lb_run_open_data(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_open_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
 /* Refuses a teacher that knows no more than chance. */
@@ -151,6 +155,12 @@ const char *lb_run_result_json(const lb_run *run);
 void lb_run_add_stages(lb_json *j, const lb_run *run);
 const char *lb_run_summary(const lb_run *run);
 double lb_run_seconds(const lb_run *run);
+
+/* classes.c: the keys train, labelled, unlabelled, validation and test: samples. */
+void lb_run_add_counts(lb_json *j, const lb_run *run);
+/* The key `classes`: of each its name, its tested and its labelled training samples, and
+ * the accuracies of student and teacher on it; null before the test, or of very many. */
+void lb_run_add_class_figures(lb_json *j, const lb_run *run);
 
 /* record.c: record.json, for the report page; NULL without memory. */
 const char *lb_run_record_json(const lb_run *run);

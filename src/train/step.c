@@ -121,14 +121,6 @@ static void add_ensemble(const lb_lesson *lesson, lb_builder *b,
     }
 }
 
-static bool all_labelled(const lb_data *data)
-{
-    for (int i = 0; i < data->n[LB_TRAIN]; i++)
-        if (lb_data_label(data, LB_TRAIN, i) < 0)
-            return false;
-    return true;
-}
-
 /* Adds inputs and losses; the graph's outputs become the loss and the terms. */
 static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup,
                           lb_error *err)
@@ -137,7 +129,8 @@ static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup
     const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, lesson->classes);
     const unsigned needs = needs_of(setup);
     lb_loss_in in = {.logits.student = lesson->logits,
-                     .all_labelled = all_labelled(setup->data),
+                     .all_labelled =
+                         lb_data_labelled(setup->data) == setup->data->n[LB_TRAIN],
                      .batch = lesson->batch,
                      .seed = setup->seed,
                      .dials = &lesson->dials};
@@ -250,10 +243,25 @@ static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup,
     return lb_graph_check(lesson->graph, err);
 }
 
+/* A loss over labels where no sample has one would teach nothing. */
+static lb_code check_labels(const lb_train_setup *setup, lb_error *err)
+{
+    if (lb_data_labelled(setup->data) > 0)
+        return LB_OK;
+    for (int i = 0; i < setup->n_terms; i++)
+        if (setup->terms[i].loss->needs & LB_NEEDS_LABELS)
+            return lb_raise(err, LB_ERR_INPUT,
+                            "loss '%s' needs labels, and none of the %d training samples "
+                            "has one",
+                            setup->terms[i].loss->name, setup->data->n[LB_TRAIN]);
+    return LB_OK;
+}
+
 /* Everything but the plan. */
 static lb_code draft_lesson(lb_lesson *lesson, const lb_train_setup *setup,
                             const lb_graph *student, lb_arena *arena, lb_error *err)
 {
+    LB_TRY(check_labels(setup, err));
     LB_TRY(check_student(student, lesson->classes, err));
     LB_TRY(lb_graph_clone(student, &lesson->graph, err));
     lesson->input = lesson->graph->inputs[0];
