@@ -1,8 +1,8 @@
-/* arena.c: blocks of memory in a list; the only place that calls malloc.
+/* arena.c: blocks of memory in a list; the only place that takes memory from the system.
  *
  * Under AddressSanitizer every piece is a block of its own, so that an overrun inside
  * an arena is seen. */
-#define _DEFAULT_SOURCE /* madvise */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS, madvise */
 #include "base/arena.h"
 
 #include <stdatomic.h>
@@ -12,17 +12,19 @@
 #include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
-enum { BLOCK_BYTES = 0 };
+#define OWN_PAGES 0
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-enum { BLOCK_BYTES = 0 };
+#define OWN_PAGES 0
 #else
-enum { BLOCK_BYTES = 64 * 1024 };
+#define OWN_PAGES 1
 #endif
 #else
-enum { BLOCK_BYTES = 64 * 1024 };
+#define OWN_PAGES 1
 #endif
-enum { ALIGN = 64, HUGE_PAGE = 2 << 20 };
+enum { ALIGN = 64, HUGE_PAGE = 2 << 20, PAGE = 4096 };
+/* with the header a block fills whole pages */
+enum { BLOCK_BYTES = OWN_PAGES ? 64 * 1024 - ALIGN : 0 };
 
 typedef struct block {
     struct block *next;
@@ -48,25 +50,6 @@ long lb_arena_takes(void)
     return takes;
 }
 
-/* Huge pages spare kernels that walk many rows at once most of their address look-ups;
- * the system may decline. */
-static void *take_aligned(size_t size)
-{
-    const bool large = size >= 2 * (size_t)HUGE_PAGE;
-    const size_t alignment = large ? (size_t)HUGE_PAGE : (size_t)ALIGN;
-    size_t whole; /* C11 wants a multiple */
-
-    if (!lb_size_add(size, alignment - 1, &whole))
-        return NULL;
-    void *const p = aligned_alloc(alignment, whole / alignment * alignment);
-
-#if defined(MADV_HUGEPAGE)
-    if (p && large)
-        (void)madvise(p, size, MADV_HUGEPAGE);
-#endif
-    return p;
-}
-
 void *lb_heap_take(size_t size)
 {
     size_t rounded;
@@ -77,7 +60,7 @@ void *lb_heap_take(size_t size)
         return NULL;
     takes++;
     rounded = rounded / ALIGN * ALIGN;
-    void *const p = take_aligned(rounded);
+    void *const p = aligned_alloc(ALIGN, rounded);
     if (p)
         memset(p, 0, rounded);
     return p;
@@ -98,6 +81,73 @@ bool lb_size_add(size_t a, size_t b, size_t *out)
     return !__builtin_add_overflow(a, b, out);
 }
 
+#if OWN_PAGES
+/* Large pieces get 2 MiB boundaries: huge pages spare kernels that walk many rows at once
+ * most of their address look-ups; the system may decline. */
+static void *take_pages(size_t size)
+{
+    const size_t spare = size >= 2 * (size_t)HUGE_PAGE ? (size_t)HUGE_PAGE : 0;
+    size_t mapped;
+
+    if (!lb_size_add(size, spare, &mapped))
+        return NULL;
+    char *const at =
+        mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return NULL;
+    if (!spare)
+        return at;
+    const size_t before = (spare - (uintptr_t)at % spare) % spare;
+    if (before)
+        munmap(at, before);
+    if (spare - before)
+        munmap(at + before + size, spare - before);
+#if defined(MADV_HUGEPAGE)
+    (void)madvise(at + before, size, MADV_HUGEPAGE);
+#endif
+    return at + before;
+}
+
+static void give_block(block *b)
+{
+    munmap(b, ALIGN + b->size);
+}
+
+/* Zeroed pages of its own for each block: what is not touched costs nothing, and what is
+ * given back is the system's at once. */
+static block *take_block(size_t size)
+{
+    size_t bytes;
+
+    if ((fail_at >= 0 && takes >= fail_at) ||
+        !lb_size_add(size, ALIGN + PAGE - 1, &bytes))
+        return NULL;
+    takes++;
+    bytes = bytes / PAGE * PAGE;
+    block *const b = take_pages(bytes);
+    if (b)
+        b->size = bytes - ALIGN;
+    return b;
+}
+#else
+static void give_block(block *b)
+{
+    lb_heap_give(b);
+}
+
+static block *take_block(size_t size)
+{
+    size_t bytes;
+
+    if (!lb_size_add(size, ALIGN, &bytes))
+        return NULL;
+    block *const b = lb_heap_take(bytes);
+    if (b)
+        b->size = size;
+    return b;
+}
+#endif
+
 lb_arena *lb_arena_new(size_t limit)
 {
     lb_arena *const arena = lb_heap_take(sizeof *arena);
@@ -113,7 +163,7 @@ void lb_arena_free(lb_arena *arena)
         return;
     for (block *b = arena->blocks; b;) {
         block *const next = b->next;
-        lb_heap_give(b);
+        give_block(b);
         b = next;
     }
     lb_heap_give(arena);
@@ -121,15 +171,10 @@ void lb_arena_free(lb_arena *arena)
 
 static block *add_block(lb_arena *arena, size_t size)
 {
-    const size_t want = size > (size_t)BLOCK_BYTES ? size : (size_t)BLOCK_BYTES;
-    size_t bytes;
+    block *const b = take_block(size > (size_t)BLOCK_BYTES ? size : (size_t)BLOCK_BYTES);
 
-    if (!lb_size_add(want, ALIGN, &bytes))
-        return NULL;
-    block *const b = lb_heap_take(bytes);
     if (!b)
         return NULL;
-    b->size = want;
     /* a large piece goes behind the open block, which stays in use */
     if (arena->blocks && size > (size_t)BLOCK_BYTES / 2) {
         b->next = arena->blocks->next;

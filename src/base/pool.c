@@ -26,6 +26,9 @@ struct lb_pool {
     atomic_bool quit;
     pthread_mutex_t lock;
     pthread_cond_t wake;
+    lb_arena *arena; /* of the memory to work in; NULL: none was reserved */
+    void *memory;
+    size_t bytes;
     worker workers[MAX_THREADS];
 };
 
@@ -95,6 +98,28 @@ void lb_pool_run(lb_pool *pool, lb_pool_work work, void *arg)
     lb_pool_barrier(pool);
 }
 
+lb_code lb_pool_reserve(lb_pool *pool, size_t bytes, lb_error *err)
+{
+    if (bytes <= pool->bytes)
+        return LB_OK;
+    /* the old one goes first: both at once are never needed */
+    lb_arena_free(pool->arena);
+    pool->memory = NULL;
+    pool->bytes = 0;
+    pool->arena = lb_arena_new(0);
+    if (pool->arena)
+        pool->memory = lb_arena_take(pool->arena, bytes);
+    if (!pool->memory)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for %zu bytes to work in", bytes);
+    pool->bytes = bytes;
+    return LB_OK;
+}
+
+void *lb_pool_memory(const lb_pool *pool)
+{
+    return pool->memory;
+}
+
 static int usable_cores(void)
 {
     cpu_set_t set;
@@ -143,6 +168,7 @@ void lb_pool_free(lb_pool *pool)
         pthread_join(pool->workers[i].thread, NULL);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
+    lb_arena_free(pool->arena);
     lb_heap_give(pool);
 }
 

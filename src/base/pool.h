@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 
+#include <stddef.h>
+
 typedef struct lb_pool lb_pool;
 typedef void (*lb_pool_work)(void *arg, int thread);
 
@@ -18,5 +20,11 @@ void lb_pool_free(lb_pool *pool); /* takes NULL */
 int lb_pool_threads(const lb_pool *pool);
 void lb_pool_run(lb_pool *pool, lb_pool_work work, void *arg);
 void lb_pool_barrier(lb_pool *pool);
+
+/* Memory to work in, shared by all that runs on the pool one after the other: at least so
+ * many bytes, 64-byte aligned. It holds nothing from one run to the next, and moves when
+ * somebody reserves more: who works in it asks where it is when a run begins. */
+lb_code lb_pool_reserve(lb_pool *pool, size_t bytes, lb_error *err) LB_MUST_USE;
+void *lb_pool_memory(const lb_pool *pool);
 
 #endif

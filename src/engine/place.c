@@ -2,7 +2,8 @@
  *
  * Buffers of samples under way share one small layout that every group has a copy of, and
  * those that no other segment sees one that every thread has; so groups never meet in
- * memory and need no barrier. Everything is taken here, once. */
+ * memory and need no barrier. Everything is taken here, once; what holds nothing between
+ * runs is the pool's, for all plans of it. */
 #include "engine/plan_int.h"
 
 /* True if the step's first result may be written over its first input: nothing reads that
@@ -109,25 +110,32 @@ static lb_code place_shared(lb_plan *plan, lb_piece *pieces, lb_error *err)
     return LB_OK;
 }
 
-static lb_code take_slots(lb_plan *plan, lb_error *err)
+/* Slots, lanes and scratch lie in the pool's memory: they hold nothing between runs, and
+ * the plans of a pool run one after the other. */
+static lb_code reserve(lb_plan *plan, lb_error *err)
 {
     const size_t threads = (size_t)plan->n_threads;
-    size_t slots, lanes, scratch;
+    size_t slots, lanes, scratch, all;
 
     plan->scratch_bytes = (plan->scratch_bytes + 63) / 64 * 64;
     if (!lb_size_mul(plan->slot_bytes, (size_t)plan->n_groups, &slots) ||
         !lb_size_mul(plan->lane_bytes, threads, &lanes) ||
-        !lb_size_mul(plan->scratch_bytes, threads, &scratch))
+        !lb_size_mul(plan->scratch_bytes, threads, &scratch) ||
+        !lb_size_add(slots, lanes, &all) || !lb_size_add(all, scratch, &all))
         return lb_raise(err, LB_ERR_MEMORY, "a plan of this batch is too large");
-    plan->slots = lb_arena_take(plan->arena, slots);
-    plan->lanes = lb_arena_take(plan->arena, lanes);
-    plan->scratch = lb_arena_take(plan->arena, scratch);
-    if (!plan->slots || !plan->lanes || !plan->scratch)
+    if (lb_pool_reserve(plan->pool, all, err) != LB_OK)
         return lb_raise(err, LB_ERR_MEMORY,
                         "no memory for the %zu bytes of activations; a smaller batch "
                         "needs less",
-                        slots + lanes + scratch);
+                        all);
     return LB_OK;
+}
+
+void lb_plan_enter(lb_plan *plan)
+{
+    plan->slots = lb_pool_memory(plan->pool);
+    plan->lanes = plan->slots + plan->slot_bytes * (size_t)plan->n_groups;
+    plan->scratch = plan->lanes + plan->lane_bytes * (size_t)plan->n_threads;
 }
 
 lb_code lb_plan_place(lb_plan *plan, lb_error *err)
@@ -145,7 +153,7 @@ lb_code lb_plan_place(lb_plan *plan, lb_error *err)
     if (code == LB_OK)
         code = place_shared(plan, pieces, err);
     if (code == LB_OK)
-        code = take_slots(plan, err);
+        code = reserve(plan, err);
     lb_heap_give(pieces);
     return code;
 }

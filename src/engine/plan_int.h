@@ -88,9 +88,10 @@ struct lb_plan {
     int (*value_buffer)[2]; /* of each value, plain and blocked; -1: none */
     bool *mutable_param;    /* values that an update writes */
 
-    char *slots, *lanes, *shared, *scratch; /* memory */
-    size_t slot_bytes, shared_bytes;        /* of a group, in all */
-    size_t lane_bytes, scratch_bytes;       /* of a thread */
+    char *shared;                     /* memory of its own */
+    char *slots, *lanes, *scratch;    /* in the pool's memory, from lb_plan_enter on */
+    size_t slot_bytes, shared_bytes;  /* of a group, in all */
+    size_t lane_bytes, scratch_bytes; /* of a thread */
     size_t pack_bytes;
     int n_reorders;
 };
@@ -101,6 +102,8 @@ lb_code lb_plan_choose(lb_plan *plan, lb_error *err) LB_MUST_USE;
 lb_code lb_plan_schedule(lb_plan *plan, lb_error *err) LB_MUST_USE;
 /* place.c: memory for buffers and scratch. */
 lb_code lb_plan_place(lb_plan *plan, lb_error *err) LB_MUST_USE;
+/* Looks where the pool's memory is now; before anything is run. */
+void lb_plan_enter(lb_plan *plan);
 /* run.c */
 void lb_step_run(const lb_plan *plan, const lb_step *step, int group, int lane);
 

@@ -12,6 +12,7 @@ static void run_timed(const lb_plan *plan, int i, int group, double *seconds)
 
 void lb_plan_profile(lb_plan *plan, double *seconds)
 {
+    lb_plan_enter(plan);
     for (int s = 0; s < plan->n_segments; s++) {
         const lb_segment *const seg = &plan->segments[s];
         for (int g = 0; g < (seg->grouped ? plan->n_groups : 1); g++)

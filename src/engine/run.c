@@ -114,11 +114,13 @@ static void work(void *arg, int thread)
 
 void lb_plan_run(lb_plan *plan)
 {
+    lb_plan_enter(plan);
     lb_pool_run(plan->pool, work, plan);
 }
 
 void lb_plan_refresh(lb_plan *plan)
 {
+    lb_plan_enter(plan);
     for (int i = 0; i < plan->n_packs; i++)
         lb_step_run(plan, &plan->packs[i], 0, 0);
 }
@@ -158,6 +160,7 @@ static bool is_sound(const lb_plan *plan, const lb_step *step, int group)
 
 const lb_node *lb_plan_find_nan(lb_plan *plan)
 {
+    lb_plan_enter(plan);
     for (int s = 0; s < plan->n_segments; s++) {
         const lb_segment *const seg = &plan->segments[s];
         for (int g = 0; g < (seg->grouped ? plan->n_groups : 1); g++)

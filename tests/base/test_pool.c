@@ -1,6 +1,8 @@
 /* test_pool.c: every thread works, barriers hold, with any number of threads. */
 #include "base/pool.h"
 
+#include "base/arena.h"
+
 #include "check.h"
 
 #include <stdatomic.h>
@@ -43,6 +45,29 @@ static void barriers_hold(void)
     }
 }
 
+static void memory_grows_and_may_run_out(void)
+{
+    lb_pool *pool = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(lb_pool_new(1, &pool, &err), &err);
+    CHECK(lb_pool_memory(pool) == NULL);
+    CHECK_OK(lb_pool_reserve(pool, 1000, &err), &err);
+    const void *const first = lb_pool_memory(pool);
+    CHECK(first && (uintptr_t)first % 64 == 0);
+    CHECK_OK(lb_pool_reserve(pool, 10, &err), &err);
+    CHECK(lb_pool_memory(pool) == first);
+    CHECK_OK(lb_pool_reserve(pool, (size_t)1 << 23, &err), &err);
+    memset(lb_pool_memory(pool), 1, (size_t)1 << 23);
+    lb_arena_fail_after(0);
+    CHECK(lb_pool_reserve(pool, (size_t)1 << 24, &err) == LB_ERR_MEMORY);
+    lb_arena_fail_after(-1);
+    CHECK(lb_pool_memory(pool) == NULL);
+    CHECK_OK(lb_pool_reserve(pool, 64, &err), &err);
+    CHECK(lb_pool_memory(pool) != NULL);
+    lb_pool_free(pool);
+}
+
 static void silly_counts_are_refused(void)
 {
     lb_error err = {0};
@@ -55,6 +80,7 @@ static void silly_counts_are_refused(void)
 int main(void)
 {
     RUN(barriers_hold);
+    RUN(memory_grows_and_may_run_out);
     RUN(silly_counts_are_refused);
     return DONE();
 }

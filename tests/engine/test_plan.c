@@ -190,6 +190,33 @@ static void training_lowers_the_loss(void)
 }
 
 /* Two plans see one set of weights; the one that only reads is told of a change. */
+/* Plans of one pool share the memory that they work in, which moves when a larger plan
+ * comes, and holds nothing from one run to the next. */
+static void plans_of_a_pool_do_not_meet(void)
+{
+    const net n = make_net(LB_F32, false);
+    lb_pool *const pool = pool_of(2);
+    lb_plan *const small = compile(&n, pool, 6, LB_KERNELS_BEST);
+    float first[6 * M];
+    lb_error err = {0};
+
+    fill(small, &n, 6, 9);
+    lb_plan_run(small);
+    memcpy(first, lb_plan_output(small, n.y, 0), sizeof first);
+    lb_plan *const large = compile(&n, pool, 256, LB_KERNELS_REFERENCE);
+    fill(large, &n, 256, 10);
+    lb_plan_run(large);
+    CHECK_OK(lb_pool_reserve(pool, (size_t)1 << 24, &err), &err);
+    memset(lb_pool_memory(pool), 0xff, (size_t)1 << 24);
+    CHECK(memcmp(first, lb_plan_output(small, n.y, 0), sizeof first) == 0);
+    lb_plan_run(small);
+    CHECK(memcmp(first, lb_plan_output(small, n.y, 0), sizeof first) == 0);
+    lb_plan_free(large);
+    lb_plan_free(small);
+    lb_pool_free(pool);
+    lb_graph_free(n.graph);
+}
+
 static void parameters_are_shared(void)
 {
     const net n = make_net(LB_F32, false);
@@ -269,6 +296,7 @@ int main(void)
     RUN(a_step_takes_no_memory);
     RUN(threads_do_not_change_a_bit);
     RUN(training_lowers_the_loss);
+    RUN(plans_of_a_pool_do_not_meet);
     RUN(parameters_are_shared);
     RUN(the_first_bad_layer_is_named);
     return DONE();
