@@ -1,6 +1,7 @@
 #!/bin/sh
 # test-methods.sh BENCH-METHODS: the table of runs that are there, and mistakes in a list.
 set -u
+program=$(realpath "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
@@ -29,7 +30,7 @@ run harm-1 0.50 0.6
 run harm-2 0.51 0.6
 echo 12.5 >runs/kd-1/cpu-seconds
 echo 13.5 >runs/kd-2/cpu-seconds
-"$1" list recipe --print --out runs >table 2>&1
+"$program" list recipe --print --out runs >table 2>&1
 
 n=0 failed=0
 # holds TEXT FILE
@@ -49,8 +50,8 @@ holds '| `kd` | 2 | 66.00 | +5.50 | -0.85 to +11.85 | not to be told | +5.50 | 1
 holds '| `harm` | 2 | 50.50 | -10.00 | -10.00 to -10.00 | hurts | -10.00 | |' table
 holds 'twin-fast: 60.00 % of the validation samples, taken' table
 echo 'a/b | twin' >list
-"$1" list recipe --print --out runs >table 2>&1
+"$program" list recipe --print --out runs >table 2>&1
 holds "list:1: 'a/b' is no name" table
-"$1" list >table 2>&1
+"$program" list >table 2>&1
 holds 'usage: bench-methods' table
 exit $failed
