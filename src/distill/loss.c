@@ -126,11 +126,21 @@ lb_value lb_by_knob(lb_builder *b, const lb_loss_in *in, lb_value x, int knob, i
     return lb_mul(b, x, power > 1 ? lb_mul(b, live, live) : live);
 }
 
+static bool is_outside(const lb_term *term, double epoch)
+{
+    return epoch < term->first || (term->end > 0 && epoch >= term->end);
+}
+
+bool lb_term_counts(const lb_term *term, double epoch)
+{
+    return !is_outside(term, epoch) && (term->weight > 0 || term->weight_ramp.on);
+}
+
 double lb_term_number(const lb_term *term, int knob, double epoch)
 {
     const lb_ramp *const ramp = knob < 0 ? &term->weight_ramp : &term->knob_ramp[knob];
 
-    if (knob < 0 && (epoch < term->first || (term->end > 0 && epoch >= term->end)))
+    if (knob < 0 && is_outside(term, epoch))
         return 0;
     if (ramp->on)
         return lb_ramp_at(ramp, epoch);

@@ -149,6 +149,9 @@ lb_term lb_term_usual(const lb_loss *loss, double weight);
 /* The row of knob i as a setting of an lb_term; false behind the last. */
 bool lb_knob_key(const lb_loss *loss, int i, lb_key *out);
 
+/* Whether the term has a weight at that time, in epochs, or may get one on its way. */
+bool lb_term_counts(const lb_term *term, double epoch);
+
 /* What a term's weight or knob (-1: the weight) is at that time, in epochs; a weight is 0
  * outside the term's epochs. */
 double lb_term_number(const lb_term *term, int knob, double epoch);

@@ -77,28 +77,42 @@ static bool is_untaught(const lb_graph *g, const lb_node *node, const bool *live
     return true;
 }
 
+/* live: what keeps an update; NULL: nothing does. */
+static lb_code remove_updates(lb_graph *g, const bool *live, lb_error *err)
+{
+    int kept = 0;
+
+    for (int i = 0; i < g->n_nodes; i++) {
+        const lb_node node = g->nodes[i];
+        const bool goes =
+            live ? is_untaught(g, &node, live) : (node.op->flags & LB_OP_UPDATE) != 0;
+        for (int k = 0; k < node.n_out; k++) {
+            g->values[node.out[k].id].node = goes ? -1 : kept;
+            if (goes)
+                g->values[node.out[k].id].kind = LB_VALUE_NONE;
+        }
+        if (!goes)
+            g->nodes[kept++] = node;
+    }
+    g->n_nodes = kept;
+    return lb_remove_dead(g, err);
+}
+
 lb_code lb_remove_untaught(lb_graph *g, lb_error *err)
 {
     bool *const live = lb_heap_take((size_t)g->n_values * sizeof *live);
-    int kept = 0;
 
     if (!live)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for dead code removal");
     mark_taught(g, live);
-    for (int i = 0; i < g->n_nodes; i++) {
-        const lb_node node = g->nodes[i];
-        const bool untaught = is_untaught(g, &node, live);
-        for (int k = 0; k < node.n_out; k++) {
-            g->values[node.out[k].id].node = untaught ? -1 : kept;
-            if (untaught)
-                g->values[node.out[k].id].kind = LB_VALUE_NONE;
-        }
-        if (!untaught)
-            g->nodes[kept++] = node;
-    }
-    g->n_nodes = kept;
+    const lb_code code = remove_updates(g, live, err);
     lb_heap_give(live);
-    return lb_remove_dead(g, err);
+    return code;
+}
+
+lb_code lb_remove_updates(lb_graph *g, lb_error *err)
+{
+    return remove_updates(g, NULL, err);
 }
 
 int lb_count_uses(const lb_graph *g, lb_value v)

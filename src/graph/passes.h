@@ -21,6 +21,9 @@ lb_code lb_remove_dead(lb_graph *graph, lb_error *err) LB_MUST_USE;
  * behind it. */
 lb_code lb_remove_untaught(lb_graph *graph, lb_error *err) LB_MUST_USE;
 
+/* Removes all updates of parameters, and what is dead then: the graph only reads them. */
+lb_code lb_remove_updates(lb_graph *graph, lb_error *err) LB_MUST_USE;
+
 /* How many node inputs and graph outputs use v. */
 int lb_count_uses(const lb_graph *graph, lb_value v);
 

@@ -115,6 +115,31 @@ function curves(r) {
     curve('Learning rate', epochs, [['rate', of('lr'), 'soft']], x => plain(x), null, true, stages)));
 }
 
+/* Value, weight and share of the gradient of each loss; nothing for one alone. */
+function pull(r) {
+  const epochs = list(r.epochs), names = list(r.term_names), stages = list(r.stages);
+  const of = (key, k) => epochs.map(e => (known(list(e[key])[k]) ? e[key][k] : null));
+  const shares = names.map((_, k) => of('shares', k));
+  if (names.length < 2 || !shares.some(share => share.some(known))) return null;
+  const title = k => names.indexOf(names[k]) === names.lastIndexOf(names[k]) ? names[k] : `${names[k]} (${k + 1})`;
+  const kinds = ['student', 'teacher', 'good', 'soft'], dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
+  const lines = names.map((_, k) => [title(k), shares[k], kinds[k % 4], dashes[Math.floor(k / 4) % 4]]);
+  const none = () => el('span.none', '–', el('span.hide', 'not measured'));
+  const ends = (data, words) => {
+    const there = data.filter(known);
+    return there.length ? [there[0], there[there.length - 1]].map(words) : [none(), none()];
+  };
+  const columns = [['terms', 'Value', plain], ['weights', 'Weight', x => plain(x, 4)], ['shares', 'Share', percent]];
+  return card('What each loss pulls', 'How long its gradient is over the student\'s parameters, times its weight, '
+    + 'as a share of the sum of all: measured at the first batch of every epoch.',
+  el('div.charts', curve('Share of the gradient', epochs, lines, x => plain(100 * x) + THIN + '%', null, false, stages),
+    el('figure', el('figcaption', 'At the first and the last epoch'), el('div.scroll', { tabindex: '0' }, el('table',
+    el('thead', el('tr', el('th', { scope: 'col' }, 'Loss'), columns.flatMap(([, head]) => [
+      el('th.num', { scope: 'col' }, head + ', first'), el('th.num', { scope: 'col' }, 'last')]))),
+    el('tbody', names.map((_, k) => el('tr', el('th', { scope: 'row' }, title(k)),
+      columns.flatMap(([key, , words]) => ends(of(key, k), x => words(x)).map(text => el('td.num', text)))))))))));
+}
+
 /* A level line across the chart; its name stands at the right above it, or below, so that
  * two near levels do not write over each other. */
 const levels = marks => ({
@@ -287,7 +312,7 @@ function confusion(r) {
 
 function page(r) {
   heading(r);
-  put(hero(r), tiles(r), asked(r), versus(r), curves(r), memory(r), layers(r), samples(r), confusion(r),
+  put(hero(r), tiles(r), asked(r), versus(r), curves(r), pull(r), memory(r), layers(r), samples(r), confusion(r),
     classes(r), ...(profile(r) || []));
   const two = [firmware(r), files(r)].filter(Boolean);
   put(two.length === 2 ? el('div.two', two) : two[0]);

@@ -184,17 +184,6 @@ static void add_networks(lb_json *j, const lb_run *run)
     lb_json_number(j, "kl", run->n_members > 0 ? run->kl : NAN);
 }
 
-/* The losses of all stages stand side by side; those of others than the epoch's are
- * null. */
-static void add_terms(lb_json *j, const lb_run *run, const lb_epoch_report *e)
-{
-    lb_json_open(j, "terms", '[');
-    for (int s = 0; s < lb_run_stages(run); s++)
-        for (int k = 0; k < lb_run_stage_of(run, s).n_terms; k++)
-            lb_json_number(j, NULL, s == e->stage ? e->term[k] : NAN);
-    lb_json_close(j, ']');
-}
-
 static void add_epoch(lb_json *j, const lb_run *run, int i)
 {
     const lb_epoch_report *const e = &run->trained.epoch[i];
@@ -205,7 +194,9 @@ static void add_epoch(lb_json *j, const lb_run *run, int i)
         lb_json_int(j, "stage", e->stage);
     lb_json_number(j, "lr", e->lr);
     lb_json_number(j, "loss", e->loss);
-    add_terms(j, run, e);
+    lb_run_add_each_term(j, "terms", run, e, e->term);
+    lb_run_add_each_term(j, "weights", run, e, e->weight);
+    lb_run_add_each_term(j, "shares", run, e, e->share);
     lb_json_number(j, "train_accuracy", e->train_accuracy);
     lb_json_number(j, "validation_accuracy", e->validation_accuracy);
     lb_json_number(j, "validation_loss", e->validation_loss);

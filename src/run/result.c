@@ -152,6 +152,7 @@ const char *lb_run_result_json(const lb_run *run)
     lb_json_int(&j, "best_epoch", run->trained.best_epoch);
     if (run->recipe->n_stages > 0)
         lb_run_add_stages(&j, run);
+    lb_run_add_terms(&j, run);
     lb_json_number(&j, "seconds", lb_run_seconds(run));
     lb_json_number(&j, "images_per_second",
                    run->trained.images_per_second > 0 ? run->trained.images_per_second
@@ -179,6 +180,7 @@ const char *lb_run_summary(const lb_run *run)
         lb_text_add(&t, ", answers as the teacher does on %.2f %%",
                     100 * run->student_test.agreement);
     lb_text_add_char(&t, '\n');
+    lb_run_add_pull(&t, run);
     if (run->device)
         lb_text_add(&t,
                     "on %s  %.1f KiB of flash, %.1f KiB of SRAM, %.3g ms, %.3g uJ "

@@ -138,6 +138,17 @@ void lb_run_close_teachers(lb_run *run);
 void lb_run_add_pairs(lb_text *text, const lb_run *run, const lb_run_stage *stage,
                       const lb_term *term, const char *indent);
 
+/* run_terms.c: what each loss was worth. */
+/* The key `terms` of a result: of each loss its value, weight and share of the gradient.
+ */
+void lb_run_add_terms(lb_json *j, const lb_run *run);
+/* A list with a number for each loss of all stages: of_epoch, a list of the report's, for
+ * those of its stage, null for the others. */
+void lb_run_add_each_term(lb_json *j, const char *key, const lb_run *run,
+                          const lb_epoch_report *e, const double *of_epoch);
+/* A line on the shares of the gradient at the last epoch; none for a loss alone. */
+void lb_run_add_pull(lb_text *text, const lb_run *run);
+
 /* weigh.c: the student, and whether the device can hold it. */
 lb_code lb_run_open_student(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_weigh(lb_run *run, lb_error *err) LB_MUST_USE;

@@ -99,6 +99,8 @@ static void pass_report(walker *w, lb_epoch_report *r)
     pass(w, &r->lr, sizeof r->lr);
     pass(w, &r->loss, sizeof r->loss);
     pass(w, r->term, sizeof r->term);
+    pass(w, r->weight, sizeof r->weight);
+    pass(w, r->share, sizeof r->share);
     pass(w, &r->train_accuracy, sizeof r->train_accuracy);
     pass(w, &r->validation_accuracy, sizeof r->validation_accuracy);
     pass(w, &r->validation_loss, sizeof r->validation_loss);
@@ -126,6 +128,7 @@ static void pass_ledger(walker *w, lb_ledger *l, int epochs, int batches)
     pass(w, &l->epoch_idle, sizeof l->epoch_idle);
     pass(w, &l->loss_sum, sizeof l->loss_sum);
     pass(w, l->term_sum, sizeof l->term_sum);
+    pass(w, l->norm, sizeof l->norm);
     pass(w, &l->best_accuracy, sizeof l->best_accuracy);
     pass(w, &l->best_loss, sizeof l->best_loss);
     if (l->n_reports != l->first + l->epoch || l->best_epoch >= l->epoch ||
@@ -213,7 +216,7 @@ static size_t most_bytes(const lb_checkpoint *c)
         most += 3 * (lb_tensor_bytes(c->lesson->param[i]) + 64);
     for (int i = 0; i < c->lesson->n_velocities; i++)
         most += lb_tensor_bytes(c->lesson->velocity[i]) + 64;
-    return most + (size_t)(c->ledger->first + c->epochs) * 512;
+    return most + (size_t)(c->ledger->first + c->epochs) * 1024;
 }
 
 /* Damage is told apart from what only does not belong to this run. */

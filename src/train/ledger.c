@@ -42,6 +42,23 @@ lb_code lb_ledger_begin(lb_ledger *ledger, const lb_lesson *lesson,
     return LB_OK;
 }
 
+/* The weights at the epoch's last step, and what the terms pull with them. */
+static void tell_shares(const lb_ledger *ledger, const lb_lesson *lesson,
+                        lb_epoch_report *report)
+{
+    const double last = (double)(ledger->step - 1) / ledger->batch;
+    double sum = 0;
+
+    for (int i = 0; i < lesson->n_terms; i++) {
+        report->weight[i] = lb_term_number(&lesson->terms[i], -1, last);
+        sum += report->weight[i] * ledger->norm[i];
+    }
+    for (int i = 0; i < lesson->n_terms; i++)
+        report->share[i] = lesson->n_terms == 1 ? 1
+                           : sum > 0 ? report->weight[i] * ledger->norm[i] / sum
+                                     : NAN;
+}
+
 void lb_ledger_step(lb_ledger *ledger, const lb_lesson *lesson, const int32_t *labels,
                     double loss)
 {
@@ -118,6 +135,7 @@ const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesso
     };
     for (int i = 0; i < lesson->n_terms; i++)
         report->term[i] = ledger->term_sum[i] / n;
+    tell_shares(ledger, lesson, report);
     if (ledger->best_epoch < 0 ||
         is_better(report, &ledger->report[ledger->first + ledger->best_epoch]))
         keep(ledger, lesson, report);

@@ -6,6 +6,7 @@
 #include "train/session_int.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const double checkpoint_seconds = 60;
@@ -35,6 +36,24 @@ static double rate_of(const lb_session *s, int64_t step)
     return lb_schedule_rate(&o->schedule, o->sgd.lr, o->epochs, step, s->batches);
 }
 
+/* At the first and at the last epoch of a stage. */
+static void tell_terms(const lb_session *s, const lb_epoch_report *report)
+{
+    char line[LB_MAX_TERMS * 64] = "";
+    size_t n = 0;
+
+    if (s->lesson.n_terms < 2 ||
+        (report->epoch > 0 && report->epoch + 1 < s->now.options->epochs))
+        return;
+    for (int i = 0; i < s->lesson.n_terms; i++)
+        n += (size_t)snprintf(line + n, sizeof line - n, "%s%.20s %.4g x %.4g (%.0f %%)",
+                              i ? ", " : "", s->lesson.terms[i].loss->name,
+                              report->weight[i], report->term[i], 100 * report->share[i]);
+    lb_log_tell(&s->all->log, LB_LOG_INFO,
+                "epoch %d, weight x value (share of the gradient): %s", report->epoch + 1,
+                line);
+}
+
 static lb_code end_epoch(lb_session *s, lb_error *err)
 {
     const lb_metrics *const validation =
@@ -52,6 +71,7 @@ static lb_code end_epoch(lb_session *s, lb_error *err)
             report->epoch + 1);
     if (s->setup->watch.epoch)
         s->setup->watch.epoch(s->setup->watch.arg, report);
+    tell_terms(s, report);
     return LB_OK;
 }
 
@@ -93,6 +113,20 @@ static void hear_teacher(lb_session *s, const lb_batch *batch)
     lb_lesson_see(&s->lesson, s->setup->teacher, s->setup->pool);
 }
 
+/* How much each term pulls: told anew at the first batch of an epoch. */
+static void measure_terms(lb_session *s, const int32_t *labels)
+{
+    const double epoch = (double)s->ledger.step / s->batches;
+    bool wanted[LB_MAX_TERMS];
+
+    if (!s->probe.lesson.plan || s->ledger.batch > 0)
+        return;
+    for (int i = 0; i < s->lesson.n_terms; i++)
+        wanted[i] = lb_term_counts(&s->lesson.terms[i], epoch);
+    lb_lesson_set(&s->lesson, labels, epoch);
+    lb_probe_run(&s->probe, &s->lesson, wanted, s->ledger.norm);
+}
+
 static lb_code one_step(lb_session *s, double *loss, lb_error *err)
 {
     const double begin = lb_train_clock(), idle = lb_loader_idle(s->loader);
@@ -103,6 +137,7 @@ static lb_code one_step(lb_session *s, double *loss, lb_error *err)
                       s->ledger.batch);
     lb_feed_pixels(&s->feed, s->lesson.plan, s->lesson.input, batch->pixels, batch->n);
     hear_teacher(s, batch);
+    measure_terms(s, batch->label);
     *loss = lb_lesson_run(&s->lesson, batch->label, rate_of(s, s->ledger.step),
                           (double)s->ledger.step / s->batches);
     if (!isfinite(*loss))

@@ -287,6 +287,9 @@ lb_code lb_session_open_stage(lb_session *s, int number, bool resumed, lb_error 
         return lb_raise(err, LB_ERR_MEMORY, "no memory for a stage");
     begin_weights(s);
     LB_TRY(lb_lesson_open(&s->now, s->student, classes, s->stage_arena, &s->lesson, err));
+    if (s->lesson.n_terms > 1)
+        LB_TRY(lb_probe_open(&s->now, s->student, &s->lesson, s->stage_arena, &s->probe,
+                             err));
     LB_TRY(lb_ledger_begin(&s->ledger, &s->lesson, &s->now, first, s->stage_arena, err));
     if (resumed)
         LB_TRY(load(s, err));
@@ -311,6 +314,7 @@ void lb_session_close_stage(lb_session *s)
     lb_teacher_close(s->own);
     lb_graph_free(s->prior);
     lb_oracle_close(&s->oracle);
+    lb_probe_close(&s->probe);
     lb_lesson_close(&s->lesson);
     lb_arena_free(s->stage_arena);
     s->loader = NULL;

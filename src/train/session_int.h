@@ -29,6 +29,7 @@ typedef struct lb_session {
     /* of the stage */
     lb_arena *stage_arena;
     lb_lesson lesson;
+    lb_probe probe;   /* of several terms; one alone has all of the gradient */
     lb_oracle oracle; /* of float64 */
     lb_graph *prior;  /* the student of the stage before, as a teacher */
     lb_voice own_voice;

@@ -221,28 +221,6 @@ static lb_code list_params(lb_lesson *lesson, int n_student_values, lb_arena *ar
     return LB_OK;
 }
 
-static lb_code build_graph(lb_lesson *lesson, const lb_train_setup *setup,
-                           lb_arena *arena, lb_error *err)
-{
-    const int n_student_values = lesson->graph->n_values;
-    lb_builder b;
-
-    LB_TRY(lb_train_norms(lesson->graph, err));
-    lesson->logits =
-        setup->stage && setup->stage->until ? (lb_value){0} : lb_logits_of(lesson->graph);
-    lb_builder_init(&b, lesson->graph);
-    b.prefix = "train/";
-    LB_TRY(add_losses(lesson, &b, setup, err));
-    LB_TRY(list_params(lesson, n_student_values, arena, err));
-    LB_TRY(drop_untaught(lesson, &b, err));
-    LB_TRY(add_updates(lesson, &b, setup, err));
-    LB_TRY(lb_builder_finish(&b, err));
-    LB_TRY(lb_remove_dead(lesson->graph, err));
-    LB_TRY(lb_fuse_norms(lesson->graph, err));
-    LB_TRY(lb_compute_late(lesson->graph, lesson->loss, err));
-    return lb_graph_check(lesson->graph, err);
-}
-
 /* A loss over labels where no sample has one would teach nothing. */
 static lb_code check_labels(const lb_train_setup *setup, lb_error *err)
 {
@@ -257,12 +235,17 @@ static lb_code check_labels(const lb_train_setup *setup, lb_error *err)
     return LB_OK;
 }
 
-/* Everything but the plan. */
-static lb_code draft_lesson(lb_lesson *lesson, const lb_train_setup *setup,
-                            const lb_graph *student, lb_arena *arena, lb_error *err)
+lb_code lb_lesson_begin(lb_lesson *lesson, const lb_train_setup *setup,
+                        const lb_graph *student, int classes, lb_builder *b,
+                        lb_error *err)
 {
+    *lesson = (lb_lesson){.batch = setup->options->batch,
+                          .classes = classes,
+                          .n_voices = setup->ensemble ? setup->ensemble->n : 1,
+                          .terms = setup->terms,
+                          .n_terms = setup->n_terms};
     LB_TRY(check_labels(setup, err));
-    LB_TRY(check_student(student, lesson->classes, err));
+    LB_TRY(check_student(student, classes, err));
     LB_TRY(lb_graph_clone(student, &lesson->graph, err));
     lesson->input = lesson->graph->inputs[0];
     lesson->dtype = lb_info(lesson->graph, lesson->input)->type.dtype;
@@ -270,11 +253,24 @@ static lb_code draft_lesson(lb_lesson *lesson, const lb_train_setup *setup,
         LB_TRY(lb_stage_freeze(setup->stage, lesson->graph, err));
         LB_TRY(lb_stage_check_until(setup->stage, student, err));
     }
-    return build_graph(lesson, setup, arena, err);
+    LB_TRY(lb_train_norms(lesson->graph, err));
+    lesson->logits =
+        setup->stage && setup->stage->until ? (lb_value){0} : lb_logits_of(lesson->graph);
+    lb_builder_init(b, lesson->graph);
+    b->prefix = "train/";
+    return add_losses(lesson, b, setup, err);
 }
 
-static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
-                           const lb_graph *student, lb_arena *arena, lb_error *err)
+lb_code lb_lesson_finish(lb_lesson *lesson, lb_builder *b, lb_error *err)
+{
+    LB_TRY(lb_builder_finish(b, err));
+    LB_TRY(lb_remove_dead(lesson->graph, err));
+    LB_TRY(lb_fuse_norms(lesson->graph, err));
+    LB_TRY(lb_compute_late(lesson->graph, lesson->loss, err));
+    return lb_graph_check(lesson->graph, err);
+}
+
+lb_code lb_lesson_compile(lb_lesson *lesson, const lb_train_setup *setup, lb_error *err)
 {
     const bool reference = setup->options->precision == LB_PRECISION_FLOAT64;
     const lb_plan_options plan = {.batch = lesson->batch,
@@ -282,24 +278,29 @@ static lb_code fill_lesson(lb_lesson *lesson, const lb_train_setup *setup,
                                   .kernels =
                                       reference ? LB_KERNELS_REFERENCE : setup->kernels};
 
-    LB_TRY(draft_lesson(lesson, setup, student, arena, err));
     return lb_plan_compile(lesson->graph, setup->pool, &plan, &lesson->plan, err);
 }
 
-static lb_lesson blank_lesson(const lb_train_setup *setup, int classes)
+/* Everything but the plan. */
+static lb_code draft_lesson(lb_lesson *lesson, const lb_train_setup *setup,
+                            const lb_graph *student, int classes, lb_arena *arena,
+                            lb_error *err)
 {
-    return (lb_lesson){.batch = setup->options->batch,
-                       .classes = classes,
-                       .n_voices = setup->ensemble ? setup->ensemble->n : 1,
-                       .terms = setup->terms,
-                       .n_terms = setup->n_terms};
+    lb_builder b;
+
+    LB_TRY(lb_lesson_begin(lesson, setup, student, classes, &b, err));
+    LB_TRY(list_params(lesson, student->n_values, arena, err));
+    LB_TRY(drop_untaught(lesson, &b, err));
+    LB_TRY(add_updates(lesson, &b, setup, err));
+    return lb_lesson_finish(lesson, &b, err);
 }
 
 static lb_code check_one(const lb_train_setup *setup, lb_arena *arena, lb_error *err)
 {
-    lb_lesson lesson = blank_lesson(setup, setup->data->content.n_classes);
+    lb_lesson lesson;
 
-    const lb_code code = draft_lesson(&lesson, setup, setup->student, arena, err);
+    const lb_code code = draft_lesson(&lesson, setup, setup->student,
+                                      setup->data->content.n_classes, arena, err);
     lb_lesson_close(&lesson);
     return code;
 }
@@ -316,9 +317,11 @@ lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena, lb_error *e
 lb_code lb_lesson_open(const lb_train_setup *setup, const lb_graph *student, int classes,
                        lb_arena *arena, lb_lesson *out, lb_error *err)
 {
-    lb_lesson lesson = blank_lesson(setup, classes);
+    lb_lesson lesson;
 
-    const lb_code code = fill_lesson(&lesson, setup, student, arena, err);
+    lb_code code = draft_lesson(&lesson, setup, student, classes, arena, err);
+    if (code == LB_OK)
+        code = lb_lesson_compile(&lesson, setup, err);
     if (code != LB_OK)
         lb_lesson_close(&lesson);
     else
@@ -396,16 +399,21 @@ static void write_scalar(lb_lesson *lesson, lb_value v, double x)
     lb_narrow(lesson->dtype, &x, 1, lb_plan_input(lesson->plan, v, 0));
 }
 
-double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, double rate, double epoch)
+void lb_lesson_set(lb_lesson *lesson, const int32_t *labels, double epoch)
 {
     for (int i = 0; lesson->labels.id && i < lesson->batch; i++)
         *(int32_t *)lb_plan_input(lesson->plan, lesson->labels, i) = labels[i];
-    write_scalar(lesson, lesson->rate, rate);
     for (int i = 0; i < lesson->dials.n; i++) {
         const lb_dial *const dial = &lesson->dials.dial[i];
         write_scalar(lesson, dial->input,
                      lb_term_number(&lesson->terms[dial->term], dial->knob, epoch));
     }
+}
+
+double lb_lesson_run(lb_lesson *lesson, const int32_t *labels, double rate, double epoch)
+{
+    lb_lesson_set(lesson, labels, epoch);
+    write_scalar(lesson, lesson->rate, rate);
     for (int i = 0; i < lesson->n_params; i++)
         memcpy(lesson->before[i]->data, lesson->param[i]->data,
                lb_tensor_bytes(lesson->param[i]));

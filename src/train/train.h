@@ -71,9 +71,14 @@ double lb_schedule_rate(const lb_schedule_options *schedule, double lr, int epoc
                         int64_t step, int64_t steps_per_epoch);
 
 typedef struct lb_epoch_report {
-    int stage, epoch;          /* from 0; epoch: of the stage */
-    double lr, loss;           /* mean over the epoch */
-    double term[LB_MAX_TERMS]; /* each term's mean, unweighted */
+    int stage, epoch;            /* from 0; epoch: of the stage */
+    double lr, loss;             /* mean over the epoch */
+    double term[LB_MAX_TERMS];   /* each term's mean, unweighted */
+    double weight[LB_MAX_TERMS]; /* of each term, at the epoch's last step */
+    double share[LB_MAX_TERMS];  /* of each term in the gradient: the length of its
+                                    weighted gradient over the student's parameters, at
+                                    the epoch's first batch, over the sum of all terms'
+                                    lengths; NaN: not known */
     double train_accuracy, validation_accuracy, validation_loss;
     double seconds, images_per_second, idle_share;
     bool judged; /* the stage's best epoch is looked for; false: its last one counts */

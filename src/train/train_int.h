@@ -1,8 +1,9 @@
 /* train_int.h: what the files of train/ share.
  *
- * feed.c writes samples into a plan, step.c makes the plan of one training step, ledger.c
- * keeps what happened, checkpoint.c stores the ledger and the weights, evaluate.c
- * measures, weights.c copies weights, session.c opens it all, loop.c runs it. */
+ * feed.c writes samples into a plan, step.c makes the plan of one training step, probe.c
+ * one that tells how much each loss pulls, ledger.c keeps what happened, checkpoint.c
+ * stores the ledger and the weights, evaluate.c measures, weights.c copies weights,
+ * session.c opens it all, loop.c runs it. */
 #ifndef LB_TRAIN_TRAIN_INT_H
 #define LB_TRAIN_TRAIN_INT_H
 
@@ -90,6 +91,44 @@ void lb_lesson_score(const lb_lesson *lesson, const int32_t *labels, int64_t *la
 /* After a loss that is not finite: puts the weights back to what they were before the
  * step, and returns the first node with such a value, or NULL. */
 const lb_node *lb_lesson_blame(lb_lesson *lesson);
+/* Writes the labels and the numbers that change into the plan, which lb_lesson_run does,
+ * too. */
+void lb_lesson_set(lb_lesson *lesson, const int32_t *labels, double epoch);
+
+/* What a lesson is made of, for a plan of another purpose over the same losses. */
+/* The student in training form, inputs and losses; the graph's outputs are the loss and
+ * the terms. b: to go on with. Close the lesson whatever happens. */
+lb_code lb_lesson_begin(lb_lesson *lesson, const lb_train_setup *setup,
+                        const lb_graph *student, int classes, lb_builder *b,
+                        lb_error *err) LB_MUST_USE;
+/* Drops what no output needs, and rewrites the backward pass, which is behind
+ * lesson->loss. */
+lb_code lb_lesson_finish(lb_lesson *lesson, lb_builder *b, lb_error *err) LB_MUST_USE;
+lb_code lb_lesson_compile(lb_lesson *lesson, const lb_train_setup *setup,
+                          lb_error *err) LB_MUST_USE;
+
+/* probe.c: how long the gradient of each term is, over the student's parameters that are
+ * trained: a plan of a training step's size over the same parameters, which it only
+ * reads. No running statistic follows it, and no bit of the training depends on it. */
+typedef struct lb_probe {
+    lb_lesson lesson;            /* whose loss is the masked sum of the terms */
+    lb_value mask[LB_MAX_TERMS]; /* 1: the term counts, 0: it does not */
+    int n_grads;
+    lb_value *grad; /* of each parameter that some term reaches */
+    double *row;    /* room for the largest of them */
+} lb_probe;
+
+/* lesson: opened with the same setup and student; its parameters are borrowed. */
+lb_code lb_probe_open(const lb_train_setup *setup, const lb_graph *student,
+                      const lb_lesson *lesson, lb_arena *arena, lb_probe *out,
+                      lb_error *err) LB_MUST_USE;
+void lb_probe_close(lb_probe *probe);
+/* For the batch that the lesson has been fed and has heard, and that lb_lesson_set was
+ * told of: norm[i] becomes the Euclidean length of the gradient of term i, without its
+ * weight, where wanted[i]; else 0. */
+void lb_probe_run(lb_probe *probe, const lb_lesson *lesson, const bool *wanted,
+                  double *norm);
+
 /* The logits of a network: its first output, or what a closing Softmax makes it from. */
 lb_value lb_logits_of(const lb_graph *graph);
 
@@ -121,6 +160,7 @@ typedef struct lb_ledger {
     int64_t step;                              /* steps of the stage done */
     double seconds, epoch_seconds, epoch_idle; /* over all sittings */
     double loss_sum, term_sum[LB_MAX_TERMS];   /* of the epoch under way */
+    double norm[LB_MAX_TERMS]; /* of the terms' gradients at the epoch's first batch */
     int64_t labelled, correct;
     int best_epoch; /* -1: none yet */
     double best_accuracy, best_loss;
@@ -148,7 +188,7 @@ const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesso
                                        double rate, const lb_metrics *validation);
 
 /* checkpoint.c: everything in one file, replaced atomically. */
-enum { LB_CHECKPOINT_VERSION = 3 };
+enum { LB_CHECKPOINT_VERSION = 4 };
 typedef struct lb_checkpoint {
     const char *path, *key;
     const lb_lesson *lesson;

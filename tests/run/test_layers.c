@@ -125,7 +125,18 @@ static void no_export_holds_an_adapter(void)
     outcome o = run("hint.yaml", NULL, false, NULL);
 
     CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.json, "\"terms\": [{\"loss\": \"hint\", \"layers\": [{"
+                              "\"student\": \"block1/pw_norm\", \"teacher\": "
+                              "\"stem\"}, {\"student\": \"block1\", \"teacher\": "
+                              "\"block1\"}], \"weight\": 0.5, \"value\": ");
+    CHECK_TEXT(o.result.json, "{\"loss\": \"ce\", \"layers\": [], \"weight\": 0.1, ");
+    CHECK_TEXT(o.result.json, "\"first_gradient_share\": 0.");
+    CHECK_TEXT(o.result.summary, "gradient  hint (weight 0.5) ");
+    const char *const record = file_text(o.arena, "runs/hinted/record.json");
+    CHECK_TEXT(record, "\"weights\": [0.5, 0.5, 0.1], \"shares\": [0.");
     outcome p = run("hint.yaml", "plain", false, plain);
+    CHECK_TEXT(p.result.json, "\"gradient_share\": 1, \"first_gradient_share\": 1}]");
+    CHECK(!strstr(p.result.summary, "gradient"));
     CHECK_OK(p.code, &p.err);
     check_same_network("runs/hinted/student.onnx", "plain/student.onnx");
     CHECK(size_of("runs/hinted/student.onnx") == size_of("plain/student.onnx"));
