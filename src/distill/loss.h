@@ -48,6 +48,8 @@ struct lb_loss_in {
      * [N,C]. logits.teacher is then their answer at 1. NULL: it is all there is. */
     const lb_ensemble *ensemble;
     const lb_value *members;
+    const lb_value *member_shares; /* beside members: [N,1] each, what counts of them in
+                                      each sample; NULL: ensemble->weight */
     const double *shares; /* of several teachers, by number: what the layers of each count
                              in a term that learns from all; NULL: there is one */
     const lb_pair *hints; /* in the recipe's order, as lb_loss.match asks for them */

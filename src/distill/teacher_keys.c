@@ -6,6 +6,7 @@
 static const char *const stores[] = {"none", "fp32", "fp16", NULL};
 
 static const char *const combines[] = {"probabilities", "logits", NULL};
+static const char *const weighings[] = {"given", "validation", NULL};
 
 #define AT(field) offsetof(lb_teacher_options, field)
 const lb_key lb_teacher_keys[] = {
@@ -72,5 +73,18 @@ const lb_key lb_ensemble_keys[] = {
      .usual = "probabilities",
      .choices = combines,
      .help = "what the mean of several teachers is taken of"},
+    {.name = "weights",
+     .type = LB_KEY_CHOICE,
+     .offset = offsetof(lb_ensemble, weighing),
+     .usual = "given",
+     .choices = weighings,
+     .help = "given: each teacher's `weight`; validation: those by which they answer best "
+             "together on the validation split"},
+    {.name = "correct_only",
+     .type = LB_KEY_BOOL,
+     .offset = offsetof(lb_ensemble, correct_only),
+     .usual = "false",
+     .help = "leaves out, for each sample with a label, the answers of the teachers that "
+             "are wrong about it, unless all are"},
     {0},
 };

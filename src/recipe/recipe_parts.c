@@ -192,16 +192,23 @@ static void read_members(lb_reader *r, const lb_tree *list, lb_recipe *recipe)
     }
     e->n = list->n;
     for (int i = 0; i < e->n; i++) {
+        const lb_tree *const weight = lb_tree_find(list->child[i], "weight");
         read_one_teacher(r, list->child[i], list, &recipe->teacher[i]);
         sum += recipe->teacher[i].weight;
+        if (weight && e->weighing == LB_WEIGHTS_VALIDATION)
+            lb_tree_complain(&r->findings, weight,
+                             "with weights: validation the weights are found; leave this "
+                             "one out, or say weights: given");
     }
     for (int i = 0; i < e->n; i++)
-        e->weight[i] = recipe->teacher[i].weight / sum;
+        e->weight[i] = e->weighing == LB_WEIGHTS_VALIDATION
+                           ? 1.0 / e->n
+                           : recipe->teacher[i].weight / sum;
     check_views(r, list, recipe);
     check_teacher_twins(r, list, recipe);
 }
 
-/* One; a list; or {combine: logits, members: [...]}. */
+/* One; a list; or {combine: logits, weights: validation, members: [...]}. */
 void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
 {
     static const char *const forms[] = {"members", NULL};
@@ -215,6 +222,9 @@ void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     recipe->ensemble = (lb_ensemble){.n = 1, .weight = {1}};
     if (members)
         lb_read_map(r, value, root, "teacher", SECTIONS(sections), forms, NULL);
+    if (recipe->ensemble.correct_only && recipe->data.labels <= 0)
+        lb_tree_complain(&r->findings, lb_tree_find(value, "correct_only"),
+                         "correct_only needs labels, and the recipe says labels: none");
     if (members || value->kind == LB_TREE_LIST)
         read_members(r, members ? members : value, recipe);
     else

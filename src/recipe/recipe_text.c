@@ -209,12 +209,13 @@ static void print_classes(printer *p, const lb_teacher_options *teacher)
     end_value(p);
 }
 
-static void print_one_teacher(printer *p, const lb_teacher_options *teacher, bool alone)
+/* weighed: it has a weight of its own. */
+static void print_one_teacher(printer *p, const lb_teacher_options *teacher, bool weighed)
 {
     print_keys(p, lb_teacher_keys, teacher);
     print_keys(p, lb_input_keys, &teacher->input);
     print_classes(p, teacher);
-    if (!alone)
+    if (weighed)
         print_keys(p, lb_member_keys, teacher);
     print_name(p, "cache");
     if (teacher->views == 0) {
@@ -234,21 +235,27 @@ static void print_one_teacher(printer *p, const lb_teacher_options *teacher, boo
 static void print_teacher(printer *p, const lb_recipe *recipe)
 {
     const lb_ensemble *const e = &recipe->ensemble;
-    const bool plain = e->combine == LB_COMBINE_PROBABILITIES;
+    const bool given = e->weighing == LB_WEIGHTS_GIVEN;
+    const bool plain =
+        e->combine == LB_COMBINE_PROBABILITIES && given && !e->correct_only;
 
     begin_block(p, "teacher");
     if (e->n == 1) {
-        print_one_teacher(p, &recipe->teacher[0], true);
+        print_one_teacher(p, &recipe->teacher[0], false);
         return;
     }
     if (!plain) {
         print_keys(p, lb_ensemble_keys, e);
+        for (int i = 0; e->found && i < e->n; i++)
+            lb_text_add(&p->text, "%s %.4g", i ? "," : "  # weights found:",
+                        e->weight[i]);
+        lb_text_add(&p->text, e->found ? "\n" : "");
         lb_text_add(&p->text, "  members:\n");
     }
     for (int i = 0; i < e->n; i++) {
         lb_text_add(&p->text, plain ? "  - " : "    - ");
         begin_inline(p);
-        print_one_teacher(p, &recipe->teacher[i], false);
+        print_one_teacher(p, &recipe->teacher[i], given);
         lb_text_add(&p->text, "}\n");
     }
 }

@@ -57,6 +57,7 @@ lb_code lb_run_prepare(lb_run *run, lb_error *err)
     LB_TRY(read_recipe(run, err));
     lb_run_phase(run, "data");
     LB_TRY(lb_run_open_data(run, err));
+    LB_TRY(lb_run_check_weights(run, err));
     LB_TRY(lb_run_open_teacher(run, err));
     LB_TRY(lb_run_open_student(run, err));
     return lb_run_find_taps(run, err);
@@ -212,6 +213,7 @@ static lb_code conduct(lb_run *run, lb_run_result *out, lb_error *err)
         return LB_OK;
     }
     LB_TRY(lb_run_test_teacher(run, err));
+    LB_TRY(lb_run_find_weights(run, err));
     LB_TRY(lb_run_open_cache(run, err));
     if (run->options->prepare_only)
         return report_figures(run, out, err);

@@ -80,11 +80,16 @@ static void add_teacher(lb_text *t, const lb_run *run)
         add_member(t, run, k);
     if (e->n == 1)
         return;
-    lb_text_add(t, "together  the mean of their %s, with the shares",
+    lb_text_add(t, "together  the mean of their %s, with ",
                 e->combine == LB_COMBINE_LOGITS ? "logits" : "probabilities");
-    for (int k = 0; k < e->n; k++)
-        lb_text_add(t, "%s%.3g", k > 0 ? ", " : " ", e->weight[k]);
+    if (e->weighing == LB_WEIGHTS_VALIDATION)
+        lb_text_add(t, "shares found on the validation split");
+    for (int k = 0; e->weighing == LB_WEIGHTS_GIVEN && k < e->n; k++)
+        lb_text_add(t, "%s%.3g", k > 0 ? ", " : "the shares ", e->weight[k]);
     lb_text_add_char(t, '\n');
+    if (e->correct_only)
+        lb_text_add(t, "          of a sample with a label those that are wrong are left "
+                       "out\n");
 }
 
 static void add_limit(lb_text *t, const char *what, double needs, double limit,

@@ -28,6 +28,8 @@ static unsigned needs_of(const lb_train_setup *setup)
 
     for (int i = 0; i < setup->n_terms; i++)
         needs |= setup->terms[i].loss->needs;
+    if ((needs & LB_NEEDS_TEACHER) && setup->ensemble && setup->ensemble->correct_only)
+        needs |= LB_TAKES_LABELS;
     return needs;
 }
 
@@ -109,12 +111,18 @@ static lb_code add_features(lb_lesson *lesson, lb_builder *b, const lb_train_set
 /* What the teachers say together. Of a mean of logits that is all; a mean of
  * probabilities has another answer at each temperature. */
 static void add_ensemble(const lb_lesson *lesson, lb_builder *b,
-                         const lb_ensemble *ensemble, lb_loss_in *in)
+                         const lb_ensemble *ensemble, lb_value share[LB_MAX_TEACHERS],
+                         lb_loss_in *in)
 {
     in->logits.teacher = lesson->voice[0];
     if (!lesson->voice[0].id || lesson->n_voices == 1)
         return;
-    in->logits.teacher = lb_ensemble_join(b, ensemble, lesson->voice);
+    if (ensemble->correct_only) {
+        lb_ensemble_correct(b, ensemble, lesson->voice, lesson->labels, share);
+        in->member_shares = share;
+    }
+    in->logits.teacher =
+        lb_ensemble_join(b, ensemble, lesson->voice, in->member_shares);
     if (ensemble->combine == LB_COMBINE_PROBABILITIES) {
         in->ensemble = ensemble;
         in->members = lesson->voice;
@@ -128,6 +136,7 @@ static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup
     const lb_shape per_sample = lb_shape_of(1, (int)LB_BATCH), scalar = {0};
     const lb_shape rows = lb_shape_of(2, (int)LB_BATCH, lesson->classes);
     const unsigned needs = needs_of(setup);
+    lb_value member_share[LB_MAX_TEACHERS];
     lb_loss_in in = {.logits.student = lesson->logits,
                      .all_labelled =
                          lb_data_labelled(setup->data) == setup->data->n[LB_TRAIN],
@@ -142,7 +151,7 @@ static lb_code add_losses(lb_lesson *lesson, lb_builder *b, const lb_train_setup
     lesson->rate = lb_input(b, "rate", lesson->dtype, &scalar);
     LB_TRY(add_features(lesson, b, setup, &in, err));
     in.labels = lesson->labels;
-    add_ensemble(lesson, b, setup->ensemble, &in);
+    add_ensemble(lesson, b, setup->ensemble, member_share, &in);
     lesson->loss = lb_terms_build(b, setup->terms, setup->n_terms, &in, lesson->term);
     b->graph->n_outputs = 0;
     lb_output(b, lesson->loss);

@@ -12,7 +12,9 @@
 
 enum { B = 4, C = 5 };
 
-static const int32_t labels[B] = {0, 2, 4, 1};
+static int32_t labels[B] = {0, 2, 4, 1};
+static bool hidden; /* the last two have no label */
+static bool turned; /* the second teacher has the classes the other way round */
 static const lb_ensemble of_probabilities = {.n = 2, .weight = {0.7, 0.3}};
 static const lb_ensemble of_logits = {
     .n = 2, .weight = {0.7, 0.3}, .combine = LB_COMBINE_LOGITS};
@@ -24,7 +26,7 @@ static void fill(double z[3][B * C])
         for (int c = 0; c < C; c++) {
             z[0][b * C + c] = 3 * sin(1 + .7 * b + 1.3 * c);
             z[1][b * C + c] = 5 * sin(2 + .9 * b + .8 * c);
-            z[2][b * C + c] = 4 * cos(.5 + 1.1 * b + .6 * c);
+            z[2][b * C + (turned ? C - 1 - c : c)] = 4 * cos(.5 + 1.1 * b + .6 * c);
         }
 }
 
@@ -50,11 +52,16 @@ static double learn(lb_term *term, const lb_ensemble *ensemble, lb_dtype dtype,
     for (int k = 0; k < 3; k++)
         in[k] = lb_input(&b, "logits", dtype, &rows);
     const lb_value y = lb_input(&b, "labels", LB_I32, &per_sample);
-    const lb_value teacher = lb_ensemble_join(&b, ensemble, in + 1);
+    lb_value share[LB_MAX_TEACHERS];
+    if (ensemble->correct_only)
+        lb_ensemble_correct(&b, ensemble, in + 1, y, share);
+    const lb_value *const shares = ensemble->correct_only ? share : NULL;
+    const lb_value teacher = lb_ensemble_join(&b, ensemble, in + 1, shares);
     const bool at_once = ensemble->combine == LB_COMBINE_PROBABILITIES;
     const lb_loss_in seen = {.logits = {in[0], teacher},
                              .ensemble = at_once ? ensemble : NULL,
                              .members = in + 1,
+                             .member_shares = shares,
                              .labels = y,
                              .batch = B};
     const lb_value value = lb_terms_build(&b, term, 1, &seen, &term_value);
@@ -66,7 +73,7 @@ static double learn(lb_term *term, const lb_ensemble *ensemble, lb_dtype dtype,
         for (int i = 0; i < B; i++) {
             for (int k = 0; k < 3; k++)
                 lb_narrow(dtype, z[k] + (size_t)i * C, C, lb_plan_input(plan, in[k], i));
-            *(int32_t *)lb_plan_input(plan, y, i) = labels[i];
+            *(int32_t *)lb_plan_input(plan, y, i) = hidden && i > 1 ? -1 : labels[i];
         }
         lb_plan_run(plan);
         for (int i = 0; i < B; i++)
@@ -183,11 +190,204 @@ static void certain_teachers_stay_finite(void)
     CHECK_NEAR((double)out[2], -600, 1e-4);
 }
 
+static int best_of(const double *z)
+{
+    int best = 0;
+
+    for (int c = 1; c < C; c++)
+        best = z[c] > z[best] ? c : best;
+    return best;
+}
+
+static void soften(const double *z, double t, double *p)
+{
+    double sum = 0;
+
+    for (int c = 0; c < C; c++)
+        sum += exp(z[c] / t);
+    for (int c = 0; c < C; c++)
+        p[c] = exp(z[c] / t) / sum;
+}
+
+/* kd from those of the two that are right, by the formula; *n_left: answers left out. */
+static double kd_of_the_right(bool logits, double t, int *n_left)
+{
+    double z[3][B * C], sum = 0;
+
+    fill(z);
+    *n_left = 0;
+    for (int b = 0; b < B; b++) {
+        const int label = hidden && b > 1 ? -1 : labels[b];
+        const bool one = best_of(z[1] + b * C) == label,
+                   two = best_of(z[2] + b * C) == label;
+        double w[2] = {one || !two ? 0.7 : 0, two || !one ? 0.3 : 0};
+        double student[C], p[2][C], mean[C], blend[C];
+        *n_left += one != two;
+        const double all = w[0] + w[1];
+        soften(z[0] + b * C, t, student);
+        soften(z[1] + b * C, t, p[0]);
+        soften(z[2] + b * C, t, p[1]);
+        for (int c = 0; c < C; c++) {
+            mean[c] = (w[0] * p[0][c] + w[1] * p[1][c]) / all;
+            blend[c] = (w[0] * z[1][b * C + c] + w[1] * z[2][b * C + c]) / all;
+        }
+        if (logits)
+            soften(blend, t, mean);
+        for (int c = 0; c < C; c++)
+            sum += mean[c] * log(mean[c] / student[c]);
+    }
+    return t * t * sum / B;
+}
+
+static void the_wrong_are_left_out(void)
+{
+    lb_term term = term_of("kd", "temperature", 3);
+    int n_left = 0, n_hidden = 0;
+    double grad[B * C], z[3][B * C];
+
+    turned = true;
+    fill(z); /* the first is right, the second, nobody, the first */
+    for (int b = 0; b < B; b++) {
+        const int one = best_of(z[1] + (size_t)b * C), two = best_of(z[2] + (size_t)b * C);
+        CHECK(one != two);
+        labels[b] = b == 1 ? two : b == 2 ? (one + 1) % C : one;
+    }
+
+    for (int combine = 0; combine < 2; combine++) {
+        lb_ensemble e = {.n = 2, .weight = {0.7, 0.3}, .combine = combine};
+        const double all = learn(&term, &e, LB_F64, grad);
+        e.correct_only = true;
+        const double right = kd_of_the_right(combine, 3, &n_left);
+        CHECK(n_left > 0 && fabs(right - all) > 1e-3);
+        CHECK_NEAR(learn(&term, &e, LB_F64, grad), right, 1e-9);
+        CHECK_NEAR(learn(&term, &e, LB_F32, grad), right, 1e-5);
+        hidden = true; /* all count where nobody can tell */
+        const double some = kd_of_the_right(combine, 3, &n_hidden);
+        CHECK_NEAR(learn(&term, &e, LB_F64, grad), some, 1e-9);
+        hidden = false;
+        CHECK(n_hidden < n_left);
+    }
+    turned = false;
+}
+
+enum { SAMPLES = 300, KINDS = 3 };
+
+/* Three members of unlike worth: the label's logit is raised by more or less. */
+static void fill_samples(float logits[3][SAMPLES * KINDS], int32_t known[SAMPLES])
+{
+    static const double worth[] = {1.4, 1.2, 0.6};
+
+    for (int i = 0; i < SAMPLES; i++) {
+        known[i] = i % 7 == 0 ? -1 : i % KINDS;
+        for (int k = 0; k < 3; k++)
+            for (int c = 0; c < KINDS; c++)
+                logits[k][i * KINDS + c] =
+                    (float)(2 * sin(1.7 * i + 2.9 * k + 1.1 * c * (k + 1)) +
+                            (c == i % KINDS ? worth[k] : 0));
+    }
+}
+
+/* The mean log-likelihood with these weights, by lb_ensemble_row. */
+static double likelihood(const lb_ensemble *e, float logits[3][SAMPLES * KINDS],
+                         const int32_t *known)
+{
+    double sum = 0;
+    int n = 0;
+
+    for (int i = 0; i < SAMPLES; i++) {
+        const float *const rows[] = {logits[0] + (size_t)i * KINDS,
+                                     logits[1] + (size_t)i * KINDS,
+                                     logits[2] + (size_t)i * KINDS};
+        float z[KINDS];
+        double total = 0;
+        if (known[i] < 0)
+            continue;
+        lb_ensemble_row(e, rows, KINDS, z);
+        for (int c = 0; c < KINDS; c++)
+            total += exp((double)z[c]);
+        sum += (double)z[known[i]] - log(total);
+        n++;
+    }
+    return sum / n;
+}
+
+/* No weights of a fine grid over two or three members answer better. */
+static void fitted_weights_are_the_best(void)
+{
+    static float logits[3][SAMPLES * KINDS];
+    static int32_t known[SAMPLES];
+    const float *const of[] = {logits[0], logits[1], logits[2]};
+    const lb_ensemble_samples samples = {
+        .logits = of, .labels = known, .n = SAMPLES, .classes = KINDS};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_ensemble_fitted fitted;
+    lb_error err = {0};
+
+    fill_samples(logits, known);
+    for (int combine = 0; combine < 2; combine++) {
+        lb_ensemble e = {.n = 3, .combine = combine}, grid = {.n = 3, .combine = combine};
+        CHECK_OK(lb_ensemble_fit(&e, &samples, arena, &fitted, &err), &err);
+        CHECK(e.found && fitted.n == SAMPLES - 43);
+        CHECK_NEAR(e.weight[0] + e.weight[1] + e.weight[2], 1, 1e-12);
+        const double best = likelihood(&e, logits, known);
+        CHECK_NEAR(fitted.best, best, 1e-5);
+        CHECK(fitted.best > fitted.even + 0.01);
+        printf("# %.4f %.4f %.4f: %.5f, even %.5f\n", e.weight[0], e.weight[1],
+               e.weight[2], fitted.best, fitted.even);
+        CHECK(e.weight[0] > e.weight[1] && e.weight[1] > e.weight[2]);
+        for (int i = 1; i < 20; i++)
+            for (int k = 1; i + k < 20; k++) {
+                grid.weight[0] = i / 20.0;
+                grid.weight[1] = k / 20.0;
+                grid.weight[2] = 1 - (i + k) / 20.0;
+                CHECK(likelihood(&grid, logits, known) < best + 1e-3);
+            }
+        lb_ensemble again = {.n = 3, .combine = combine};
+        CHECK_OK(lb_ensemble_fit(&again, &samples, arena, &fitted, &err), &err);
+        CHECK(memcmp(again.weight, e.weight, sizeof e.weight) == 0);
+    }
+    lb_arena_free(arena);
+}
+
+/* One that knows nothing beside another keeps the least weight; without labels all are
+ * even; without memory nothing is found. */
+static void nobody_is_left_out(void)
+{
+    static float logits[2][SAMPLES * KINDS];
+    static int32_t known[SAMPLES];
+    const float *const of[] = {logits[0], logits[1]};
+    const lb_ensemble_samples samples = {
+        .logits = of, .labels = known, .n = SAMPLES, .classes = KINDS};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_ensemble e = {.n = 2};
+    lb_ensemble_fitted fitted;
+    lb_error err = {0};
+
+    for (int i = 0; i < SAMPLES * KINDS; i++)
+        logits[0][i] = i % KINDS == (i / KINDS) % KINDS ? 6 : 0;
+    for (int i = 0; i < SAMPLES; i++)
+        known[i] = i % KINDS;
+    CHECK_OK(lb_ensemble_fit(&e, &samples, arena, &fitted, &err), &err);
+    CHECK_NEAR(e.weight[1], LB_LEAST_WEIGHT, 1e-4);
+    for (int i = 0; i < SAMPLES; i++)
+        known[i] = -1;
+    CHECK_OK(lb_ensemble_fit(&e, &samples, arena, &fitted, &err), &err);
+    CHECK(fitted.n == 0 && !e.found);
+    CHECK_NEAR(e.weight[0], 0.5, 0);
+    lb_arena_fail_after(0);
+    CHECK(lb_ensemble_fit(&e, &samples, arena, &fitted, &err) == LB_ERR_MEMORY);
+    lb_arena_fail_after(-1);
+    lb_arena_free(arena);
+}
+
 int main(void)
 {
     RUN(every_loss_gets_the_mean_at_its_temperature);
     RUN(the_gradient_is_the_mean_of_their_gradients);
     RUN(a_row_of_numbers_agrees);
     RUN(certain_teachers_stay_finite);
+    RUN(the_wrong_are_left_out);
+    RUN(fitted_weights_are_the_best);
+    RUN(nobody_is_left_out);
     return DONE();
 }

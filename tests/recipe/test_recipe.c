@@ -162,12 +162,19 @@ static void teachers_may_be_several(void)
         ("teacher={combine: logits, members: [{onnx: r.yaml, weight: 0.5}, {onnx: "
          "r.yaml, "
          "weight: 1}, {onnx: r.yaml, weight: 0.5}]}"),
-        "teacher=[{onnx: r.yaml, weight: 7}]"};
-    static const lb_ensemble want[] = {{2, {0.25, 0.75}, LB_COMBINE_PROBABILITIES},
-                                       {3, {0.25, 0.5, 0.25}, LB_COMBINE_LOGITS},
-                                       {1, {1}, LB_COMBINE_PROBABILITIES}};
+        "teacher=[{onnx: r.yaml, weight: 7}]",
+        ("teacher={weights: validation, correct_only: true, members: [{onnx: r.yaml}, "
+         "{onnx: r.yaml}]}")};
+    static const lb_ensemble want[] = {
+        {.n = 2, .weight = {0.25, 0.75}},
+        {.n = 3, .weight = {0.25, 0.5, 0.25}, .combine = LB_COMBINE_LOGITS},
+        {.n = 1, .weight = {1}},
+        {.n = 2,
+         .weight = {0.5, 0.5},
+         .weighing = LB_WEIGHTS_VALIDATION,
+         .correct_only = true}};
 
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         lb_arena *const arena = lb_arena_new(0);
         lb_error err = {0};
         lb_recipe *r = NULL, *again = NULL;
@@ -179,7 +186,8 @@ static void teachers_may_be_several(void)
         for (int k = 0; k < 2 && again; k++) {
             const lb_ensemble *const e = &both[k]->ensemble;
             CHECK(both[k]->has_teacher && e->n == want[i].n);
-            CHECK(e->combine == want[i].combine);
+            CHECK(e->combine == want[i].combine && e->weighing == want[i].weighing);
+            CHECK(e->correct_only == want[i].correct_only && !e->found);
             for (int m = 0; m < e->n; m++)
                 CHECK_NEAR(e->weight[m], want[i].weight[m], 1e-15);
         }
@@ -231,6 +239,12 @@ static void mistakes_about_teachers_are_told(void)
          "loss 'kd' compares no layers; it takes no 'of'"},
         {"teacher=[{onnx: r.yaml, name: a}, {onnx: r.yaml, name: a}]",
          "distill=[{loss: kd}]", "two teachers are called 'a'"},
+        {"teacher={weights: validation, members: [{onnx: r.yaml, weight: 2}, {onnx: "
+         "r.yaml}]}",
+         "distill=[{loss: kd}]",
+         "with weights: validation the weights are found; leave this one out"},
+        {"teacher={correct_only: true, members: [{onnx: r.yaml}, {onnx: r.yaml}]}",
+         "data.labels=none", "correct_only needs labels, and the recipe says labels"},
         {"teacher={onnx: r.yaml, name: 1st}", "distill=[{loss: kd}]",
          "the name of a teacher begins with a letter, not as '1st'"},
         {two_named,

@@ -1,8 +1,10 @@
 /* test_several.c: whole runs with several teachers: cached or live, in float32 or float64
  * they teach the same, and every figure is told of each and of all. */
 #include "small_runs.h"
+#include "stopper.h"
 
 #include <dirent.h>
+#include <math.h>
 
 static const char second_yaml[] = "name: second\n"
                                   "seed: 7\n"
@@ -168,6 +170,94 @@ static void layers_of_one_leave_the_cache_of_the_other(void)
     same_student("layers/student.onnx", "layers-again/student.onnx", true);
 }
 
+#define OF_VALIDATION(more) \
+    "teacher={weights: validation, " more "members: [{onnx: " \
+    "runs/teacher/student.onnx, cache: {views: 2}}, {onnx: runs/second/student.onnx, " \
+    "mean: 0.5, std: 0.5, cache: {views: 2}}]}"
+
+static double number_after(const char *text, const char *words)
+{
+    const char *const at = text ? strstr(text, words) : NULL;
+
+    return at ? strtod(at + strlen(words), NULL) : (double)NAN;
+}
+
+/* They are told, the resolved recipe says them and finds them anew, a run that is stopped
+ * goes on with them, and the student is the one of these weights. */
+static void weights_are_found_on_the_validation_split(void)
+{
+    static const char losses[] = "distill=[{loss: kd}]";
+    outcome o = run_two("found", OF_VALIDATION(""), losses);
+    char set[64];
+
+    const double first = number_after(o.result.json, "\"weight\": ");
+    CHECK(first > 0 && first < 1 && fabs(first - 0.5) > 1e-6);
+    const char *const text = text_of(o.arena, "found/recipe.yaml");
+    CHECK_TEXT(text, "  weights: validation\n");
+    CHECK_NEAR(number_after(text, "# weights found: "), first, 1e-3);
+    snprintf(set, sizeof set, "teacher.0.weight=%.17g", first / (1 - first));
+    lb_arena_free(o.arena);
+    o = run("found/recipe.yaml", "found-again", false, NULL);
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    same_student("found/student.onnx", "found-again/student.onnx", true);
+    const char *const sets[] = {TRAINED("fp32", "fp32"), losses, "teacher.1.weight=1",
+                                set};
+    const lb_run_options given = {
+        .recipe = "pupil.yaml", .sets = sets, .n_sets = 4, .out = "given", .threads = 1};
+    o = (outcome){.arena = lb_arena_new(0)};
+    o.code = lb_run_distill(&given, o.arena, &o.result, &o.err);
+    CHECK_OK(o.code, &o.err);
+    CHECK_NEAR(number_after(o.result.json, "\"weight\": "), first, 1e-9);
+    lb_arena_free(o.arena);
+    same_student("found/student.onnx", "given/student.onnx", true);
+    o = run_two("right", OF_VALIDATION("correct_only: true, "), losses);
+    lb_arena_free(o.arena);
+    same_student("found/student.onnx", "right/student.onnx", false);
+}
+
+static void an_interruption_does_not_change_the_weights(void)
+{
+    const char *const sets[] = {OF_VALIDATION("correct_only: true, "),
+                                "distill=[{loss: kd}]"};
+    stopper stop = {.at = 3};
+    lb_run_options options = {.recipe = "pupil.yaml",
+                              .sets = sets,
+                              .n_sets = 2,
+                              .out = "cut",
+                              .threads = 1,
+                              .watch = stopper_watch(&stop)};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    CHECK(lb_run_distill(&options, o.arena, &o.result, &o.err) == LB_ERR_STOPPED);
+    stop.at = 0;
+    options.resume = true;
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    same_student("right/student.onnx", "cut/student.onnx", true);
+}
+
+static void without_a_validation_split_there_are_none(void)
+{
+    const char *const sets[] = {OF_VALIDATION(""), "data.validation=0"};
+    const lb_run_options options = {
+        .recipe = "pupil.yaml", .sets = sets, .n_sets = 2, .out = "none", .dry_run = true};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    CHECK(lb_run_distill(&options, o.arena, &o.result, &o.err) == LB_ERR_INPUT);
+    CHECK_TEXT(o.err.text, "weights: validation needs samples with labels in the "
+                           "validation split");
+    lb_arena_free(o.arena);
+    o = dry("pupil.yaml", OF_VALIDATION("correct_only: true, "));
+    CHECK_OK(o.code, &o.err);
+    if (o.code == LB_OK) {
+        CHECK_TEXT(o.result.plan, "with shares found on the validation split\n");
+        CHECK_TEXT(o.result.plan, "those that are wrong are left out\n");
+    }
+    lb_arena_free(o.arena);
+}
+
 static void a_dry_run_names_whose_layers(void)
 {
     const char *const sets[] = {TRAINED("fp32", "none"),
@@ -218,5 +308,8 @@ int main(void)
     RUN(a_dry_run_names_them_all);
     RUN(layers_of_one_leave_the_cache_of_the_other);
     RUN(a_dry_run_names_whose_layers);
+    RUN(weights_are_found_on_the_validation_split);
+    RUN(an_interruption_does_not_change_the_weights);
+    RUN(without_a_validation_split_there_are_none);
     return !end() || DONE();
 }
