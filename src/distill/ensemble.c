@@ -19,8 +19,8 @@ static lb_value mean_of_logits(lb_builder *b, const lb_ensemble *e,
     lb_value sum = {0};
 
     for (int i = 0; i < e->n; i++) {
-        const lb_value part = share ? lb_mul(b, member[i], share[i])
-                                    : lb_scale(b, member[i], e->weight[i]);
+        const lb_value part =
+            share ? lb_mul(b, member[i], share[i]) : lb_scale(b, member[i], e->weight[i]);
         sum = i == 0 ? part : lb_add(b, sum, part);
     }
     return sum;
@@ -91,7 +91,8 @@ void lb_ensemble_correct(lb_builder *b, const lb_ensemble *e, const lb_value *me
                          lb_value labels, lb_value share[LB_MAX_TEACHERS])
 {
     const lb_type type = lb_type_of(b, member[0]);
-    const lb_value target = lb_one_hot(b, labels, type.dtype, lb_dim(b, member[0], 1), 1, 0);
+    const lb_value target =
+        lb_one_hot(b, labels, type.dtype, lb_dim(b, member[0], 1), 1, 0);
     lb_value any = {0}, sum = {0};
 
     for (int i = 0; i < e->n; i++) {

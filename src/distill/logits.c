@@ -42,8 +42,9 @@ static lb_pair soften(lb_builder *b, const lb_loss_in *in, int knob, double temp
     soft.student = cool(b, in, in->logits.student, knob, temperature);
     for (int i = 0; in->ensemble && i < in->ensemble->n; i++)
         member[i] = cool(b, in, in->members[i], knob, temperature);
-    soft.teacher = in->ensemble ? lb_ensemble_join(b, in->ensemble, member, in->member_shares)
-                                : cool(b, in, in->logits.teacher, knob, temperature);
+    soft.teacher = in->ensemble
+                       ? lb_ensemble_join(b, in->ensemble, member, in->member_shares)
+                       : cool(b, in, in->logits.teacher, knob, temperature);
     return soft;
 }
 

@@ -34,11 +34,12 @@ typedef struct lb_teacher_options {
     const char *class_file; /* or a file that names the outputs, one a line; or NULL */
     double weight;          /* among several, not normalised */
 } lb_teacher_options;
-extern const lb_key lb_teacher_keys[];  /* onnx, recipe, name */
-extern const lb_key lb_cache_keys[];    /* views, store, top */
-extern const lb_key lb_member_keys[];   /* weight */
-extern const lb_key lb_ensemble_keys[]; /* combine, weights, correct_only: into lb_ensemble
-                                         */
+extern const lb_key lb_teacher_keys[]; /* onnx, recipe, name */
+extern const lb_key lb_cache_keys[];   /* views, store, top */
+extern const lb_key lb_member_keys[];  /* weight */
+extern const lb_key
+    lb_ensemble_keys[]; /* combine, weights, correct_only: into lb_ensemble
+                         */
 
 typedef struct lb_teacher lb_teacher;
 

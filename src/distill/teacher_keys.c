@@ -78,8 +78,9 @@ const lb_key lb_ensemble_keys[] = {
      .offset = offsetof(lb_ensemble, weighing),
      .usual = "given",
      .choices = weighings,
-     .help = "given: each teacher's `weight`; validation: those by which they answer best "
-             "together on the validation split"},
+     .help =
+         "given: each teacher's `weight`; validation: those by which they answer best "
+         "together on the validation split"},
     {.name = "correct_only",
      .type = LB_KEY_BOOL,
      .offset = offsetof(lb_ensemble, correct_only),

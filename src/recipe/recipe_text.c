@@ -247,8 +247,8 @@ static void print_teacher(printer *p, const lb_recipe *recipe)
     if (!plain) {
         print_keys(p, lb_ensemble_keys, e);
         for (int i = 0; e->found && i < e->n; i++)
-            lb_text_add(&p->text, "%s %.4g", i ? "," : "  # weights found:",
-                        e->weight[i]);
+            lb_text_add(&p->text, "%s %.4g",
+                        i ? "," : "  # weights found:", e->weight[i]);
         lb_text_add(&p->text, e->found ? "\n" : "");
         lb_text_add(&p->text, "  members:\n");
     }

@@ -104,9 +104,9 @@ lb_code lb_run_open_data(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_open_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
 /* Refuses a teacher that knows no more than chance. */
 lb_code lb_run_test_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
-/* teacher_weights.c: with `weights: validation`, whether there is something to find them with,
- * before anything runs; and finds them: the recipe's ensemble, and its text in the run's
- * folder, have them. */
+/* teacher_weights.c: with `weights: validation`, whether there is something to find them
+ * with, before anything runs; and finds them: the recipe's ensemble, and its text in the
+ * run's folder, have them. */
 lb_code lb_run_check_weights(const lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_find_weights(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_open_cache(lb_run *run, lb_error *err) LB_MUST_USE;

@@ -121,8 +121,7 @@ static void add_ensemble(const lb_lesson *lesson, lb_builder *b,
         lb_ensemble_correct(b, ensemble, lesson->voice, lesson->labels, share);
         in->member_shares = share;
     }
-    in->logits.teacher =
-        lb_ensemble_join(b, ensemble, lesson->voice, in->member_shares);
+    in->logits.teacher = lb_ensemble_join(b, ensemble, lesson->voice, in->member_shares);
     if (ensemble->combine == LB_COMBINE_PROBABILITIES) {
         in->ensemble = ensemble;
         in->members = lesson->voice;

@@ -248,7 +248,8 @@ static void the_wrong_are_left_out(void)
     turned = true;
     fill(z); /* the first is right, the second, nobody, the first */
     for (int b = 0; b < B; b++) {
-        const int one = best_of(z[1] + (size_t)b * C), two = best_of(z[2] + (size_t)b * C);
+        const int one = best_of(z[1] + (size_t)b * C),
+                  two = best_of(z[2] + (size_t)b * C);
         CHECK(one != two);
         labels[b] = b == 1 ? two : b == 2 ? (one + 1) % C : one;
     }

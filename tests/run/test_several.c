@@ -241,8 +241,11 @@ static void an_interruption_does_not_change_the_weights(void)
 static void without_a_validation_split_there_are_none(void)
 {
     const char *const sets[] = {OF_VALIDATION(""), "data.validation=0"};
-    const lb_run_options options = {
-        .recipe = "pupil.yaml", .sets = sets, .n_sets = 2, .out = "none", .dry_run = true};
+    const lb_run_options options = {.recipe = "pupil.yaml",
+                                    .sets = sets,
+                                    .n_sets = 2,
+                                    .out = "none",
+                                    .dry_run = true};
     outcome o = {.arena = lb_arena_new(0)};
 
     CHECK(lb_run_distill(&options, o.arena, &o.result, &o.err) == LB_ERR_INPUT);
