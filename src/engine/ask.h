@@ -5,6 +5,9 @@
 #include "engine/kernel.h"
 #include "ops/window.h"
 
+/* The node as its operator's rules see it. Borrows the ask. */
+lb_view lb_ask_view(const lb_ask *ask);
+
 /* The window of a convolution or one of its gradients, as a 2-D one; false if it is not
  * right. */
 bool lb_ask_window(const lb_ask *ask, lb_window *out);

@@ -1,9 +1,10 @@
 /* op_pad.c: Pad with a constant: begins of all axes, then ends; negative pads cut. */
+#include "ops/cut.h"
 #include "ops/op_util.h"
 
 #include <string.h>
 
-static lb_code read_pads(const lb_view *view, int64_t *pads, lb_error *err)
+lb_code lb_pads_of(const lb_view *view, int64_t pads[2 * LB_MAX_RANK], lb_error *err)
 {
     const int rank = view->in[0]->shape.rank;
     int64_t given[2 * LB_MAX_RANK] = {0}, axes[LB_MAX_RANK] = {0};
@@ -37,7 +38,7 @@ static lb_code infer(const lb_view *view, lb_type *out, lb_error *err)
     if (strcmp(mode, "constant") != 0)
         return lb_raise(err, LB_ERR_UNSUPPORTED,
                         "mode '%s' is not supported; constant is", mode);
-    LB_TRY(read_pads(view, pads, err));
+    LB_TRY(lb_pads_of(view, pads, err));
     if (view->n_in > 2 && view->in[2] &&
         (!view->constant[2] || view->constant[2]->n != 1))
         return lb_raise(err, LB_ERR_UNSUPPORTED, "the value must be one constant");
@@ -113,7 +114,7 @@ static void grad(lb_builder *b, const lb_node *node, const lb_value *dy, lb_valu
     lb_view view;
 
     lb_graph_view(b->graph, node, &view);
-    if (read_pads(&view, pads, &err) != LB_OK)
+    if (lb_pads_of(&view, pads, &err) != LB_OK)
         return;
     for (int i = 0; i < 2 * rank; i++)
         pads[i] = -pads[i];

@@ -3,17 +3,14 @@
  * Slice(x, starts, ends, axes, steps): all but x are constants. SliceGrad(dy; starts,
  * steps, dims) puts dy back where it came from in zeros of shape dims. Both see a whole
  * batch only: nothing is cut from its axis. */
+#include "ops/cut.h"
 #include "ops/op_util.h"
 
 #include <string.h>
 
-typedef struct cut {
-    int64_t start[LB_MAX_RANK], step[LB_MAX_RANK];
-    int count[LB_MAX_RANK];
-} cut;
-
 /* Start and count along one axis of size `dim`, by ONNX's rules of clamping. */
-static void clamp(int64_t dim, int64_t start, int64_t end, int64_t step, cut *c, int axis)
+static void clamp(int64_t dim, int64_t start, int64_t end, int64_t step, lb_cut *c,
+                  int axis)
 {
     const int64_t low = step > 0 ? 0 : -1, high = step > 0 ? dim : dim - 1;
 
@@ -62,7 +59,7 @@ static lb_code read_arguments(const lb_view *view, arguments *a, lb_error *err)
     return LB_OK;
 }
 
-static lb_code cut_of(const lb_view *view, cut *c, lb_error *err)
+lb_code lb_cut_of_slice(const lb_view *view, lb_cut *c, lb_error *err)
 {
     const lb_shape *const x = &view->in[0]->shape;
     arguments a = {.n = 0};
@@ -92,9 +89,9 @@ static lb_code cut_of(const lb_view *view, cut *c, lb_error *err)
 
 static lb_code infer_slice(const lb_view *view, lb_type *out, lb_error *err)
 {
-    cut c;
+    lb_cut c;
 
-    LB_TRY(cut_of(view, &c, err));
+    LB_TRY(lb_cut_of_slice(view, &c, err));
     *out = *view->in[0];
     for (int i = 0; i < out->shape.rank; i++)
         out->shape.dim[i] = c.count[i];
@@ -113,12 +110,12 @@ static void ints_of_call(const lb_ref_call *call, int input, int64_t *out, int n
         out[i] = there ? near(out[i]) : usual < 0 ? i : usual;
 }
 
-static cut cut_of_call(const lb_ref_call *call)
+static lb_cut cut_of_call(const lb_ref_call *call)
 {
     const lb_shape *const x = &call->in_type[0].shape;
     const int n = (int)lb_elements(&call->in_type[1]);
     arguments a = {.n = n};
-    cut c = {0};
+    lb_cut c = {0};
 
     for (int i = 0; i < x->rank; i++) {
         c.step[i] = 1;
@@ -151,7 +148,7 @@ static int64_t begin_cut(lb_walk *w, const lb_shape *whole, const int64_t *start
 
 static void run_slice(const lb_ref_call *call)
 {
-    const cut c = cut_of_call(call);
+    const lb_cut c = cut_of_call(call);
     lb_walk w;
 
     lb_walk_init(&w, &call->out_type[0].shape);
@@ -170,10 +167,10 @@ static void grad_slice(lb_builder *b, const lb_node *node, const lb_value *dy,
     int64_t dims[LB_MAX_RANK];
     lb_view view;
     lb_error err;
-    cut c;
+    lb_cut c;
 
     lb_graph_view(b->graph, node, &view);
-    if (cut_of(&view, &c, &err) != LB_OK)
+    if (lb_cut_of_slice(&view, &c, &err) != LB_OK)
         return;
     for (int i = 0; i < x.rank; i++)
         dims[i] = x.dim[i];

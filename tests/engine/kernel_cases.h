@@ -392,6 +392,69 @@ static inline void make_resize(maker *m, const char *op)
     add(m, op, in, 3, attrs, 2);
 }
 
+/* Cuts with steps, backwards too, of every axis but the batch's; often of the plane
+ * alone, which blocks can stay for. */
+static inline void make_slice(maker *m, const char *op)
+{
+    const lb_shape shape = map_shape(m);
+    const int first = pick(m, 0, 2) ? 2 : 1, n = shape.rank - first;
+    int64_t start[LB_MAX_RANK], end[LB_MAX_RANK], axis[LB_MAX_RANK], step[LB_MAX_RANK];
+
+    for (int i = 0; i < n; i++) {
+        const int dim = shape.dim[first + i], low = pick(m, 0, dim - 1);
+        const bool back = pick(m, 0, 4) == 0;
+        axis[i] = first + i;
+        step[i] = back ? -pick(m, 1, 2) : pick(m, 1, 3);
+        start[i] = back ? dim - 1 - low : low;
+        end[i] = back ? -dim - 1 : pick(m, 0, 1) ? INT64_MAX : dim;
+    }
+    const lb_value in[] = {batched(m, LB_F32, shape), whole_numbers(m, start, n),
+                           whole_numbers(m, end, n), whole_numbers(m, axis, n),
+                           whole_numbers(m, step, n)};
+    add(m, op, in, 5, NULL, 0);
+}
+
+static inline void make_slice_grad(maker *m, const char *op)
+{
+    const lb_shape part = map_shape(m);
+    const int first = pick(m, 0, 2) ? 2 : 1;
+    int64_t start[LB_MAX_RANK] = {0}, step[LB_MAX_RANK], dims[LB_MAX_RANK];
+
+    for (int i = 0; i < part.rank; i++) {
+        const bool cut = i >= first;
+        step[i] = cut ? pick(m, 1, 3) : 1;
+        start[i] = cut ? pick(m, 0, 2) : 0;
+        dims[i] =
+            i ? start[i] + (part.dim[i] - 1) * step[i] + 1 + (cut ? pick(m, 0, 2) : 0)
+              : LB_BATCH;
+    }
+    const lb_attr attrs[] = {lb_ais("starts", start, part.rank),
+                             lb_ais("steps", step, part.rank),
+                             lb_ais("dims", dims, part.rank)};
+    const lb_value dy = batched(m, LB_F32, part);
+    add(m, op, &dy, 1, attrs, 3);
+}
+
+/* Blocks can stay where whole blocks of zeros come in front. */
+static inline void make_pad(maker *m, const char *op)
+{
+    static const int before[] = {0, 8, 16, 3, -1};
+    const lb_shape shape = map_shape(m);
+    const bool zero = pick(m, 0, 2) > 0;
+    int64_t pads[2 * LB_MAX_RANK] = {0};
+
+    for (int i = 1; i < shape.rank; i++) {
+        const int least = shape.dim[i] > 3 ? -1 : 0;
+        pads[i] =
+            i == 1 ? before[pick(m, 0, shape.dim[1] > 3 ? 4 : 3)] : pick(m, least, 3);
+        pads[i + shape.rank] = i == 1 ? pick(m, 0, 9) : pick(m, least, 3);
+    }
+    const lb_value in[] = {batched(m, LB_F32, shape),
+                           whole_numbers(m, pads, 2 * shape.rank),
+                           lb_scalar(&m->b, LB_F32, zero ? 0 : -0.5)};
+    add(m, op, in, zero && pick(m, 0, 1) ? 2 : 3, NULL, 0);
+}
+
 /* Depthwise 3x3 windows, small maps among them, pads up to a whole window. */
 static inline void make_depthwise(maker *m, const char *op)
 {
@@ -745,6 +808,9 @@ static const struct {
     {"ConvGradWeight", make_point},
     {"ConvTranspose", make_conv_transpose},
     {"Resize", make_resize},
+    {"Slice", make_slice},
+    {"SliceGrad", make_slice_grad},
+    {"Pad", make_pad},
     {"GlobalMaxPool", make_global},
     {"Gemm", make_gemm},
     {"MatMul", make_matmul},
