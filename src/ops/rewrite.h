@@ -15,6 +15,11 @@ lb_code lb_fuse_convolutions(lb_graph *graph, lb_error *err) LB_MUST_USE;
  * and epsilon as in the node). Value numbers of all other values stay. */
 lb_code lb_train_norms(lb_graph *graph, lb_error *err) LB_MUST_USE;
 
+/* In a graph in training form, without gradients yet: whether all that a param does is to
+ * be added, channel by channel, to what batch norms take the mean off again. Then nothing
+ * depends on it but running means, and its gradient is zero. */
+bool lb_bias_cancels(const lb_graph *graph, lb_value param);
+
 /* The nodes behind the one that computes the loss, which are the backward pass, get
  * copies of norms, and of a Relu or Clip behind one, marked as late, instead of values
  * from before. */

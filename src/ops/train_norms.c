@@ -5,6 +5,8 @@
 
 #include "ops/op_util.h"
 
+#include <string.h>
+
 static bool is_held(const lb_graph *g, lb_value v)
 {
     return lb_info(g, v)->kind == LB_VALUE_PARAM && !lb_info(g, v)->trained;
@@ -61,4 +63,52 @@ lb_code lb_train_norms(lb_graph *g, lb_error *err)
     if (!enough)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the training form of norms");
     return lb_order_apply(g, &order, err);
+}
+
+static bool is_output(const lb_graph *g, lb_value v)
+{
+    for (int i = 0; i < g->n_outputs; i++)
+        if (g->outputs[i].id == v.id)
+            return true;
+    return false;
+}
+
+/* Read by batch norms in training form and by nothing else. */
+static bool is_centred(const lb_graph *g, lb_value v)
+{
+    int n = 0;
+
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i].n_in; k++) {
+            const char *const op = g->nodes[i].op->name;
+            if (g->nodes[i].in[k].id != v.id)
+                continue;
+            if (k != 0 ||
+                (strcmp(op, "BatchNormStats") != 0 && strcmp(op, "BatchNormApply") != 0))
+                return false;
+            n++;
+        }
+    return n > 0 && !is_output(g, v);
+}
+
+bool lb_bias_cancels(const lb_graph *g, lb_value param)
+{
+    static const char *const ops[] = {"Conv", "ConvTranspose", "Gemm"};
+    int n = 0;
+
+    for (int i = 0; i < g->n_nodes; i++) {
+        const lb_node *const node = &g->nodes[i];
+        bool adds = false;
+        for (int k = 0; k < LB_COUNT(ops); k++)
+            adds = adds || strcmp(node->op->name, ops[k]) == 0;
+        for (int k = 0; k < node->n_in; k++) {
+            if (node->in[k].id != param.id)
+                continue;
+            if (!adds || k != 2 || lb_info(g, param)->type.shape.rank != 1 ||
+                !is_centred(g, node->out[0]))
+                return false;
+            n++;
+        }
+    }
+    return n > 0;
 }

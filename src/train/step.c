@@ -172,6 +172,16 @@ static lb_code drop_untaught(lb_lesson *lesson, lb_builder *b, lb_error *err)
     return lb_builder_finish(b, err);
 }
 
+/* The gradient of a bias that a norm takes off again is zero: with nothing else to move
+ * it, it is left alone. */
+static bool moves(const lb_graph *g, int i, double weight_decay)
+{
+    const lb_value_info *const info = &g->values[i];
+
+    return info->kind == LB_VALUE_PARAM && info->trained &&
+           ((weight_decay > 0 && !info->no_decay) || !lb_bias_cancels(g, (lb_value){i}));
+}
+
 static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup,
                            lb_error *err)
 {
@@ -186,7 +196,7 @@ static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_train_setu
     if (!param || !grad || !lesson->velocity)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for gradients");
     for (int i = 1; i < n_values; i++)
-        if (g->values[i].kind == LB_VALUE_PARAM && g->values[i].trained)
+        if (moves(g, i, sgd->weight_decay))
             param[n++] = (lb_value){i};
     if (n == 0)
         return lb_raise(err, LB_ERR_INPUT, "the student has no parameter to train");

@@ -144,10 +144,66 @@ static void sgd_steps(void)
     }
 }
 
+/* conv -> norm -> relu -> conv -> relu: the first bias is taken off again. */
+static lb_graph *biased_graph(bool frozen, bool looked_at, lb_value bias[2])
+{
+    const lb_shape shape = lb_shape_of(4, LB_BATCH, CHANNELS, 2, 2);
+    const lb_shape weights = lb_shape_of(4, CHANNELS, CHANNELS, 1, 1);
+    const lb_window point = {.n = 2, .kernel = {1, 1}, .group = 1};
+    lb_tensor *w = NULL;
+    lb_graph *g = NULL;
+    lb_error err = {0};
+    lb_builder b;
+
+    CHECK_OK(lb_graph_new(&g, &err), &err);
+    lb_builder_init(&b, g);
+    CHECK_OK(lb_tensor_new(g->arena, LB_F64, &weights, &w, &err), &err);
+    for (size_t i = 0; i < w->n; i++)
+        lb_tensor_put(w, i, 0.5 - (double)i);
+    lb_value x = lb_input(&b, "x", LB_F64, &shape);
+    const lb_value kernel = lb_param(&b, "w", w);
+    bias[0] = channel_param(&b, "bias 0", 0.25, 1);
+    bias[1] = channel_param(&b, "bias 1", 0.5, -1);
+    x = lb_conv(&b, x, kernel, bias[0], &point, NULL);
+    if (looked_at)
+        lb_output(&b, x);
+    const lb_value scale = channel_param(&b, "scale", 1.5, -0.5);
+    const lb_value shift = channel_param(&b, "shift", 0.25, 1);
+    const lb_value mean = channel_param(&b, "mean", 0.5, -1);
+    const lb_value var = channel_param(&b, "var", 1, 2);
+    x = lb_batch_norm(&b, x, scale, shift, mean, var, 1e-2, 0.75, "norm");
+    x = lb_relu(&b, x, NULL);
+    x = lb_conv(&b, x, kernel, bias[1], &point, NULL);
+    lb_output(&b, lb_relu(&b, x, NULL));
+    CHECK_OK(lb_builder_finish(&b, &err), &err);
+    for (int i = 1; frozen && i < g->n_values; i++)
+        g->values[i].trained = false;
+    CHECK_OK(lb_train_norms(g, &err), &err);
+    CHECK(!lb_bias_cancels(g, kernel));
+    return g;
+}
+
+static void a_norm_takes_a_bias_off_again(void)
+{
+    lb_value bias[2];
+    lb_graph *g = biased_graph(false, false, bias);
+
+    CHECK(lb_bias_cancels(g, bias[0]));
+    CHECK(!lb_bias_cancels(g, bias[1]));
+    lb_graph_free(g);
+    g = biased_graph(false, true, bias); /* somebody else looks at the sum */
+    CHECK(!lb_bias_cancels(g, bias[0]));
+    lb_graph_free(g);
+    g = biased_graph(true, false, bias); /* running means take nothing off */
+    CHECK(!lb_bias_cancels(g, bias[0]));
+    lb_graph_free(g);
+}
+
 int main(void)
 {
     RUN(the_training_form_norms_the_batch);
     RUN(frozen_norms_stay);
+    RUN(a_norm_takes_a_bias_off_again);
     RUN(sgd_steps);
     return DONE();
 }
