@@ -133,7 +133,19 @@ static bool is_outside(const lb_term *term, double epoch)
 
 bool lb_term_counts(const lb_term *term, double epoch)
 {
-    return !is_outside(term, epoch) && (term->weight > 0 || term->weight_ramp.on);
+    return !is_outside(term, epoch) &&
+           (term->weight > 0 || term->weight_ramp.on || term->balance.on);
+}
+
+double lb_term_full_weight(const lb_term *term, double epoch)
+{
+    const lb_ramp *const ramp = &term->weight_ramp;
+
+    if (term->balance.on || is_outside(term, epoch))
+        return 0;
+    if (!ramp->on)
+        return term->weight;
+    return ramp->from > ramp->to ? ramp->from : ramp->to;
 }
 
 double lb_term_number(const lb_term *term, int knob, double epoch)
@@ -152,7 +164,8 @@ static lb_value add_dial(lb_builder *b, const lb_loss_in *in, const lb_term *ter
                          int number, int knob)
 {
     static const lb_shape scalar = {0};
-    const bool windowed = knob < 0 && (term->first > 0 || term->end > 0);
+    const bool windowed =
+        knob < 0 && (term->first > 0 || term->end > 0 || term->balance.on);
     const bool ramps = knob < 0 ? term->weight_ramp.on : term->knob_ramp[knob].on;
     const lb_value like =
         in->logits.student.id ? in->logits.student : in->hints[0].student;

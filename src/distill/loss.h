@@ -7,6 +7,7 @@
 #ifndef LB_DISTILL_LOSS_H
 #define LB_DISTILL_LOSS_H
 
+#include "distill/balance.h"
 #include "distill/ensemble.h"
 #include "distill/preset.h"
 #include "distill/ramp.h"
@@ -138,6 +139,7 @@ struct lb_term {
     double weight;
     const lb_preset *preset; /* whose number the weight is; NULL: the recipe's own */
     bool weighed;            /* with a preset: the weight is final */
+    lb_balance balance;      /* instead of the weight where on: whoever trains finds it */
     double knobs[LB_MAX_KNOBS];
     int first, end; /* the epochs in which it counts: first to end - 1; end 0: to the last
                      */
@@ -154,8 +156,13 @@ bool lb_knob_key(const lb_loss *loss, int i, lb_key *out);
 /* Whether the term has a weight at that time, in epochs, or may get one on its way. */
 bool lb_term_counts(const lb_term *term, double epoch);
 
+/* Of a term with a fixed weight: the weight at that time, in epochs, or, if it changes,
+ * the larger of its two ends; 0 outside the term's epochs, and of a weight that is found.
+ */
+double lb_term_full_weight(const lb_term *term, double epoch);
+
 /* What a term's weight or knob (-1: the weight) is at that time, in epochs; a weight is 0
- * outside the term's epochs. */
+ * outside the term's epochs, and where it has to be found. */
 double lb_term_number(const lb_term *term, int knob, double epoch);
 
 /* The weighted sum of the terms; each term's own value (unweighted) into value[i].

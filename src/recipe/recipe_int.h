@@ -32,8 +32,13 @@ void lb_read_ramp(lb_reader *r, const lb_tree *map, const lb_key *key, double us
 /* A term's `epochs: 0..5`. */
 void lb_read_epochs(lb_reader *r, const lb_tree *value, lb_term *term);
 
-/* recipe_weight.c: a term's weight that is a map. */
+/* recipe_weight.c: a term's weight that is no number: a map, or the word auto. */
+bool lb_weight_is_word(const lb_tree *value);
 void lb_read_weight(lb_reader *r, const lb_tree *map, const lb_key *key, lb_term *term);
+/* A weight that is found needs a loss beside it whose weight is not. list: of the n
+ * terms.
+ */
+void lb_check_balance(lb_reader *r, const lb_tree *list, const lb_term *terms, int n);
 /* Sets the weight by its preset, after all other settings of the term have been read. */
 void lb_weigh_preset(lb_reader *r, const lb_tree *item, lb_term *term);
 

@@ -209,6 +209,7 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell_all(row, arg, "distill.", lb_taps_keys);
     tell_all(row, arg, "distill.weight.", lb_ramp_keys);
     tell(row, arg, "distill.weight.", &preset);
+    tell_all(row, arg, "distill.weight.", lb_balance_keys);
     tell(row, arg, "distill.", &epochs);
     tell_all(row, arg, "train.", lb_train_keys);
     tell_all(row, arg, "train.optimizer.sgd.", lb_sgd_keys);

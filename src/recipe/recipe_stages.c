@@ -139,7 +139,8 @@ static bool read_flag(lb_reader *r, const lb_tree *item, const char *key,
 
 static bool counts(const lb_term *term, int epochs)
 {
-    const bool weighs = term->weight > 0 || term->weight_ramp.from > 0;
+    const bool weighs =
+        term->weight > 0 || term->weight_ramp.from > 0 || term->balance.on;
 
     return weighs && term->first < epochs;
 }

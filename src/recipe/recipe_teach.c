@@ -71,7 +71,9 @@ static void read_ramps(lb_reader *r, const lb_tree *item, lb_key *keys,
     for (int i = 0; keys[i].name; i++) {
         const lb_tree *const value = lb_tree_find(item, keys[i].name);
         const bool ramps = i == 0 || lb_loss_knob(term->loss, i - 1)->ramps;
-        if (!ramps || !value || value->kind != LB_TREE_MAP) {
+        const bool is_number =
+            !value || (i == 0 ? !lb_weight_is_word(value) : value->kind != LB_TREE_MAP);
+        if (!ramps || is_number) {
             keys[kept++] = keys[i];
             continue;
         }
@@ -176,7 +178,10 @@ void lb_read_terms(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     for (int i = 0; i < list->n; i++)
         read_term(r, list->child[i], recipe);
     for (int i = 0; i < recipe->n_terms; i++)
-        sum += recipe->term[i].weight + recipe->term[i].weight_ramp.from;
+        sum += recipe->term[i].weight + recipe->term[i].weight_ramp.from +
+               recipe->term[i].balance.on;
+    if (recipe->n_terms == list->n)
+        lb_check_balance(r, list, recipe->term, recipe->n_terms);
     if (recipe->n_terms == list->n && sum <= 0)
         lb_tree_complain(&r->findings, list, "the weight of every loss is 0");
 }

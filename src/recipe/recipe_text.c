@@ -318,6 +318,14 @@ static void print_number(printer *p, const lb_key *key, const lb_term *term,
  * from stands behind the line. */
 static void print_weight(printer *p, const lb_term *term)
 {
+    if (term->balance.on) {
+        print_name(p, "weight");
+        begin_inline(p);
+        print_keys(p, lb_balance_keys, &term->balance);
+        lb_text_add_char(&p->text, '}');
+        p->n = 1;
+        return;
+    }
     if (!term->preset || term->weighed) {
         print_number(p, &lb_weight_key, term, &term->weight_ramp);
         return;

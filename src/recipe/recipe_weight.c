@@ -1,5 +1,5 @@
-/* recipe_weight.c: a loss's weight where it is no number: one of the literature, or one
- * that changes while training goes on. */
+/* recipe_weight.c: a loss's weight where it is no number: one of the literature, one that
+ * is found, or one that changes while training goes on. */
 #include "recipe/recipe_int.h"
 
 #include <string.h>
@@ -65,10 +65,30 @@ static void read_preset(lb_reader *r, const lb_tree *map, const lb_tree *value,
         lb_read_ramp(r, rest, key, term->weight, &term->weight_ramp);
 }
 
+bool lb_weight_is_word(const lb_tree *value)
+{
+    return value->kind == LB_TREE_MAP ||
+           (value->kind == LB_TREE_SCALAR && strcmp(value->text, "auto") == 0);
+}
+
+/* `auto` or {auto: 0.5, steps: 100}. */
+static void read_balance(lb_reader *r, const lb_tree *value, lb_balance *balance)
+{
+    const lb_section sections[] = {{lb_balance_keys, balance}};
+    const bool is_map = value->kind == LB_TREE_MAP;
+
+    lb_read_map(r, is_map ? value : NULL, value, "weight", sections, 1, NULL, NULL);
+    balance->on = true;
+}
+
 void lb_read_weight(lb_reader *r, const lb_tree *map, const lb_key *key, lb_term *term)
 {
     const lb_tree *const preset = lb_tree_find(map, "preset");
 
+    if (map->kind != LB_TREE_MAP || lb_tree_find(map, "auto")) {
+        read_balance(r, map, &term->balance);
+        return;
+    }
     if (preset) {
         read_preset(r, map, preset, key, term);
         return;
@@ -89,4 +109,29 @@ void lb_weigh_preset(lb_reader *r, const lb_tree *item, lb_term *term)
                          "preset '%s' of loss '%s' is a weight for form: %s; there is "
                          "none for the form here",
                          term->preset->name, term->loss->name, term->preset->form);
+}
+
+/* Whether the two count in some epoch together. */
+static bool meet(const lb_term *a, const lb_term *b)
+{
+    const int first = a->first > b->first ? a->first : b->first;
+
+    return (a->end == 0 || first < a->end) && (b->end == 0 || first < b->end);
+}
+
+void lb_check_balance(lb_reader *r, const lb_tree *list, const lb_term *terms, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const lb_term *const term = &terms[i];
+        bool found = !term->balance.on;
+        for (int k = 0; k < n && !found; k++)
+            found = lb_term_full_weight(&terms[k], terms[k].first) > 0 &&
+                    meet(term, &terms[k]);
+        if (!found)
+            lb_tree_complain(
+                &r->findings, lb_tree_find(list->child[i], "weight"),
+                "the weight of loss '%s' is found beside losses with a weight "
+                "above 0 of their own, and none counts in its epochs",
+                term->loss->name);
+    }
 }

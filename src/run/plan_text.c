@@ -155,7 +155,9 @@ static double teacher_seconds(const lb_run *run, const double *step_seconds)
 
 static void add_term(lb_text *t, const lb_term *term)
 {
-    lb_text_add(t, "%s, weight %g", term->loss->name, term->weight);
+    char weight[LB_WEIGHT_TEXT];
+
+    lb_text_add(t, "%s, %s", term->loss->name, lb_run_weight_text(term, weight));
     for (int k = 0; lb_loss_knob(term->loss, k); k++) {
         const lb_knob *const knob = lb_loss_knob(term->loss, k);
         const double value = term->knobs[k];

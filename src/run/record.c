@@ -10,6 +10,7 @@ enum { SAMPLES = 12 };
 /* "kd (temperature 4, weight 0.9)" */
 static void add_loss(lb_json *j, const lb_run *run, const lb_term *term)
 {
+    char weight[LB_WEIGHT_TEXT];
     lb_text t;
 
     lb_text_init(&t, run->arena);
@@ -22,7 +23,7 @@ static void add_loss(lb_json *j, const lb_run *run, const lb_term *term)
         else if (!knob->words && (value != knob->usual || knob->usual != 0))
             lb_text_add(&t, "%s %g, ", knob->name, value);
     }
-    lb_text_add(&t, "weight %g)", term->weight);
+    lb_text_add(&t, "%s)", lb_run_weight_text(term, weight));
     lb_json_text(j, NULL, t.failed ? term->loss->name : t.chars);
 }
 

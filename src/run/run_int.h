@@ -151,6 +151,9 @@ void lb_run_add_terms(lb_json *j, const lb_run *run);
  * those of its stage, null for the others. */
 void lb_run_add_each_term(lb_json *j, const char *key, const lb_run *run,
                           const lb_epoch_report *e, const double *of_epoch);
+/* "weight 0.5", "weight 0 to 1" where it changes, "weight auto 0.5" where it is found. */
+enum { LB_WEIGHT_TEXT = 64 };
+const char *lb_run_weight_text(const lb_term *term, char out[LB_WEIGHT_TEXT]);
 /* A line on the shares of the gradient at the last epoch; none for a loss alone. */
 void lb_run_add_pull(lb_text *text, const lb_run *run);
 

@@ -3,6 +3,7 @@
 #include "run/run_int.h"
 
 #include <math.h>
+#include <stdio.h>
 
 /* The first or the last epoch done of a stage; NULL if there is none. */
 static const lb_epoch_report *epoch_of(const lb_run *run, int stage, bool last)
@@ -43,6 +44,19 @@ static void add_layers(lb_json *j, const lb_run *run, const lb_run_stage *stage,
     lb_json_close(j, ']');
 }
 
+const char *lb_run_weight_text(const lb_term *term, char out[LB_WEIGHT_TEXT])
+{
+    const lb_ramp *const ramp = &term->weight_ramp;
+
+    if (term->balance.on)
+        snprintf(out, LB_WEIGHT_TEXT, "weight auto %g", term->balance.share);
+    else if (ramp->on)
+        snprintf(out, LB_WEIGHT_TEXT, "weight %g to %g", ramp->from, ramp->to);
+    else
+        snprintf(out, LB_WEIGHT_TEXT, "weight %g", term->weight);
+    return out;
+}
+
 static void add_term(lb_json *j, const lb_run *run, int s, int k)
 {
     const lb_run_stage stage = lb_run_stage_of(run, s);
@@ -55,7 +69,11 @@ static void add_term(lb_json *j, const lb_run *run, int s, int k)
     if (stage.name)
         lb_json_int(j, "stage", s);
     add_layers(j, run, &stage, term);
-    lb_json_number(j, "weight", last ? last->weight[k] : lb_term_number(term, -1, 0));
+    lb_json_number(j, "weight",
+                   last               ? last->weight[k]
+                   : term->balance.on ? (double)NAN
+                                      : lb_term_number(term, -1, 0));
+    lb_json_number(j, "auto", term->balance.on ? term->balance.share : NAN);
     lb_json_number(j, "value", last ? last->term[k] : NAN);
     lb_json_number(j, "first_value", first ? first->term[k] : NAN);
     lb_json_number(j, "gradient_share", last ? last->share[k] : NAN);

@@ -113,6 +113,14 @@ static void pass_report(walker *w, lb_epoch_report *r)
     r->judged = judged == 1;
 }
 
+static void pass_balancing(walker *w, lb_balancing *b)
+{
+    pass(w, &b->fixed, sizeof b->fixed);
+    pass(w, &b->own, sizeof b->own);
+    pass_int(w, &b->steps, 0, 1 << 20, "a weight that was found is damaged");
+    pass(w, &b->weight, sizeof b->weight);
+}
+
 static void pass_ledger(walker *w, lb_ledger *l, int epochs, int batches)
 {
     pass_int(w, &l->epoch, 0, epochs, "its epoch is past the last");
@@ -129,6 +137,8 @@ static void pass_ledger(walker *w, lb_ledger *l, int epochs, int batches)
     pass(w, &l->loss_sum, sizeof l->loss_sum);
     pass(w, l->term_sum, sizeof l->term_sum);
     pass(w, l->norm, sizeof l->norm);
+    for (int i = 0; i < LB_MAX_TERMS; i++)
+        pass_balancing(w, &l->balancing[i]);
     pass(w, &l->best_accuracy, sizeof l->best_accuracy);
     pass(w, &l->best_loss, sizeof l->best_loss);
     if (l->n_reports != l->first + l->epoch || l->best_epoch >= l->epoch ||

@@ -50,7 +50,7 @@ static void tell_shares(const lb_ledger *ledger, const lb_lesson *lesson,
     double sum = 0;
 
     for (int i = 0; i < lesson->n_terms; i++) {
-        report->weight[i] = lb_term_number(&lesson->terms[i], -1, last);
+        report->weight[i] = lb_lesson_weight(lesson, i, last);
         sum += report->weight[i] * ledger->norm[i];
     }
     for (int i = 0; i < lesson->n_terms; i++)

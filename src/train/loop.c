@@ -113,18 +113,25 @@ static void hear_teacher(lb_session *s, const lb_batch *batch)
     lb_lesson_see(&s->lesson, s->setup->teacher, s->setup->pool);
 }
 
-/* How much each term pulls: told anew at the first batch of an epoch. */
+/* What is measured before a step: how much each term pulls, told anew at the first batch
+ * of an epoch, and for longer where a weight has to be found by it. */
 static void measure_terms(lb_session *s, const int32_t *labels)
 {
     const double epoch = (double)s->ledger.step / s->batches;
+    const bool balances = lb_session_balances(s, epoch);
     bool wanted[LB_MAX_TERMS];
+    double norm[LB_MAX_TERMS];
 
-    if (!s->probe.lesson.plan || s->ledger.batch > 0)
+    if (!s->probe.lesson.plan || (s->ledger.batch > 0 && !balances))
         return;
     for (int i = 0; i < s->lesson.n_terms; i++)
         wanted[i] = lb_term_counts(&s->lesson.terms[i], epoch);
     lb_lesson_set(&s->lesson, labels, epoch);
-    lb_probe_run(&s->probe, &s->lesson, wanted, s->ledger.norm);
+    lb_probe_run(&s->probe, &s->lesson, wanted, norm);
+    if (s->ledger.batch == 0)
+        memcpy(s->ledger.norm, norm, sizeof norm[0] * (size_t)s->lesson.n_terms);
+    if (balances)
+        lb_session_balance(s, epoch, norm);
 }
 
 static lb_code one_step(lb_session *s, double *loss, lb_error *err)

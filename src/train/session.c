@@ -39,12 +39,33 @@ static lb_code check_stage(const lb_train_setup *setup, lb_error *err)
     return LB_OK;
 }
 
+/* A weight is found beside others that are given. */
+static lb_code check_weights(const lb_train_setup *setup, lb_error *err)
+{
+    const lb_term *found = NULL;
+
+    for (int i = 0; i < setup->n_terms; i++) {
+        const lb_term *const term = &setup->terms[i];
+        if (lb_term_full_weight(term, term->first) > 0)
+            return LB_OK;
+        found = term->balance.on ? term : found;
+    }
+    if (found)
+        return lb_raise(
+            err, LB_ERR_INPUT,
+            "the weight of loss '%s' is to be found, but no loss has a weight "
+            "of its own",
+            found->loss->name);
+    return LB_OK;
+}
+
 /* Everything that can be told of the later stages before the first one runs. */
 static lb_code check_stages(lb_session *s, lb_error *err)
 {
     for (int k = 0; k < lb_train_stages(s->all); k++) {
         const lb_train_setup one = lb_train_stage(s->all, k);
         LB_TRY(check_stage(&one, err));
+        LB_TRY(check_weights(&one, err));
         if (one.options->precision != s->now.options->precision)
             return lb_raise(err, LB_ERR_INPUT,
                             "stage '%s' has another precision than the first",
@@ -293,6 +314,7 @@ lb_code lb_session_open_stage(lb_session *s, int number, bool resumed, lb_error 
     LB_TRY(lb_ledger_begin(&s->ledger, &s->lesson, &s->now, first, s->stage_arena, err));
     if (resumed)
         LB_TRY(load(s, err));
+    lb_session_take_weights(s);
     LB_TRY(open_teaching(s, err));
     s->teacher_logits = LB_TAKE_ARRAY(
         s->stage_arena, batch * (size_t)classes * (size_t)s->lesson.n_voices, float);

@@ -54,6 +54,14 @@ void lb_session_close_stage(lb_session *s);
 bool lb_session_resumes(const lb_session *s);
 lb_code lb_session_save(lb_session *s, lb_error *err) LB_MUST_USE;
 
+/* balance_terms.c: weights that are found. */
+/* Whether one is looked for at that time, beside a term whose weight is fixed. */
+bool lb_session_balances(const lb_session *s, double epoch);
+/* norm: of each term's gradient, as lb_probe_run has it, before the step is run. */
+void lb_session_balance(lb_session *s, double epoch, const double *norm);
+/* The lesson takes what the ledger has found so far. */
+void lb_session_take_weights(lb_session *s);
+
 /* weights.c: the parameters of graphs of one shape, whose precisions may differ. */
 void lb_weights_copy(const lb_graph *to, const lb_graph *from);
 /* Copies of a graph's parameters, in value order, to the graph or from it; of one

@@ -417,14 +417,28 @@ static void write_scalar(lb_lesson *lesson, lb_value v, double x)
     lb_narrow(lesson->dtype, &x, 1, lb_plan_input(lesson->plan, v, 0));
 }
 
+double lb_lesson_weight(const lb_lesson *lesson, int i, double epoch)
+{
+    const lb_term *const term = &lesson->terms[i];
+
+    if (!term->balance.on)
+        return lb_term_number(term, -1, epoch);
+    return lb_term_counts(term, epoch) ? lesson->found[i] : 0;
+}
+
+static double dial_at(const lb_lesson *lesson, const lb_dial *dial, double epoch)
+{
+    return dial->knob < 0 ? lb_lesson_weight(lesson, dial->term, epoch)
+                          : lb_term_number(&lesson->terms[dial->term], dial->knob, epoch);
+}
+
 void lb_lesson_set(lb_lesson *lesson, const int32_t *labels, double epoch)
 {
     for (int i = 0; lesson->labels.id && i < lesson->batch; i++)
         *(int32_t *)lb_plan_input(lesson->plan, lesson->labels, i) = labels[i];
     for (int i = 0; i < lesson->dials.n; i++) {
         const lb_dial *const dial = &lesson->dials.dial[i];
-        write_scalar(lesson, dial->input,
-                     lb_term_number(&lesson->terms[dial->term], dial->knob, epoch));
+        write_scalar(lesson, dial->input, dial_at(lesson, dial, epoch));
     }
 }
 

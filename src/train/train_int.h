@@ -61,6 +61,7 @@ typedef struct lb_lesson {
     lb_value logits, loss, term[LB_MAX_TERMS]; /* logits {0}: the losses do without */
     const lb_term *terms;                      /* borrowed */
     lb_dials dials;
+    double found[LB_MAX_TERMS]; /* weights that are found while training goes on */
     int n_features;
     lb_feature *feature; /* teacher by teacher, in the order of lb_taps_of_teacher */
     int n_params, n_velocities;
@@ -91,6 +92,8 @@ void lb_lesson_score(const lb_lesson *lesson, const int32_t *labels, int64_t *la
 /* After a loss that is not finite: puts the weights back to what they were before the
  * step, and returns the first node with such a value, or NULL. */
 const lb_node *lb_lesson_blame(lb_lesson *lesson);
+/* The weight of term i at that time, found or its own; 0 outside its epochs. */
+double lb_lesson_weight(const lb_lesson *lesson, int i, double epoch);
 /* Writes the labels and the numbers that change into the plan, which lb_lesson_run does,
  * too. */
 void lb_lesson_set(lb_lesson *lesson, const int32_t *labels, double epoch);
@@ -161,6 +164,7 @@ typedef struct lb_ledger {
     double seconds, epoch_seconds, epoch_idle; /* over all sittings */
     double loss_sum, term_sum[LB_MAX_TERMS];   /* of the epoch under way */
     double norm[LB_MAX_TERMS]; /* of the terms' gradients at the epoch's first batch */
+    lb_balancing balancing[LB_MAX_TERMS]; /* of the weights that are found */
     int64_t labelled, correct;
     int best_epoch; /* -1: none yet */
     double best_accuracy, best_loss;

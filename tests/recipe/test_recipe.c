@@ -403,6 +403,34 @@ static void a_weight_may_have_a_name(void)
     lb_arena_free(arena);
 }
 
+/* Weights that training finds. */
+static void a_weight_may_be_found(void)
+{
+    const char *const sets[] = {"teacher={onnx: r.yaml}",
+                                "distill=[{loss: hint, weight: auto}, {loss: kd, weight: "
+                                "{auto: 0.5, steps: 20}}, "
+                                "{loss: ce, weight: 0.3}]"};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r = NULL, *again = NULL;
+
+    CHECK_OK(load(least, sets, 2, arena, &r, &err), &err);
+    const char *const text = r ? lb_recipe_text(r, arena) : NULL;
+    CHECK(text != NULL);
+    if (text) {
+        CHECK_TEXT(text, "{loss: hint, weight: {auto: 1, steps: 50}, ");
+        CHECK_TEXT(text, "{loss: kd, weight: {auto: 0.5, steps: 20}, temperature: 4, ");
+        CHECK_OK(load(text, NULL, 0, arena, &again, &err), &err);
+    }
+    for (int i = 0; i < 2 && again; i++) {
+        const lb_term *const t = (i ? again : r)->term;
+        CHECK(t[0].balance.on && t[0].balance.share == 1 && t[0].balance.steps == 50);
+        CHECK(t[1].balance.on && t[1].balance.share == 0.5 && t[1].balance.steps == 20);
+        CHECK(!t[2].balance.on && t[2].weight == 0.3 && t[0].weight == 0);
+    }
+    lb_arena_free(arena);
+}
+
 static void a_file_is_read(void)
 {
     lb_arena *const arena = lb_arena_new(0);
@@ -517,6 +545,20 @@ static void what_does_not_go_together_is_told(void)
         {least, "distill=[{loss: ce, weight: {form: 1}}]", "did you mean 'from'?"},
         {least, "distill=[{loss: ce, weight: {from: 1, to: 0}}]", "'over' is missing"},
         {least, "distill=[{loss: ce, weight: {over: 3}}]", "'from' is missing"},
+        {least, "distill=[{loss: ce, weight: auto}]",
+         "the weight of loss 'ce' is found beside losses with a weight above 0"},
+        {least, "distill=[{loss: ce, weight: auto}, {loss: ce, weight: 0}]",
+         "is found beside losses with a weight above 0"},
+        {least,
+         "distill=[{loss: ce, weight: auto, epochs: 0..5}, {loss: ce, epochs: 5..}]",
+         "and none counts in its epochs"},
+        {least, "distill=[{loss: ce, weight: {auto: 0}}, {loss: ce}]",
+         "auto must be between 1e-06 and 1000000, not 0"},
+        {least, "distill=[{loss: ce, weight: {auto: 1, steps: 0}}, {loss: ce}]",
+         "steps must be between 1 and 100000, not 0"},
+        {least, "distill=[{loss: ce, weight: {auto: 1, warmup: 2}}, {loss: ce}]",
+         "no key is called 'warmup'"},
+        {least, "distill=[{loss: ce, weight: often}]", "weight must be a number"},
         {least, "distill=[{loss: ce, weight: {preset: repdistiller}}]",
          "loss 'ce' has no preset; its weight is a number"},
         {least, "distill=[{loss: nst, weight: {preset: torchdistill}}]",
@@ -612,6 +654,7 @@ int main(void)
     RUN(every_mistake_is_told_at_once);
     RUN(numbers_may_change);
     RUN(a_weight_may_have_a_name);
+    RUN(a_weight_may_be_found);
     RUN(a_file_is_read);
     RUN(sets_override);
     RUN(mistakes_in_sets_name_the_set);

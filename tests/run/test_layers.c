@@ -125,10 +125,11 @@ static void no_export_holds_an_adapter(void)
     outcome o = run("hint.yaml", NULL, false, NULL);
 
     CHECK_OK(o.code, &o.err);
-    CHECK_TEXT(o.result.json, "\"terms\": [{\"loss\": \"hint\", \"layers\": [{"
-                              "\"student\": \"block1/pw_norm\", \"teacher\": "
-                              "\"stem\"}, {\"student\": \"block1\", \"teacher\": "
-                              "\"block1\"}], \"weight\": 0.5, \"value\": ");
+    CHECK_TEXT(o.result.json,
+               "\"terms\": [{\"loss\": \"hint\", \"layers\": [{"
+               "\"student\": \"block1/pw_norm\", \"teacher\": "
+               "\"stem\"}, {\"student\": \"block1\", \"teacher\": "
+               "\"block1\"}], \"weight\": 0.5, \"auto\": null, \"value\": ");
     CHECK_TEXT(o.result.json, "{\"loss\": \"ce\", \"layers\": [], \"weight\": 0.1, ");
     CHECK_TEXT(o.result.json, "\"first_gradient_share\": 0.");
     CHECK_TEXT(o.result.summary, "gradient  hint (weight 0.5) ");
@@ -249,6 +250,33 @@ static void a_weight_of_the_literature_becomes_a_number(void)
     check_same("preset/student.onnx", "preset2/student.onnx");
 }
 
+/* A weight that the run finds: told in the result, asked for in the resolved recipe,
+ * which finds the same. */
+static void a_weight_is_found(void)
+{
+    static const char set[] = "distill=[{loss: hint, weight: {auto: 0.5, steps: 3}}, "
+                              "{loss: ce, weight: {warmup: 1}}]";
+    outcome o = dry("hint.yaml", set);
+
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.plan, "hint, weight auto 0.5");
+    CHECK_TEXT(o.result.plan, "ce, weight 0 to 1");
+    CHECK_TEXT(o.result.json, "\"weight\": null, \"auto\": 0.5, ");
+    lb_arena_free(o.arena);
+    o = run("hint.yaml", "found", false, set);
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.json, "\"auto\": 0.5, ");
+    CHECK(!strstr(o.result.json, "\"weight\": null"));
+    CHECK(!strstr(o.result.json, "\"weight\": 0,"));
+    CHECK_TEXT(file_text(o.arena, "found/recipe.yaml"),
+               "{loss: hint, weight: {auto: 0.5, steps: 3}, ");
+    lb_arena_free(o.arena);
+    o = run("found/recipe.yaml", "found2", false, NULL);
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    check_same("found/student.onnx", "found2/student.onnx");
+}
+
 static void a_batch_too_small_to_compare_is_refused(void)
 {
     static const char *const losses[] = {"sp", "pkt", "rkd", "cc", "infonce"};
@@ -284,6 +312,7 @@ int main(void)
     RUN(layers_alone_are_enough);
     RUN(every_loss_over_layers_trains);
     RUN(a_weight_of_the_literature_becomes_a_number);
+    RUN(a_weight_is_found);
     RUN(a_batch_too_small_to_compare_is_refused);
     return !end() || DONE();
 }

@@ -245,11 +245,147 @@ static void an_interruption_changes_no_share(void)
     rmdir(folder);
 }
 
+static lb_term found_term(const lb_loss *loss, double share, int steps)
+{
+    lb_term term = lb_term_usual(loss, 0);
+
+    term.balance = (lb_balance){.on = true, .share = share, .steps = steps};
+    return term;
+}
+
+/* By the first step alone the shares at the first batch are to the point those asked for:
+ * each relative to the fixed losses, not to each other; then the weights stay. */
+static void weights_are_found(void)
+{
+    static float out[MOST];
+    const lb_loss *const ce = lb_loss_find("ce");
+    const lb_term terms[] = {lb_term_usual(ce, 0.5), found_term(&mixed, 0.5, 1),
+                             lb_term_usual(ce, 1.5), found_term(ce, 3, 1)};
+
+    for (int exact = 0; exact < 2; exact++) {
+        sitting s = {.terms = terms, .n_terms = 4, .precision = exact};
+        CHECK(sit(&s, out) == LB_OK);
+        const lb_epoch_report *const r = s.epoch;
+        CHECK_NEAR(r[0].share[0] + r[0].share[2], 1 / 4.5, 1e-9);
+        CHECK_NEAR(r[0].share[1], 0.5 / 4.5, 1e-9);
+        CHECK_NEAR(r[0].share[3], 3 / 4.5, 1e-9);
+        CHECK_NEAR(r[0].weight[3], 6, exact ? 1e-9 : 1e-5); /* the same loss: 3 x 2 */
+        CHECK(r[0].weight[1] > 0 && r[2].weight[1] == r[0].weight[1]);
+        CHECK(r[2].weight[3] == r[0].weight[3]);
+        CHECK(fabs(r[2].share[1] - r[0].share[1]) > 1e-4); /* but the student moved */
+    }
+}
+
+/* Over more steps it is the ratio of the sums; an epoch of 4 steps is the most. Written
+ * down as a number, the weight gives the same student, measured or not. */
+static void a_weight_found_is_a_number(void)
+{
+    static float want[MOST], have[MOST];
+    const lb_loss *const ce = lb_loss_find("ce");
+    lb_term terms[] = {lb_term_usual(ce, 1), found_term(&mixed, 1, 50)};
+    sitting s = {.terms = terms, .n_terms = 2};
+
+    CHECK(sit(&s, want) == LB_OK);
+    const double four = s.epoch[0].weight[1];
+    CHECK(four == s.epoch[2].weight[1] && four > 0);
+    terms[1].balance.steps = 4;
+    CHECK(sit(&s, have) == LB_OK && s.epoch[2].weight[1] == four);
+    CHECK(memcmp(want, have, sizeof want) == 0);
+    terms[1].balance.steps = 1;
+    CHECK(sit(&s, want) == LB_OK);
+    const double one = s.epoch[0].weight[1];
+    CHECK(one != four && fabs(one - four) < 0.5 * four);
+    terms[1] = lb_term_usual(&mixed, one);
+    CHECK(sit(&s, have) == LB_OK);
+    CHECK(memcmp(want, have, sizeof want) == 0);
+}
+
+/* A fixed weight that warms up counts in full; a loss that comes later is measured when
+ * it comes; one without a gradient gets no weight. */
+static void weights_wait_for_their_losses(void)
+{
+    static float out[MOST];
+    const lb_loss *const ce = lb_loss_find("ce");
+    lb_term terms[] = {lb_term_usual(ce, 4), found_term(ce, 0.5, 2)};
+    sitting s = {.terms = terms, .n_terms = 2};
+
+    terms[0].weight_ramp = (lb_ramp){.on = true, .to = 4, .over = 2};
+    CHECK(sit(&s, out) == LB_OK);
+    CHECK_NEAR(s.epoch[0].weight[1], 2, 1e-5);
+    terms[0] = lb_term_usual(ce, 4);
+    terms[1].first = 1;
+    terms[1].end = 2;
+    CHECK(sit(&s, out) == LB_OK);
+    CHECK(s.epoch[0].weight[1] == 0 && s.epoch[0].share[1] == 0);
+    CHECK_NEAR(s.epoch[1].weight[1], 2, 1e-5);
+    CHECK_NEAR(s.epoch[1].share[1], 1 / 3.0, 1e-5);
+    CHECK(s.epoch[2].weight[1] == 0);
+    terms[1].first = terms[1].end = 0; /* nothing fixed beside it in the first epoch */
+    terms[0].first = 1;
+    CHECK(sit(&s, out) == LB_OK);
+    CHECK(s.epoch[0].weight[1] == 0);
+    CHECK_NEAR(s.epoch[1].weight[1], 2, 1e-5);
+    terms[0] = lb_term_usual(ce, 0);
+    CHECK(sit(&s, out) == LB_ERR_INPUT);
+}
+
+/* In the middle of the search, and behind it. */
+static void an_interruption_changes_no_weight(void)
+{
+    static float want[MOST], have[MOST];
+    const lb_term terms[] = {found_term(&mixed, 0.7, 3),
+                             lb_term_usual(lb_loss_find("ce"), 1)};
+    char folder[] = "/tmp/limbeck-test-XXXXXX";
+    sitting whole = {.terms = terms, .n_terms = 2};
+
+    CHECK(mkdtemp(folder) != NULL);
+    memset(want, 0, sizeof want);
+    CHECK(sit(&whole, want) == LB_OK);
+    for (int cut = 1; cut < STEPS; cut += cut < 4 ? 1 : 4) {
+        sitting s = {.terms = terms, .n_terms = 2, .folder = folder, .stop = cut};
+        forget(folder);
+        memset(have, 0, sizeof have);
+        CHECK(sit(&s, have) == LB_ERR_STOPPED);
+        s.stop = 0;
+        s.resume = true;
+        CHECK(sit(&s, have) == LB_OK);
+        CHECK(memcmp(want, have, sizeof want) == 0);
+        for (int e = 0; e < EPOCHS; e++)
+            CHECK(s.epoch[e].weight[0] == whole.epoch[e].weight[0]);
+    }
+    forget(folder);
+    rmdir(folder);
+}
+
+/* The sums of gradients, by hand. */
+static void the_ratio_is_that_of_the_sums(void)
+{
+    const lb_balance half = {.on = true, .share = 0.5, .steps = 3};
+    lb_balancing state = {0};
+
+    lb_balance_step(&half, 4, 0, &state);
+    CHECK(state.weight == 0 && state.steps == 1);
+    lb_balance_step(&half, 2, 1, &state);
+    CHECK_NEAR(state.weight, 3, 1e-12);
+    lb_balance_step(&half, 6, 5, &state);
+    CHECK_NEAR(state.weight, 1, 1e-12);
+    lb_balance_step(&half, NAN, 5, &state);
+    CHECK(state.weight == 0);
+    state = (lb_balancing){0};
+    lb_balance_step(&half, 1, 1e-30, &state);
+    CHECK(state.weight == LB_BALANCE_MOST);
+}
+
 int main(void)
 {
     RUN(lengths_are_those_of_the_steps);
     RUN(looking_changes_no_bit);
     RUN(shares_follow_the_weights);
     RUN(an_interruption_changes_no_share);
+    RUN(the_ratio_is_that_of_the_sums);
+    RUN(weights_are_found);
+    RUN(a_weight_found_is_a_number);
+    RUN(weights_wait_for_their_losses);
+    RUN(an_interruption_changes_no_weight);
     return DONE();
 }
