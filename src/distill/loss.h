@@ -19,6 +19,7 @@ typedef enum lb_loss_needs {
     LB_NEEDS_LABELS = 1 << 2,
     LB_TAKES_LABELS = 1 << 4, /* does more where there are labels, works without */
     LB_NEEDS_HELPER = 1 << 3, /* parameters of its own (lb_loss_param): a recipe's run */
+    LB_NEEDS_HEAD = 1 << 5,   /* a student that ends in the teacher's classifier */
 } lb_loss_needs;
 
 /* A value of the student and the value of the teacher that it learns from. The teacher's

@@ -6,12 +6,21 @@
 #include "base/key.h"
 #include "ops/build.h"
 
+/* The last part of another network, for a student to end in: all that lies between the
+ * map `from`, [N,C,H,W], and the logits. Borrowed. */
+typedef struct lb_model_tail {
+    const lb_graph *graph;
+    lb_value from;
+    int reduction; /* the projector to that map has C / reduction channels within */
+} lb_model_tail;
+
 typedef struct lb_model_options {
     lb_shape input; /* of a sample, from the data: [C,H,W] */
     int classes;
     double width; /* multiplies the channels; 1 is the published network */
     int depth; /* the architecture's own: n of ResNet 6n+2, blocks of a DS-CNN; 0: usual
                 */
+    const lb_model_tail *tail; /* NULL: pooling and a dense layer */
 } lb_model_options;
 
 typedef struct lb_model {

@@ -64,7 +64,7 @@ static lb_value build(lb_builder *b, lb_value x, const lb_model_options *options
     x = add_stem(&m, x, channels, options);
     for (int i = 1; i <= options->depth; i++)
         x = add_block(&m, x, channels, i);
-    return lb_make_head(&m, x, options->classes);
+    return lb_make_head(&m, x, options);
 }
 
 const lb_model lb_model_ds_cnn = {

@@ -80,7 +80,7 @@ static lb_value build(lb_builder *b, lb_value x, const lb_model_options *options
             x = add_block(&m, x, channels, stride, mlperf, ++number);
         }
     }
-    return lb_make_head(&m, x, options->classes);
+    return lb_make_head(&m, x, options);
 }
 
 const lb_model lb_model_resnet = {

@@ -6,12 +6,16 @@
 #include "device/device.h"
 #include "train/train.h"
 
+typedef enum lb_head { LB_HEAD_OWN, LB_HEAD_TEACHER } lb_head;
+
 typedef struct lb_student_options {
     const char *model; /* built-in name, or NULL */
     const char *onnx;  /* path, or NULL */
     double width;      /* 0: fit */
     int depth;         /* 0: usual */
     const char *init;  /* path of an .onnx with initial weights, or NULL */
+    int head;          /* lb_head; of built-in models */
+    int reduction;     /* of the projector before the teacher's head */
     lb_input_options input;
 } lb_student_options;
 

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+/* in the order of lb_head */
+static const char *const heads[] = {"own", "teacher", NULL};
 static const char *const flips[] = {"none", "horizontal", "vertical", NULL};
 
 const lb_key lb_recipe_keys[] = {
@@ -44,6 +46,24 @@ const lb_key lb_student_keys[] = {
      .offset = AT(init),
      .usual = "",
      .help = "an ONNX file with the initial weights"},
+    {0},
+};
+const lb_key lb_head_keys[] = {
+    {.name = "head",
+     .type = LB_KEY_CHOICE,
+     .offset = AT(head),
+     .usual = "own",
+     .choices = heads,
+     .help = "own, or the teacher's classifier behind a projector: both are part of the "
+             "student then"},
+    {.name = "reduction",
+     .type = LB_KEY_INT,
+     .offset = AT(reduction),
+     .min = 1,
+     .max = 64,
+     .usual = "2",
+     .help = "with head: teacher: how many times fewer channels the projector has within "
+             "than the teacher's last map"},
     {0},
 };
 const lb_key lb_width_key = {
@@ -199,6 +219,7 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell_all(row, arg, "teacher.cache.", lb_cache_keys);
     tell_all(row, arg, "student.", lb_student_keys);
     tell(row, arg, "student.", &lb_width_key);
+    tell_all(row, arg, "student.", lb_head_keys);
     tell_all(row, arg, "student.", lb_input_keys);
     tell_all(row, arg, "device.", lb_device_keys);
     tell(row, arg, "distill.", &loss);

@@ -270,6 +270,27 @@ static void check_model(lb_reader *r, const lb_tree *map, const char *model)
                      lb_read_hint(r, model, names, n));
 }
 
+/* The teacher's classifier can be copied where there is one teacher, and one student that
+ * is built here. */
+static void check_head(lb_reader *r, const lb_tree *map, const lb_recipe *recipe)
+{
+    const lb_tree *const head = lb_tree_find(map, "head");
+
+    if (!head || recipe->student.head != LB_HEAD_TEACHER)
+        return;
+    if (!recipe->has_teacher)
+        lb_tree_complain(&r->findings, head,
+                         "head: teacher needs a teacher, and the recipe has none");
+    else if (recipe->ensemble.n > 1)
+        lb_tree_complain(&r->findings, head,
+                         "head: teacher takes one teacher's classifier, and the recipe "
+                         "has %d teachers",
+                         recipe->ensemble.n);
+    if (lb_tree_find(map, "onnx"))
+        lb_tree_complain(&r->findings, head,
+                         "'head' goes with 'model'; an ONNX file has its own");
+}
+
 void lb_read_student(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
 {
     static const char *const forms[] = {"width", NULL};
@@ -278,6 +299,7 @@ void lb_read_student(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     const lb_tree *const map = lb_tree_find(root, "student");
     lb_student_options *const student = &recipe->student;
     const lb_section sections[] = {{lb_student_keys, student},
+                                   {lb_head_keys, student},
                                    {lb_input_keys, &student->input}};
 
     if (!map) {
@@ -305,6 +327,7 @@ void lb_read_student(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     lb_check_file(r, map, "onnx", student->onnx);
     lb_check_file(r, map, "init", student->init);
     check_input(r, map, &student->input);
+    check_head(r, map, recipe);
     read_width(r, root, map, student);
 }
 

@@ -53,6 +53,11 @@ static void check_needs(lb_reader *r, const lb_tree *at, const lb_loss *loss,
                          "loss '%s' needs a teacher, and the recipe has "
                          "none; add 'teacher', or use 'ce'",
                          loss->name);
+    if ((loss->needs & LB_NEEDS_HEAD) && recipe->student.head != LB_HEAD_TEACHER)
+        lb_tree_complain(&r->findings, at,
+                         "loss '%s' is for a student that ends in the teacher's "
+                         "classifier; add head: teacher to 'student', or use 'hint'",
+                         loss->name);
     if ((loss->needs & LB_NEEDS_LABELS) && recipe->data.labels <= 0)
         lb_tree_complain(&r->findings, at,
                          "loss '%s' needs labels, and the recipe says labels: none",

@@ -86,13 +86,15 @@ static lb_code check(const lb_comparison *c, lb_error *err)
 static lb_code make_twin(lb_comparison *c, lb_error *err)
 {
     const lb_compare_options *const o = c->options;
-    const char *const plain[] = {"teacher=none", twin_losses(c->recipe, c->arena)};
+    const char *const plain[] = {"teacher=none", twin_losses(c->recipe, c->arena),
+                                 "student.head=own"};
+    const int n_plain = c->recipe->student.head == LB_HEAD_TEACHER ? 3 : 2;
     lb_recipe *twin = NULL;
 
     if (!plain[1])
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the twin");
-    c->twin_sets = lb_many_sets(c->arena, plain, 2, o->twin, o->n_twin);
-    c->n_twin_sets = 2 + o->n_twin;
+    c->twin_sets = lb_many_sets(c->arena, plain, n_plain, o->twin, o->n_twin);
+    c->n_twin_sets = n_plain + o->n_twin;
     const char **const sets =
         lb_many_sets(c->arena, o->run.sets, o->run.n_sets, c->twin_sets, c->n_twin_sets);
     if (!c->twin_sets || !sets)

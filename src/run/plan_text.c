@@ -110,6 +110,9 @@ static void add_student(lb_text *t, const lb_run *run)
     lb_text_add(t, "student   %s", s->onnx ? s->onnx : s->model);
     if (run->width > 0)
         lb_text_add(t, ", width %g", run->width);
+    if (run->tail.graph)
+        lb_text_add(t, ", with a projector and the teacher's part behind '%s'",
+                    lb_info(run->tail.graph, run->tail.from)->name);
     lb_text_add(t, ": %zu parameters, %.3g million multiply-adds\n",
                 lb_graph_parameters(run->student), 1e-6 * lb_graph_macs(run->student));
     if (!run->device)

@@ -43,6 +43,7 @@ typedef struct lb_run {
     lb_metrics teacher_test;            /* what they say together */
 
     lb_graph *student;
+    lb_model_tail tail;             /* with head: teacher; graph NULL without */
     lb_digest student_digest;       /* of an imported graph and of initial weights */
     lb_graph *fresh[LB_MAX_STAGES]; /* new weights for the stages that ask for them */
     double width;                   /* 0: the model has none */

@@ -13,7 +13,8 @@ static lb_model_options model_options(const lb_run *run)
     return (lb_model_options){.input = run->data->content.shape,
                               .classes = run->data->content.n_classes,
                               .width = r->student.width,
-                              .depth = r->student.depth};
+                              .depth = r->student.depth,
+                              .tail = run->tail.graph ? &run->tail : NULL};
 }
 
 static lb_code build_student(lb_run *run, lb_error *err)
@@ -52,6 +53,27 @@ static lb_code build_fresh(lb_run *run, lb_error *err)
     return LB_OK;
 }
 
+/* What of the teacher the student ends in. */
+static lb_code find_tail(lb_run *run, lb_error *err)
+{
+    const lb_student_options *const s = &run->recipe->student;
+    const lb_graph *const teacher = run->member[0].file;
+    const char *why = NULL;
+    lb_tap last[LB_MAX_PAIRS];
+
+    if (s->head != LB_HEAD_TEACHER)
+        return LB_OK;
+    if (run->n_members == 0)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "the student ends in the teacher's classifier, and '%s' has not "
+                        "been trained yet; run it first",
+                        run->recipe->teacher[0].recipe);
+    if (lb_taps_pair(LB_AUTO_LAST, teacher, teacher, run->arena, last, &why) == 0)
+        return lb_raise(err, LB_ERR_INPUT, "head: teacher: %s", why);
+    run->tail = (lb_model_tail){teacher, last[0].teacher, s->reduction};
+    return LB_OK;
+}
+
 lb_code lb_run_open_student(lb_run *run, lb_error *err)
 {
     lb_student_options *const s = &run->recipe->student;
@@ -60,6 +82,7 @@ lb_code lb_run_open_student(lb_run *run, lb_error *err)
     lb_run_phase(run, "student");
     if (profile && !(run->device = lb_device_find(profile)))
         return lb_raise(err, LB_ERR_INPUT, "no device is called '%s'", profile);
+    LB_TRY(find_tail(run, err));
     if (s->onnx)
         LB_TRY(lb_onnx_load(s->onnx, &run->student, &run->student_digest, err));
     else

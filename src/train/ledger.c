@@ -13,13 +13,15 @@ lb_code lb_ledger_init(lb_ledger *ledger, int epochs, lb_arena *arena, lb_error 
     return LB_OK;
 }
 
-/* Whether some loss looks at the student's answers: only then does its accuracy tell
- * which epoch was the best. */
+/* Whether some loss looks at the student's answers, or at what they follow from by the
+ * teacher's classifier: only then does its accuracy tell which epoch was the best. */
 static bool is_judged(const lb_train_setup *setup)
 {
-    for (int i = 0; i < setup->n_terms; i++)
-        if (!(setup->terms[i].loss->needs & LB_NEEDS_HINTS))
+    for (int i = 0; i < setup->n_terms; i++) {
+        const unsigned needs = setup->terms[i].loss->needs;
+        if (!(needs & LB_NEEDS_HINTS) || (needs & LB_NEEDS_HEAD))
             return true;
+    }
     return false;
 }
 

@@ -195,7 +195,7 @@ static lb_graph *bottleneck(void)
     const lb_value shortcut = lb_make_conv(&m, x, 8, &halving, true, "shortcut");
     y = lb_add(&b, y, shortcut);
     y = lb_relu(&b, y, "last");
-    lb_output(&b, lb_make_head(&m, y, 4));
+    lb_output(&b, lb_make_head(&m, y, &(lb_model_options){.classes = 4}));
     CHECK_OK(lb_builder_finish(&b, &err), &err);
     return graph;
 }

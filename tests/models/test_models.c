@@ -228,6 +228,89 @@ static void silly_options_are_refused(void)
     CHECK(g == NULL);
 }
 
+/* Behind its projector a student answers as its teacher does behind its last map, whether
+ * the teacher ends in a Softmax or not. */
+static void a_tail_is_the_teachers(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const lb_shape input = lb_shape_of(4, 3, 1, 12, 12);
+    lb_tensor *out[MAX_OUTPUTS] = {NULL}, *x = NULL;
+    lb_error err = {0};
+    lb_builder b;
+
+    CHECK_OK(lb_tensor_new(arena, LB_F32, &input, &x, &err), &err);
+    for (size_t i = 0; i < x->n; i++)
+        lb_tensor_put(x, i, sin(0.7 * (double)i));
+    for (int softmax = 0; softmax < 2; softmax++) {
+        lb_graph *const teacher = build("ds-cnn", 1, 12, 12, 0.25, 2, 3);
+        lb_graph *student = NULL;
+        const lb_value map = lb_graph_find(teacher, "block2");
+        const lb_value w = lb_graph_find(teacher, "dense/weight");
+        const lb_value bias = lb_graph_find(teacher, "dense/bias");
+        if (softmax) {
+            lb_builder_init(&b, teacher);
+            const lb_value p = lb_softmax(&b, teacher->outputs[0], 1);
+            teacher->n_outputs = 0;
+            lb_output(&b, p);
+            CHECK_OK(lb_builder_finish(&b, &err), &err);
+        }
+        const lb_model_tail tail = {teacher, map, 4};
+        const lb_model_options options = {.input = lb_shape_of(3, 1, 12, 12),
+                                          .classes = 10,
+                                          .width = 0.125,
+                                          .depth = 1,
+                                          .tail = &tail};
+        CHECK_OK(lb_model_build(lb_model_find("ds-cnn"), &options, 1, &student, &err),
+                 &err);
+        if (!student)
+            break;
+        check_shape(student, "projector/in", "[N,4,6,6]");
+        check_shape(student, "projector/mid", "[N,4,6,6]");
+        check_shape(student, "projector", "[N,16,6,6]");
+        check_shape(student, "logits", "[N,10]");
+        CHECK(!lb_info(student, lb_graph_find(student, "teacher/dense/weight"))->trained);
+        lb_builder_init(&b, student);
+        lb_output(&b, lb_graph_find(student, "projector"));
+        CHECK_OK(lb_builder_finish(&b, &err), &err);
+        CHECK_OK(evaluate(student, x, LB_KERNELS_REFERENCE, arena, out, &err), &err);
+        for (int i = 0; i < 3 * 10; i++) {
+            double want = lb_tensor_get(lb_info(teacher, bias)->tensor, (size_t)i % 10);
+            for (int k = 0; k < 16 * 36; k++)
+                want += lb_tensor_get(out[1], (size_t)(i / 10 * 16 * 36 + k)) / 36 *
+                        lb_tensor_get(lb_info(teacher, w)->tensor,
+                                      (size_t)(i % 10 * 16 + k / 36));
+            CHECK_NEAR(lb_tensor_get(out[0], (size_t)i), want, 1e-5);
+        }
+        lb_graph_free(student);
+        lb_graph_free(teacher);
+    }
+    lb_arena_free(arena);
+}
+
+/* A map that is not all that the answers depend on, and no map at all. */
+static void a_tail_without_a_map_is_refused(void)
+{
+    lb_graph *const teacher = build("resnet", 1, 12, 12, 0.25, 1, 3);
+    const char *const maps[] = {"block2/conv1", "flatten"};
+    const char *const words[] = {"the teacher's answers depend on more than its last map",
+                                 "the teacher has no feature map [N,C,H,W]"};
+
+    for (int i = 0; i < 2; i++) {
+        const lb_model_tail tail = {teacher, lb_graph_find(teacher, maps[i]), 2};
+        const lb_model_options options = {.input = lb_shape_of(3, 1, 12, 12),
+                                          .classes = 10,
+                                          .width = 0.125,
+                                          .tail = &tail};
+        lb_graph *student = NULL;
+        lb_error err = {0};
+        CHECK(tail.from.id != 0);
+        CHECK(lb_model_build(lb_model_find("ds-cnn"), &options, 1, &student, &err) !=
+              LB_OK);
+        CHECK_TEXT(err.text, words[i]);
+    }
+    lb_graph_free(teacher);
+}
+
 int main(void)
 {
     RUN(channels_follow_the_width);
@@ -239,5 +322,7 @@ int main(void)
     RUN(every_model_survives_an_export);
     RUN(a_fresh_network_answers_with_finite_numbers);
     RUN(silly_options_are_refused);
+    RUN(a_tail_is_the_teachers);
+    RUN(a_tail_without_a_map_is_refused);
     return DONE();
 }

@@ -14,7 +14,7 @@ mkdir data
 part train 800 '\003\040'
 part t10k 400 '\001\220'
 cp "$LB_SOURCE/examples/fashion-mnist/teacher.onnx" .
-for name in hints born-again layer-wise assistant assistant-middle peers ensemble second review; do
+for name in hints born-again layer-wise assistant assistant-middle peers ensemble second review same-classifier; do
     sed -e 's,path: .*,path: data,' -e 's/fraction: .*/fraction: 1/' \
         -e 's/validation: .*/validation: 160/' -e 's/epochs: [0-9]*/epochs: 1/' \
         "$LB_SOURCE/examples/fashion-mnist/$name.yaml" >"$name.yaml"
@@ -32,6 +32,8 @@ limbeck distill peers.yaml --quiet | grep -c '^student'
 # what was trained beside the student stays behind
 limbeck distill review.yaml --quiet | grep -c '^student'
 grep -q reviewkd runs/fashion-review/student.onnx || echo 'review: the student alone'
+# what the student ends in goes with it
+limbeck distill same-classifier.yaml --quiet | grep -o ', 11562 parameters\|compiled'
 limbeck distill ensemble.yaml --quiet | grep -e '^teacher' | sed 's/[0-9.]* %/A %/g'
 # SIGTERM stands for Ctrl-C; longer, so that it comes in the middle of the second stage
 set -- hints.yaml --set stages.1.train.epochs=20 --set stages.0.train.epochs=1
