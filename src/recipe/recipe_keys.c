@@ -236,7 +236,10 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell_all(row, arg, "train.optimizer.sgd.", lb_sgd_keys);
     tell_all(row, arg, "train.schedule.cosine.", lb_cosine_keys);
     tell_all(row, arg, "train.schedule.step.", lb_step_keys);
-    for (int i = 0; stage[i].name; i++)
+    for (int i = 0; stage[i].name; i++) {
+        if (strcmp(stage[i].name, "freeze") == 0 || strcmp(stage[i].name, "until") == 0)
+            tell(row, arg, "", &stage[i]); /* of the only stage */
         tell(row, arg, "stages.", &stage[i]);
+    }
     tell(row, arg, "", &export);
 }

@@ -256,12 +256,70 @@ static void read_stage(lb_reader *r, const lb_tree *root, const lb_tree *item,
     recipe->n_stages++;
 }
 
+/* `freeze` and `until` at the recipe's top, as a map of their own, borrowed. */
+static lb_tree of_top(const lb_tree *root, lb_tree *key[2], lb_tree *child[2])
+{
+    static const char *const names[] = {"freeze", "until"};
+    lb_tree map = *root;
+
+    map.key = key;
+    map.child = child;
+    map.n = 0;
+    for (int i = 0; i < root->n; i++)
+        for (int k = 0; k < 2; k++)
+            if (map.n < 2 && strcmp(root->key[i]->text, names[k]) == 0) {
+                key[map.n] = root->key[i];
+                child[map.n++] = root->child[i];
+            }
+    if (map.n > 0) {
+        map.line = key[0]->line;
+        map.column = key[0]->column;
+        map.set = key[0]->set;
+    }
+    return map;
+}
+
+/* A recipe without stages that says what of the student learns is its only one. */
+static void read_only_stage(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
+{
+    lb_tree *key[2], *child[2];
+    const lb_tree item = of_top(root, key, child);
+    lb_tree nothing = *root;
+
+    if (item.n == 0)
+        return;
+    recipe->stage = LB_TAKE(r->arena, lb_stage);
+    if (!recipe->stage) {
+        r->findings.failed = true;
+        return;
+    }
+    nothing.n = 0;
+    recipe->stage[0].name = "training";
+    read_stage(r, r->findings.n == 0 ? root : &nothing, &item, recipe);
+}
+
+/* With stages it is each of them that says so. */
+static void refuse_top(lb_reader *r, const lb_tree *root)
+{
+    lb_tree *key[2], *child[2];
+    const lb_tree item = of_top(root, key, child);
+
+    for (int i = 0; i < item.n; i++)
+        lb_tree_complain(&r->findings, child[i],
+                         "'%s' at the top is for a recipe without stages; say in which "
+                         "stage it holds",
+                         key[i]->text);
+}
+
 void lb_read_stages(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
 {
     const lb_tree *const list = lb_tree_find(root, "stages");
 
-    if (!list)
+    if (!list) {
+        read_only_stage(r, root, recipe);
         return;
+    }
+    refuse_top(r, root);
     if (list->kind != LB_TREE_LIST || list->n == 0 || list->n > LB_MAX_STAGES) {
         lb_tree_complain(&r->findings, list,
                          "stages must be a list of 1 to %d stages, as in [{name: hints, "

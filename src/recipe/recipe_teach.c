@@ -268,13 +268,19 @@ static void read_schedule(lb_reader *r, const lb_tree *train, const lb_tree *roo
 
 void lb_read_train(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
 {
-    static const char *const forms[] = {"optimizer", "schedule", NULL};
-    static const char *const later[] = {"freeze", "until", NULL};
+    static const char *const forms[] = {"optimizer", "schedule", "freeze", "until", NULL};
+    static const char *const elsewhere[] = {"freeze", "until"};
     const lb_tree *const map = lb_tree_find(root, "train");
     lb_train_options *const train = &recipe->train;
     const lb_section sections[] = {{lb_train_keys, train}};
 
-    lb_read_map(r, map, root, "train", SECTIONS(sections), forms, later);
+    lb_read_map(r, map, root, "train", SECTIONS(sections), forms, NULL);
+    for (int i = 0; i < 2; i++)
+        if (lb_tree_find(map, elsewhere[i]))
+            lb_tree_complain(&r->findings, lb_tree_find(map, elsewhere[i]),
+                             "'%s' is no key of 'train'; it stands beside it, at the "
+                             "recipe's top or in a stage",
+                             elsewhere[i]);
     read_optimizer(r, map, root, &train->sgd);
     read_schedule(r, map, root, train);
     const lb_tree *const order = lb_tree_find(map, "order");

@@ -60,6 +60,92 @@ static void a_dry_run_prints_every_stage(void)
     lb_arena_free(o.arena);
 }
 
+static const char plain_yaml[] = "name: plain\n" HEAD;
+static const char frozen_yaml[] = "name: frozen\n" HEAD "freeze: [\"stem*\", missing]\n";
+
+/* What is frozen at the top is a recipe of one stage: its bytes, and what stays. */
+static void the_top_may_say_what_learns(void)
+{
+    static const char *const sets[] = {"freeze=[\"stem*\"]", "until=block1"};
+    static const char hint[] = "distill=[{loss: hint, teacher: stem, student: stem}]";
+    static const char one[] =
+        "stages=[{name: training, freeze: [\"stem*\"]}]";
+    outcome o = run("plain.yaml", "frozen", false, sets[0]);
+
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(file_text(o.arena, "frozen/recipe.yaml"),
+               "stages:\n  - name: training\n");
+    lb_arena_free(o.arena);
+    o = run("plain.yaml", "staged", false, one);
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    check_same("frozen/student.onnx", "staged/student.onnx");
+    check_same("frozen/recipe.yaml", "staged/recipe.yaml");
+    o = run("frozen/recipe.yaml", "frozen-again", false, NULL);
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    check_same("frozen/student.onnx", "frozen-again/student.onnx");
+    o = dry("plain.yaml", sets[0]);
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.plan, "stage 1   training\n          frozen: stem*\n");
+    lb_arena_free(o.arena);
+    const char *const both[] = {hint, sets[1]};
+    const lb_run_options options = {
+        .recipe = "plain.yaml", .sets = both, .n_sets = 2, .dry_run = true};
+    o = (outcome){.arena = lb_arena_new(0)};
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.plan, "the student runs until block1\n");
+    lb_arena_free(o.arena);
+}
+
+static void mistakes_at_the_top_have_their_place(void)
+{
+    static const struct {
+        const char *recipe, *set, *words;
+    } cases[] = {
+        {"frozen.yaml", NULL,
+         "frozen.yaml:7:1: stage 'training' freezes 'missing', but no layer"},
+        {"plain.yaml", "until=block1",
+         "stage 'training' runs the student until 'block1', but loss 'kd' looks at its "
+         "answers"},
+        {"plain.yaml", "freeze=[\"*\"]", "has nothing to train: 'freeze' names them all"},
+        {"plain.yaml", "train.freeze=[stem]",
+         "'freeze' is no key of 'train'; it stands beside it"},
+        {"layers.yaml", "freeze=[stem]",
+         "'freeze' at the top is for a recipe without stages; say in which stage"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        outcome o = dry(cases[i].recipe, cases[i].set);
+        CHECK(o.code == LB_ERR_INPUT);
+        CHECK_TEXT(o.err.text, cases[i].words);
+        lb_arena_free(o.arena);
+    }
+}
+
+/* Stopped in the middle and gone on with: the same bytes. */
+static void a_frozen_run_goes_on(void)
+{
+    static const char *const set[] = {"freeze=[\"stem*\"]"};
+    stopper stop = {.at = 5};
+    lb_run_options options = {.recipe = "plain.yaml",
+                              .sets = set,
+                              .n_sets = 1,
+                              .out = "cut",
+                              .threads = 1,
+                              .watch = stopper_watch(&stop)};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    CHECK(lb_run_distill(&options, o.arena, &o.result, &o.err) == LB_ERR_STOPPED);
+    stop.at = 0;
+    options.resume = true;
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    check_same("frozen/student.onnx", "cut/student.onnx");
+}
+
 static void each_runs_and_runs_again(void)
 {
     static const char *const names[] = {"hints", "again", "layers"};
@@ -171,6 +257,8 @@ int main(void)
     put("hints.yaml", hints_yaml, strlen(hints_yaml));
     put("again.yaml", again_yaml, strlen(again_yaml));
     put("layers.yaml", layers_yaml, strlen(layers_yaml));
+    put("plain.yaml", plain_yaml, strlen(plain_yaml));
+    put("frozen.yaml", frozen_yaml, strlen(frozen_yaml));
     outcome o = run("teacher.yaml", NULL, false, NULL);
     CHECK_OK(o.code, &o.err);
     lb_arena_free(o.arena);
@@ -179,5 +267,8 @@ int main(void)
     RUN(an_interruption_in_the_second_stage_does_not_change_a_bit);
     RUN(the_folder_knows_every_stage);
     RUN(mistakes_have_their_place);
+    RUN(the_top_may_say_what_learns);
+    RUN(mistakes_at_the_top_have_their_place);
+    RUN(a_frozen_run_goes_on);
     return !end() || DONE();
 }
