@@ -51,9 +51,9 @@ static const char *name_of_file(lb_arena *arena, const char *path)
 
 static void read_root(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
 {
-    static const char *const forms[] = {"data",  "teacher", "student", "device",
-                                        "distill", "train", "freeze",  "until",
-                                        "stages",  "export", NULL};
+    static const char *const forms[] = {"data",    "teacher", "student", "device",
+                                        "distill", "train",   "freeze",  "until",
+                                        "stages",  "export",  NULL};
     static const char *const later[] = {"compress", NULL};
     const lb_section sections[] = {{lb_recipe_keys, recipe}};
 

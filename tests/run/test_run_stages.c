@@ -68,13 +68,11 @@ static void the_top_may_say_what_learns(void)
 {
     static const char *const sets[] = {"freeze=[\"stem*\"]", "until=block1"};
     static const char hint[] = "distill=[{loss: hint, teacher: stem, student: stem}]";
-    static const char one[] =
-        "stages=[{name: training, freeze: [\"stem*\"]}]";
+    static const char one[] = "stages=[{name: training, freeze: [\"stem*\"]}]";
     outcome o = run("plain.yaml", "frozen", false, sets[0]);
 
     CHECK_OK(o.code, &o.err);
-    CHECK_TEXT(file_text(o.arena, "frozen/recipe.yaml"),
-               "stages:\n  - name: training\n");
+    CHECK_TEXT(file_text(o.arena, "frozen/recipe.yaml"), "stages:\n  - name: training\n");
     lb_arena_free(o.arena);
     o = run("plain.yaml", "staged", false, one);
     CHECK_OK(o.code, &o.err);
