@@ -119,11 +119,12 @@ static bool wanted(const methods *all, const method *row, int seed)
            (methods_tuned(all, row->twin) && methods_twin(all, row->twin) == row);
 }
 
-/* Starts the next run in the order of seeds, then of the list; false if there is none. */
+/* Starts the next run in the order of the list, so that rows become whole one after the
+ * other; false if there is none. */
 static bool start_next(methods *all, job *j)
 {
-    for (int s = 0; s < all->seeds; s++)
-        for (int i = 0; i < all->n; i++) {
+    for (int i = 0; i < all->n; i++)
+        for (int s = 0; s < all->seeds; s++) {
             method *const row = &all->row[i];
             const char *const folder = folder_of(all, row, s);
             if (!folder || !wanted(all, row, s))
