@@ -124,6 +124,14 @@ void lb_json_null(lb_json *json, const char *key)
     lb_text_add(&json->text, "null");
 }
 
+void lb_json_ints(lb_json *json, const char *key, const int *values, int n)
+{
+    lb_json_open(json, key, '[');
+    for (int i = 0; i < n; i++)
+        lb_json_int(json, NULL, values[i]);
+    lb_json_close(json, ']');
+}
+
 void lb_json_range(lb_json *json, const char *key, double low, double mid, double high)
 {
     lb_json_open(json, key, '{');

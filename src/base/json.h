@@ -19,6 +19,8 @@ void lb_json_number(lb_json *json, const char *key, double value);
 void lb_json_int(lb_json *json, const char *key, int64_t value);
 void lb_json_bool(lb_json *json, const char *key, bool value);
 void lb_json_null(lb_json *json, const char *key);
+/* A list of n numbers. */
+void lb_json_ints(lb_json *json, const char *key, const int *values, int n);
 /* {"low": .., "mid": .., "high": ..} */
 void lb_json_range(lb_json *json, const char *key, double low, double mid, double high);
 

@@ -238,3 +238,60 @@ int lb_taps_pair(lb_auto how, const lb_graph *student, const lb_graph *teacher,
             "no feature maps of the student and the teacher have the same spatial size";
     return n > 0 && how == LB_AUTO_REVIEW ? add_review(student, teacher, out, n) : n;
 }
+
+static bool is_small(const lb_graph *g, lb_value v, size_t size)
+{
+    const lb_shape one = lb_shape_bind(&lb_info(g, v)->type.shape, 1);
+    size_t n;
+
+    return lb_is_tap(g, v) && lb_shape_count(&one, &n) && n <= size;
+}
+
+/* A map of more than one place. */
+static bool has_places(const lb_graph *g, lb_value v)
+{
+    return v.id != 0 && !is_vector(g, v);
+}
+
+/* All of the trunk; list: room for a value of every node. */
+static int list_trunk(const survey *s, size_t size, lb_value *list)
+{
+    const lb_graph *const g = s->graph;
+    lb_value last = {0}; /* since the last layer with weights */
+    int n = 0, farthest = -1;
+
+    for (int i = 0; i < g->n_inputs; i++)
+        if (s->last_use[g->inputs[i].id] > farthest)
+            farthest = s->last_use[g->inputs[i].id];
+    for (int i = 0; i < g->n_nodes; i++) {
+        const lb_node *const node = &g->nodes[i];
+        if (has_weights(node) && last.id != 0) {
+            list[n++] = last;
+            last = (lb_value){0};
+        }
+        if (farthest <= i && s->deep[node->out[0].id] &&
+            is_small(g, node->out[0], size)) {
+            if (has_places(g, last) && !has_places(g, node->out[0]))
+                list[n++] = last; /* before it is pooled */
+            last = node->out[0];
+        }
+        for (int k = 0; k < node->n_out; k++)
+            if (s->deep[node->out[k].id] && s->last_use[node->out[k].id] > farthest)
+                farthest = s->last_use[node->out[k].id];
+    }
+    return n;
+}
+
+int lb_taps_trunk(const lb_graph *graph, size_t size, lb_arena *arena, lb_value *out,
+                  int most)
+{
+    lb_value *const list = LB_TAKE_ARRAY(arena, graph->n_nodes + 1, lb_value);
+    survey s;
+
+    if (!list || !look(&s, graph, arena))
+        return 0;
+    const int n = list_trunk(&s, size, list), kept = n < most ? n : most;
+    for (int i = 0; i < kept; i++)
+        out[i] = list[kept > 1 ? i * (n - 1) / (kept - 1) : 0];
+    return kept;
+}

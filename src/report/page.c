@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+enum { MOST_ASSETS = 6 }; /* at one place */
 static const size_t MOST_BYTES = (size_t)64 << 20;
 
 /* Copies the record, with what a script element or JavaScript would stumble over in its
@@ -45,11 +46,13 @@ static bool fill(lb_writer *w, const char *name, size_t n, const char *json, siz
 {
     static const struct {
         const char *name;
-        const lb_asset *asset[4];
+        const lb_asset *asset[MOST_ASSETS];
     } places[] = {
         {"css", {&lb_asset_css, NULL}},
         {"chart", {&lb_asset_chartjs, NULL}},
-        {"js", {&lb_asset_script, &lb_asset_roofline, &lb_asset_many, &lb_asset_charts}},
+        {"js",
+         {&lb_asset_script, &lb_asset_roofline, &lb_asset_many, &lb_asset_inside,
+          &lb_asset_charts}},
     };
 
     if (n == strlen("record") && memcmp(name, "record", n) == 0) {
@@ -59,7 +62,7 @@ static bool fill(lb_writer *w, const char *name, size_t n, const char *json, siz
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         if (strlen(places[i].name) != n || memcmp(places[i].name, name, n) != 0)
             continue;
-        for (int k = 0; k < 4; k++)
+        for (int k = 0; k < MOST_ASSETS; k++)
             if (places[i].asset[k])
                 lb_writer_add(w, places[i].asset[k]->bytes, places[i].asset[k]->size);
         return true;

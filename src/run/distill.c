@@ -221,6 +221,7 @@ static lb_code conduct(lb_run *run, lb_run_result *out, lb_error *err)
     if (run->trained.paused)
         return report_figures(run, out, err);
     LB_TRY(measure(run, err));
+    lb_run_look_inside(run);
     lb_run_glance(run);
     LB_TRY(lb_run_bottle(run, err));
     return lb_run_tell(run, out, err);

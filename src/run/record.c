@@ -82,14 +82,6 @@ static void add_asked(lb_json *j, const lb_run *run)
     lb_json_close(j, '}');
 }
 
-static void add_shape(lb_json *j, const char *key, const lb_shape *shape)
-{
-    lb_json_open(j, key, '[');
-    for (int i = 0; i < shape->rank; i++)
-        lb_json_int(j, NULL, shape->dim[i]);
-    lb_json_close(j, ']');
-}
-
 static void add_data(lb_json *j, const lb_run *run)
 {
     const lb_data *const d = run->data;
@@ -108,7 +100,7 @@ static void add_data(lb_json *j, const lb_run *run)
         lb_json_null(j, "class_names");
     }
     lb_run_add_counts(j, run);
-    add_shape(j, "shape", &d->content.shape);
+    lb_json_ints(j, "shape", d->content.shape.dim, d->content.shape.rank);
     lb_json_close(j, '}');
 }
 
@@ -221,24 +213,6 @@ static void add_epochs(lb_json *j, const lb_run *run)
     lb_json_int(j, "best_epoch", run->trained.best_epoch);
 }
 
-static const char *base64(lb_arena *arena, const uint8_t *data, size_t n)
-{
-    static const char digit[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *const out = lb_arena_take(arena, (n + 2) / 3 * 4 + 1);
-    size_t k = 0;
-
-    for (size_t i = 0; out && i < n; i += 3) {
-        const unsigned a = data[i], b = i + 1 < n ? data[i + 1] : 0,
-                       c = i + 2 < n ? data[i + 2] : 0;
-        out[k++] = digit[a >> 2];
-        out[k++] = digit[(a & 3) << 4 | b >> 4];
-        out[k++] = i + 1 < n ? digit[(b & 15) << 2 | c >> 6] : '=';
-        out[k++] = i + 2 < n ? digit[c & 63] : '=';
-    }
-    return out;
-}
-
 /* A network may tell more classes apart than the data has; those are left out. */
 static void add_logits(lb_json *j, const char *key, const lb_metrics *m, int sample,
                        int classes)
@@ -254,25 +228,13 @@ static void add_logits(lb_json *j, const char *key, const lb_metrics *m, int sam
 static void add_samples(lb_json *j, const lb_run *run)
 {
     const lb_data *const d = run->data;
-    const lb_shape *const shape = &d->content.shape;
     const int classes = d->content.n_classes;
     const int n = d->n[LB_TEST] < SAMPLES ? d->n[LB_TEST] : SAMPLES;
-    size_t size = 0;
 
     lb_json_open(j, "samples", '[');
-    const bool shown = d->content.is_image && shape->rank == 3 &&
-                       (shape->dim[0] == 1 || shape->dim[0] == 3) &&
-                       lb_shape_count(shape, &size) && size <= (size_t)1 << 18;
-    float *const pixels = shown ? LB_TAKE_ARRAY(run->arena, size, float) : NULL;
-    uint8_t *const bytes = shown ? LB_TAKE_ARRAY(run->arena, size, uint8_t) : NULL;
-    for (int i = 0; pixels && bytes && i < n; i++) {
-        lb_data_sample(d, LB_TEST, i, pixels);
-        for (size_t k = 0; k < size; k++)
-            bytes[k] = (uint8_t)fmin(255, fmax(0, (double)pixels[k] + 0.5));
+    for (int i = 0; lb_run_has_pictures(run) && i < n; i++) {
         lb_json_open(j, NULL, '{');
-        lb_json_int(j, "label", lb_data_label(d, LB_TEST, i));
-        add_shape(j, "shape", shape);
-        lb_json_text(j, "pixels", base64(run->arena, bytes, size));
+        lb_run_add_picture(j, run, i);
         if (run->n_members > 0)
             add_logits(j, "teacher_logits", &run->teacher_test, i, classes);
         else
@@ -351,6 +313,8 @@ const char *lb_run_record_json(const lb_run *run)
     add_data(&j, run);
     add_networks(&j, run);
     add_epochs(&j, run);
+    lb_run_record_inside(&j, run);
+    lb_run_record_attention(&j, run);
     lb_run_record_memory(&j, run);
     add_samples(&j, run);
     add_confusion(&j, run);

@@ -148,6 +148,7 @@ const char *lb_run_result_json(const lb_run *run)
     lb_json_number(&j, "agreement", compared ? run->student_test.agreement : NAN);
     lb_json_number(&j, "kl", compared ? run->kl : NAN);
     lb_run_add_class_figures(&j, run);
+    lb_run_add_alignment(&j, run);
     lb_json_int(&j, "epochs", run->trained.epochs_done);
     lb_json_int(&j, "best_epoch", run->trained.best_epoch);
     if (run->recipe->n_stages > 0)

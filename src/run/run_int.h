@@ -56,6 +56,8 @@ typedef struct lb_run {
     lb_metrics student_test;
     double last_accuracy; /* of the last epoch, on the test split */
     double kl;            /* KL(teacher || student) on the test split; NaN without */
+    struct lb_run_inside *inside;       /* [n_members]; NULL: layers not compared */
+    struct lb_run_attention *attention; /* NULL: nothing to show */
     bool has_profile;
     lb_bench profile; /* of a training step */
 
@@ -181,6 +183,25 @@ void lb_run_add_counts(lb_json *j, const lb_run *run);
 /* The key `classes`: of each its name, its tested and its labelled training samples, and
  * the accuracies of student and teacher on it; null before the test, or of very many. */
 void lb_run_add_class_figures(lb_json *j, const lb_run *run);
+
+/* inside.c: compares the layers of teachers and student over test samples, and finds
+ * where they look. What goes wrong is a warning: the student is there. */
+void lb_run_look_inside(lb_run *run);
+/* The key `alignment`: an empty list if nothing was compared. */
+void lb_run_add_alignment(lb_json *j, const lb_run *run);
+/* The names and shapes of a pair of teacher k, in an object that is open. */
+void lb_run_add_pair(lb_json *j, const lb_run *run, int k, const lb_tap *pair);
+/* The keys `alignment` and `alignment_grid` of the record. */
+void lb_run_record_inside(lb_json *j, const lb_run *run);
+/* attention.c: its key `attention`. */
+void lb_run_record_attention(lb_json *j, const lb_run *run);
+
+/* picture.c: whether samples can be drawn: images, and other planes of one channel. */
+bool lb_run_has_pictures(const lb_run *run);
+/* `label`, `shape` and `pixels` of a test sample, in an object that is open. */
+void lb_run_add_picture(lb_json *j, const lb_run *run, int sample);
+/* NULL without memory. */
+const char *lb_run_base64(lb_arena *arena, const uint8_t *data, size_t n);
 
 /* record.c: record.json, for the report page; NULL without memory. */
 const char *lb_run_record_json(const lb_run *run);

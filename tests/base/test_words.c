@@ -24,12 +24,15 @@ static void json_is_written(void)
     lb_json_close(&json, '}');
     lb_json_close(&json, ']');
     lb_json_range(&json, "ms", 1, 2.5, (double)INFINITY);
+    lb_json_ints(&json, "shape", (const int[]){3, -1}, 2);
+    lb_json_ints(&json, "scalar", NULL, 0);
     lb_json_close(&json, '}');
     CHECK(!json.text.failed && json.depth == 0);
     const char *const want =
         "{\"a\\\"b\": \"line\\n\\u0009tab \\\\ \\u0001 \\u003cscript> \xC3\xA9 "
         "\\ufffd\\ufffd\", \"none\": null, \"list\": [0.1, null, -9223372036854775808, "
-        "true, {}], \"ms\": {\"low\": 1, \"mid\": 2.5, \"high\": null}}";
+        "true, {}], \"ms\": {\"low\": 1, \"mid\": 2.5, \"high\": null}, \"shape\": [3, "
+        "-1], \"scalar\": []}";
     CHECK_TEXT(json.text.chars, want);
     CHECK(strlen(json.text.chars) == strlen(want));
 }

@@ -213,6 +213,42 @@ static void auto_stays_out_of_blocks(void)
     lb_graph_free(g);
 }
 
+static void check_trunk(const lb_graph *g, size_t size, int most,
+                        const char *const *names, int n)
+{
+    lb_value list[16];
+    const int found = lb_taps_trunk(g, size, arena, list, most);
+
+    CHECK(found == n);
+    for (int i = 0; i < found && i < n; i++) {
+        if (strcmp(name_of(g, list[i]), names[i]) != 0)
+            printf("# '%s', not '%s'\n", name_of(g, list[i]), names[i]);
+        CHECK(strcmp(name_of(g, list[i]), names[i]) == 0);
+    }
+}
+
+static void the_trunk_is_what_all_goes_through(void)
+{
+    lb_graph *const g = bottleneck(), *const d = network("ds-cnn", 0.25, 3, 16);
+    static const char *const all[] = {
+        "stem",   "block1/dw_relu", "block1", "block2/dw_relu",
+        "block2", "block3/dw_relu", "block3", "flatten"};
+
+    check_trunk(g, 1 << 16, 16, (const char *const[]){"end", "last", "flatten"}, 3);
+    check_trunk(g, 8 * 8 * 8 - 1, 16, (const char *const[]){"last", "flatten"}, 2);
+    check_trunk(d, 1 << 16, 16, all, 8);
+    check_trunk(d, 1 << 16, 3, (const char *const[]){all[0], all[3], all[7]}, 3);
+    for (long n = 0; n < 3; n++) {
+        lb_value list[16];
+        lb_arena_fail_after(n);
+        const int found = lb_taps_trunk(d, 1 << 16, arena, list, 16);
+        lb_arena_fail_after(-1);
+        CHECK(found == 0);
+    }
+    lb_graph_free(g);
+    lb_graph_free(d);
+}
+
 /* No pairs, but a word of why, or that there was no memory for it. */
 static void memory_may_run_out(void)
 {
@@ -577,6 +613,7 @@ int main(void)
     RUN(too_many_layers_are_refused);
     RUN(auto_pairs_stage_ends);
     RUN(auto_stays_out_of_blocks);
+    RUN(the_trunk_is_what_all_goes_through);
     RUN(auto_looks_before_activations);
     RUN(memory_may_run_out);
     RUN(auto_finds_the_last_map_and_the_rows);

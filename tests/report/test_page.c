@@ -113,8 +113,8 @@ static void bad_paths_give_words(void)
     CHECK_TEXT(err.text, "x.html");
 }
 
-/* Lets Chromium run the page; returns what it made of it, and what it complained about.
- */
+/* Lets Chromium run the page; returns what it made of it, up to its scripts, and what it
+ * complained about. */
 static const char *browse(const char *path, const char **console)
 {
     const char *const dom = lb_arena_text(arena, "%s/dom.html", folder);
@@ -130,7 +130,10 @@ static const char *browse(const char *path, const char **console)
     if (system(command) != 0)
         return NULL;
     *console = read_text(log);
-    return read_text(dom);
+    const char *const text = read_text(dom);
+    const char *const script = strstr(text, "<script");
+    CHECK(script != NULL);
+    return script ? lb_arena_copy_chars(arena, text, (size_t)(script - text)) : text;
 }
 
 static void chromium_draws_it(void)
@@ -166,8 +169,18 @@ static void chromium_draws_it(void)
     CHECK_TEXT(dom, "What each loss pulls");
     CHECK_TEXT(dom, "Share of the gradient over 20 epochs: kd ends at 76\u202f%, ce ends "
                     "at 24\u202f%");
-    /* 7 charts and 12 pictures */
-    CHECK(occurrences(dom, "<canvas") == 19);
+    CHECK_TEXT(dom, "How alike they see");
+    CHECK_TEXT(dom, "over 1\xe2\x80\xaf"
+                    "024 test samples");
+    CHECK_TEXT(dom, "layer3 of the teacher, block2 of the student: 0.60");
+    CHECK_TEXT(dom, "Where they look");
+    CHECK_TEXT(dom, "attention of the teacher at layer3 on a sample of Ankle boot: "
+                    "strongest in the middle\"");
+    CHECK_TEXT(dom, "layer3 and block4");
+    CHECK_TEXT(dom, "<b>Shirt</b>"); /* a wrong answer */
+    CHECK(!strstr(dom, "<b>bare") && occurrences(dom, "&lt;b&gt;bare") >= 2);
+    /* 7 charts, 12 pictures, and 3 samples that both look at */
+    CHECK(occurrences(dom, "<canvas") == 28);
 }
 
 /* The page may know nearly nothing and must still stand. */
@@ -186,6 +199,23 @@ static void chromium_draws_little(void)
         " \"layers\": [{\"name\": \"<b>bare</b>\", \"op\": \"Conv\", \"kernel\": \"native"
         " Conv\", \"milliseconds\": 80, \"share\": 1, \"flops\": 8e6, \"bytes\": 1e6,"
         " \"gflops\": 0.1}, null, {\"name\": 3}]}}",
+        /* layers and maps that are not what they say */
+        "{\"student\": {}, \"alignment\": [null, 7, {\"teacher\": \"<b>bare\", \"cka\":"
+        " 1e300, \"member\": -4, \"teacher_shape\": \"x\"}, {\"cka\": \"<b>bare\"}, [1]],"
+        " \"alignment_grid\": {\"teacher\": [\"a\", 2], \"student\": [null, \"<b>bare\"],"
+        " \"cka\": [[2, -7], [null, \"x\"]]}, \"attention\": {\"pairs\": [{\"teacher\": "
+        "1,"
+        " \"student\": \"<b>bare\", \"teacher_shape\": [1, 1000000, 1000000],"
+        " \"student_shape\": [1, \"2\", -2]}], \"samples\": [null, {\"maps\": []},"
+        " {\"maps\": [{\"teacher\": \"!!\", \"student\": 3, \"cosine\": \"<b>bare\"}],"
+        " \"label\": 1e9, \"shape\": [1, 2, 2], \"pixels\": \"AAAA\", \"teacher\":"
+        " {\"answer\": -1, \"confidence\": 9e9}, \"student\": 4}]}}",
+        "{\"student\": {}, \"alignment\": {}, \"alignment_grid\": {\"teacher\": [1, 2],"
+        " \"student\": [1, 2], \"cka\": [[1]]}, \"attention\": {\"pairs\": [{}],"
+        " \"samples\": [{\"maps\": [1]}]}}",
+        "{\"attention\": {\"pairs\": [{\"teacher_shape\": [1, 1, 2], \"student_shape\":"
+        " [1, 2, 1]}], \"samples\": [{\"label\": 0, \"shape\": [3, 1, 1], \"pixels\":"
+        " \"AAAA\", \"maps\": [{\"teacher\": \"AAE=\", \"student\": \"AAE=\"}]}]}}",
         "{not JSON",
     };
     const char *const path = lb_arena_text(arena, "%s/little.html", folder);
@@ -204,7 +234,11 @@ static void chromium_draws_little(void)
             return;
         }
         CHECK(!strstr(console, "CONSOLE"));
-        CHECK_TEXT(dom, i == 4 ? "This record cannot be read" : "<h1>");
+        CHECK_TEXT(dom, i == 7 ? "This record cannot be read" : "<h1>");
+        CHECK(!strstr(dom, "How alike they see") == (i != 4));
+        CHECK(!strstr(dom, "Where they look") == (i != 4 && i != 6));
+        if (i == 6)
+            CHECK_TEXT(dom, "strongest at the right\"");
         if (i == 3)
             CHECK_TEXT(dom, "Inference: <strong>100 images a second</strong>");
         CHECK(!strstr(dom, "<b>bare") && !strstr(dom, "href=\"javascript"));
