@@ -57,11 +57,13 @@ const lb_cmd lb_cmd_compare = {
     .help = "a recipe against its twin without a teacher",
     .detail =
         "The twin is the same student with the same data, order, steps and initial "
-        "weights,\nand `ce` alone. The 95 % interval of the paired differences in test "
-        "accuracy decides\nthe verdict; the validation split picks epochs and learning "
-        "rates. Runs lie in\nDIR/with-1, DIR/without-1, ...; what is finished is not run "
-        "again, more seeds add to\nit. Views depend on the seed: the teacher answers "
-        "anew for each.",
+        "weights,\nand `ce` alone; of a recipe with stages it learns in one piece, as "
+        "the "
+        "last stage does,\nfor the steps of all. The 95 % interval of the paired "
+        "differences in test accuracy decides\nthe verdict; the validation split picks "
+        "epochs and learning rates. Runs lie in\nDIR/with-1, DIR/without-1, ...; what is "
+        "finished is not run again, more seeds add to\nit. Views depend on the seed: the "
+        "teacher answers anew for each.",
     .example = "limbeck compare examples/fashion-mnist/watch.yaml --seeds 5 --tune-twin",
     .options = options,
     .min_words = 1,

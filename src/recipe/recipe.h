@@ -56,6 +56,10 @@ lb_code lb_recipe_parse(const char *path, const char *chars, size_t n,
  * made absolute. NULL without memory. */
 const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena);
 
+/* A training as the value of `train`: "{epochs: 3, ..., schedule: {cosine: {...}}}". NULL
+ * without memory. */
+const char *lb_recipe_train_text(const lb_train_options *train, lb_arena *arena);
+
 /* Of all its stages. */
 int lb_recipe_epochs(const lb_recipe *recipe);
 

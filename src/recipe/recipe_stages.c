@@ -25,6 +25,11 @@ static bool is_map(const lb_tree *value)
     return value && value->kind == LB_TREE_MAP;
 }
 
+static bool is_none(const lb_tree *value)
+{
+    return value && value->kind == LB_TREE_SCALAR && strcmp(value->text, "none") == 0;
+}
+
 /* {sgd: {lr: 1}} over {sgd: {momentum: 0.9}}; but {step: ...} over {cosine: ...} has
  * nothing of the other's. */
 static const lb_tree *merge_value(lb_reader *r, const lb_tree *top, const lb_tree *own)
@@ -234,9 +239,9 @@ static void read_stage(lb_reader *r, const lb_tree *root, const lb_tree *item,
         return;
     }
     check_twin(r, item, recipe);
-    if ((value = lb_tree_find(item, "freeze")))
+    if ((value = lb_tree_find(item, "freeze")) && !is_none(value))
         read_freeze(r, value, &stage->freeze);
-    if ((value = lb_tree_find(item, "until")))
+    if ((value = lb_tree_find(item, "until")) && !is_none(value))
         stage->until = lb_read_word(r, "until", value);
     stage->previous = read_flag(r, item, "teacher", "previous",
                                 "the first stage has none before it to be its teacher",
@@ -256,6 +261,14 @@ static void read_stage(lb_reader *r, const lb_tree *root, const lb_tree *item,
     recipe->n_stages++;
 }
 
+/* The list of stages; NULL: there is none, or it says none. */
+static const lb_tree *list_of(const lb_tree *root)
+{
+    const lb_tree *const list = lb_tree_find(root, "stages");
+
+    return is_none(list) ? NULL : list;
+}
+
 /* `freeze` and `until` at the recipe's top, as a map of their own, borrowed. */
 static lb_tree of_top(const lb_tree *root, lb_tree *key[2], lb_tree *child[2])
 {
@@ -267,7 +280,8 @@ static lb_tree of_top(const lb_tree *root, lb_tree *key[2], lb_tree *child[2])
     map.n = 0;
     for (int i = 0; i < root->n; i++)
         for (int k = 0; k < 2; k++)
-            if (map.n < 2 && strcmp(root->key[i]->text, names[k]) == 0) {
+            if (map.n < 2 && strcmp(root->key[i]->text, names[k]) == 0 &&
+                !is_none(root->child[i])) {
                 key[map.n] = root->key[i];
                 child[map.n++] = root->child[i];
             }
@@ -313,7 +327,7 @@ static void refuse_top(lb_reader *r, const lb_tree *root)
 
 void lb_read_stages(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
 {
-    const lb_tree *const list = lb_tree_find(root, "stages");
+    const lb_tree *const list = list_of(root);
 
     if (!list) {
         read_only_stage(r, root, recipe);
@@ -358,7 +372,5 @@ int lb_recipe_epochs(const lb_recipe *recipe)
 
 bool lb_stages_need_top(const lb_tree *root)
 {
-    const lb_tree *const list = lb_tree_find(root, "stages");
-
-    return lb_tree_find(root, "distill") || !list;
+    return lb_tree_find(root, "distill") || !list_of(root);
 }

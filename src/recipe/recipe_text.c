@@ -385,26 +385,53 @@ static void print_terms(printer *p, const char *margin, const lb_term *terms, in
     }
 }
 
+static void print_optimizer(printer *p, const lb_train_options *train)
+{
+    lb_text_add(&p->text, "optimizer: {sgd: ");
+    begin_inline(p);
+    print_keys(p, lb_sgd_keys, &train->sgd);
+    lb_text_add(&p->text, "}}");
+}
+
+static void print_schedule(printer *p, const lb_schedule_options *schedule)
+{
+    const bool step = schedule->kind == LB_SCHEDULE_STEP;
+
+    if (schedule->kind == LB_SCHEDULE_CONSTANT) {
+        lb_text_add(&p->text, "schedule: constant");
+        return;
+    }
+    lb_text_add(&p->text, "schedule: {%s: ", step ? "step" : "cosine");
+    begin_inline(p);
+    print_keys(p, step ? lb_step_keys : lb_cosine_keys, schedule);
+    lb_text_add(&p->text, "}}");
+}
+
 static void print_train(printer *p, const char *margin, const lb_train_options *train)
 {
-    const lb_schedule_options *const schedule = &train->schedule;
-
     lb_text_add(&p->text, "%strain:\n", margin);
     p->indent = *margin ? "      " : "  ";
     print_keys(p, lb_train_keys, train);
-    lb_text_add(&p->text, "%s  optimizer: {sgd: ", margin);
-    begin_inline(p);
-    print_keys(p, lb_sgd_keys, &train->sgd);
-    lb_text_add(&p->text, "}}\n");
-    if (schedule->kind == LB_SCHEDULE_CONSTANT) {
-        lb_text_add(&p->text, "%s  schedule: constant\n", margin);
-        return;
-    }
-    const bool step = schedule->kind == LB_SCHEDULE_STEP;
-    lb_text_add(&p->text, "%s  schedule: {%s: ", margin, step ? "step" : "cosine");
-    begin_inline(p);
-    print_keys(p, step ? lb_step_keys : lb_cosine_keys, schedule);
-    lb_text_add(&p->text, "}}\n");
+    lb_text_add(&p->text, "%s  ", margin);
+    print_optimizer(p, train);
+    lb_text_add(&p->text, "\n%s  ", margin);
+    print_schedule(p, &train->schedule);
+    lb_text_add_char(&p->text, '\n');
+}
+
+const char *lb_recipe_train_text(const lb_train_options *train, lb_arena *arena)
+{
+    printer p = {.arena = arena};
+
+    lb_text_init(&p.text, arena);
+    begin_inline(&p);
+    print_keys(&p, lb_train_keys, train);
+    lb_text_add(&p.text, ", ");
+    print_optimizer(&p, train);
+    lb_text_add(&p.text, ", ");
+    print_schedule(&p, &train->schedule);
+    lb_text_add_char(&p.text, '}');
+    return p.text.failed ? NULL : p.text.chars;
 }
 
 static void print_stage(printer *p, const lb_stage *stage)

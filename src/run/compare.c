@@ -46,6 +46,16 @@ static const char *twin_losses(const lb_recipe *recipe, lb_arena *arena)
     return t.failed ? NULL : t.chars;
 }
 
+/* Or a student that teaches the next one. */
+static bool has_teacher(const lb_recipe *recipe)
+{
+    bool any = recipe->has_teacher;
+
+    for (int k = 0; k < recipe->n_stages; k++)
+        any = any || recipe->stage[k].previous;
+    return any;
+}
+
 static lb_code check(const lb_comparison *c, lb_error *err)
 {
     const lb_compare_options *const o = c->options;
@@ -56,7 +66,7 @@ static lb_code check(const lb_comparison *c, lb_error *err)
     if (o->seeds < 1 || o->seeds > LB_COMPARE_MOST_SEEDS)
         lb_findings_add(&f, -1, 0, "--seeds must be between 1 and %d, not %d",
                         LB_COMPARE_MOST_SEEDS, o->seeds);
-    if (!r->has_teacher)
+    if (!has_teacher(r))
         lb_findings_add(&f, -1, 0, "%s: the recipe has no teacher: it is its own twin",
                         r->path);
     if (r->data.labels <= 0)
@@ -64,11 +74,8 @@ static lb_code check(const lb_comparison *c, lb_error *err)
                         "%s: the recipe says labels: none, and its twin would have "
                         "nothing to learn from",
                         r->path);
-    if (r->n_stages > 0)
-        lb_findings_add(&f, -1, 0,
-                        "%s: a recipe with stages has no twin: compare knows only how to "
-                        "take the teacher from one list of losses",
-                        r->path);
+    if (lb_twin_refusal(r))
+        lb_findings_add(&f, -1, 0, "%s: %s", r->path, lb_twin_refusal(r));
     for (int i = 0; i < o->n_twin; i++)
         if (!is_own(o->twin[i]))
             lb_findings_add(&f, -1, 0,
@@ -86,13 +93,16 @@ static lb_code check(const lb_comparison *c, lb_error *err)
 static lb_code make_twin(lb_comparison *c, lb_error *err)
 {
     const lb_compare_options *const o = c->options;
-    const char *const plain[] = {"teacher=none", twin_losses(c->recipe, c->arena),
-                                 "student.head=own"};
-    const int n_plain = c->recipe->student.head == LB_HEAD_TEACHER ? 3 : 2;
+    const char *plain[3 + LB_TWIN_SETS] = {"teacher=none",
+                                           twin_losses(c->recipe, c->arena)};
+    const int n_training = lb_twin_training(c->recipe, c->arena, plain + 2);
+    int n_plain = 2 + (n_training > 0 ? n_training : 0);
     lb_recipe *twin = NULL;
 
-    if (!plain[1])
+    if (!plain[1] || n_training < 0)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the twin");
+    if (c->recipe->student.head == LB_HEAD_TEACHER)
+        plain[n_plain++] = "student.head=own";
     c->twin_sets = lb_many_sets(c->arena, plain, n_plain, o->twin, o->n_twin);
     c->n_twin_sets = n_plain + o->n_twin;
     const char **const sets =
@@ -170,11 +180,13 @@ static lb_code one_run(const lb_comparison *c, const char *name, uint64_t seed,
 static lb_code try_rate(lb_comparison *c, double factor, lb_error *err)
 {
     char text[LB_NUMBER_TEXT];
-    const double rate = factor * c->twin->train.sgd.lr;
     lb_run_figures figures = {.validation_accuracy = NAN};
+    double rate;
 
+    const char *const key = lb_train_rate_key(&c->twin->train, &rate);
+    rate *= factor;
     const char *const number = lb_number_text(rate, text);
-    const char *const set = lb_arena_text(c->arena, "train.optimizer.sgd.lr=%s", number);
+    const char *const set = lb_arena_text(c->arena, "%s=%s", key, number);
     const char *const name = lb_arena_text(c->arena, "tune-lr-%s", number);
     const char **const sets =
         lb_many_sets(c->arena, c->twin_sets, c->n_twin_sets, &set, 1);
@@ -196,6 +208,7 @@ static lb_code tune(lb_comparison *c, lb_error *err)
 {
     static const double factors[LB_COMPARE_RATES] = {1, 0.5, 2, 0.25, 4};
     char text[LB_NUMBER_TEXT];
+    double given;
     int best = -1;
 
     for (int i = 0; i < LB_COMPARE_RATES; i++)
@@ -207,8 +220,9 @@ static lb_code tune(lb_comparison *c, lb_error *err)
     if (best < 0)
         return lb_raise(err, LB_ERR_FAILED,
                         "the twin learns at no learning rate that was tried");
-    const char *const set = lb_arena_text(c->arena, "train.optimizer.sgd.lr=%s",
-                                          lb_number_text(c->rate[best], text));
+    const char *const key = lb_train_rate_key(&c->twin->train, &given);
+    const char *const set =
+        lb_arena_text(c->arena, "%s=%s", key, lb_number_text(c->rate[best], text));
     const char **const sets =
         set ? lb_many_sets(c->arena, c->twin_sets, c->n_twin_sets, &set, 1) : NULL;
     if (!sets)

@@ -3,7 +3,8 @@
  * The twin is the same student from the same initial weights, over the same data in the
  * same order for as many steps, with `ce` alone; its learning rate may be its own. With
  * fixed views in the recipe (cache.views) the twin still sees a new view each epoch, as
- * plain training does: it is not held back by what only a teacher needs. The validation
+ * plain training does: it is not held back by what only a teacher needs. A recipe with
+ * stages has a twin that learns in one piece (compare_twin.c). The validation
  * split picks each run's best epoch; the test split measures, and chooses nothing. */
 #ifndef LB_RUN_COMPARE_H
 #define LB_RUN_COMPARE_H

@@ -21,6 +21,17 @@ typedef struct lb_comparison {
     double rate[LB_COMPARE_RATES], rate_accuracy[LB_COMPARE_RATES]; /* NaN: it failed */
 } lb_comparison;
 
+/* compare_twin.c: of a recipe with stages. The first of those that train the deployed
+ * student: the steps of these are the twin's. */
+int lb_twin_first(const lb_recipe *recipe);
+/* What makes one training of them: overrides of the recipe, LB_TWIN_SETS of them; returns
+ * how many: 0 without stages, -1 without memory. */
+enum { LB_TWIN_SETS = 4 };
+int lb_twin_training(const lb_recipe *recipe, lb_arena *arena,
+                     const char *sets[LB_TWIN_SETS]);
+/* Why there can be none; NULL: it can. */
+const char *lb_twin_refusal(const lb_recipe *recipe);
+
 /* The sentence that the interval allows; lives in the arena, NULL without memory. */
 const char *lb_compare_verdict(const lb_interval *difference, int seeds, lb_arena *arena);
 

@@ -61,8 +61,12 @@ static void add_interval(lb_json *j, const char *key, const lb_interval *d)
 
 static void add_twin(lb_json *j, const lb_comparison *c)
 {
+    double rate;
+
+    (void)lb_train_rate_key(&c->twin->train, &rate);
     lb_json_open(j, "twin", '{');
-    lb_json_number(j, "lr", c->chosen >= 0 ? c->rate[c->chosen] : c->twin->train.sgd.lr);
+    lb_json_number(j, "lr", c->chosen >= 0 ? c->rate[c->chosen] : rate);
+    lb_json_int(j, "epochs", lb_recipe_epochs(c->twin));
     lb_json_open(j, "settings", '[');
     for (int i = 0; i < c->n_twin_sets; i++)
         lb_json_text(j, NULL, c->twin_sets[i]);
@@ -165,8 +169,24 @@ static bool at_edge(const lb_comparison *c)
     return c->chosen >= 0 && (c->rate[c->chosen] <= low || c->rate[c->chosen] >= high);
 }
 
+/* Of a recipe with stages: what the twin does instead. */
+static void add_training(lb_text *t, const lb_comparison *c)
+{
+    const lb_recipe *const r = c->recipe;
+    const int first = lb_twin_first(r);
+
+    if (r->n_stages < 2)
+        return;
+    lb_text_add(t, "the twin trains for %d epochs, with the steps of",
+                lb_recipe_epochs(c->twin));
+    for (int k = first; k < r->n_stages; k++)
+        lb_text_add(t, "%s '%s'", k > first ? "," : "", r->stage[k].name);
+    lb_text_add_char(t, '\n');
+}
+
 static const char *summary(const lb_comparison *c, const columns *x)
 {
+    double rate;
     lb_text t;
 
     lb_text_init(&t, c->arena);
@@ -176,15 +196,17 @@ static const char *summary(const lb_comparison *c, const columns *x)
                     (unsigned long long)c->recipe->seed + (unsigned long long)i,
                     100 * x->with[i], 100 * x->without[i],
                     100 * (x->with[i] - x->without[i]));
+    add_training(&t, c);
     if (c->chosen >= 0)
         lb_text_add(&t,
                     "the twin's learning rate is %g, picked on the validation split\n",
                     c->rate[c->chosen]);
     if (at_edge(c))
-        lb_text_add(&t,
-                    "that is the edge of what was tried: with --twin "
-                    "train.optimizer.sgd.lr=%g --tune-twin it may do better\n",
-                    c->rate[c->chosen]);
+        lb_text_add(
+            &t,
+            "that is the edge of what was tried: with --twin %s=%g --tune-twin it "
+            "may do better\n",
+            lb_train_rate_key(&c->twin->train, &rate), c->rate[c->chosen]);
     lb_text_add(&t, "%s\nfiles     '%s'", x->verdict, c->folder);
     return t.failed ? NULL : t.chars;
 }

@@ -43,6 +43,10 @@ typedef struct lb_train_options {
 } lb_train_options;
 extern const lb_key lb_train_keys[]; /* epochs, batch, order, precision, loader_threads */
 
+/* The key of the optimiser's learning rate in recipes, for what tunes it; and the rate.
+ */
+const char *lb_train_rate_key(const lb_train_options *options, double *rate);
+
 enum { LB_MAX_FREEZE = 32, LB_MAX_STAGES = 32 };
 
 /* Layers and parameters by name; `*` stands for any characters. */

@@ -119,3 +119,9 @@ const lb_key lb_step_keys[] = {
     {0},
 };
 #undef AT
+
+const char *lb_train_rate_key(const lb_train_options *options, double *rate)
+{
+    *rate = options->sgd.lr;
+    return "train.optimizer.sgd.lr";
+}

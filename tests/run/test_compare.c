@@ -216,6 +216,122 @@ static void a_twin_finds_its_rate(void)
     lb_arena_free(a.arena);
 }
 
+#define DATA \
+    "data: {source: npy, path: ., validation: 40, augment: [{shift: 1}]}\n" \
+    "student: {model: ds-cnn, width: 0.125, depth: 1}\nexport: [onnx]\n"
+static const char staged_yaml[] =
+    "name: staged\n" DATA "teacher: {recipe: teacher.yaml, cache: {views: 2}}\n"
+    "train: {epochs: 2, batch: 20, optimizer: {sgd: {lr: 0.05, momentum: 0.8}}}\n"
+    "stages:\n"
+    "  - name: hints\n"
+    "    until: block1\n"
+    "    distill: [{loss: hint, teacher: block1, student: block1}]\n"
+    "    train: {epochs: 1, batch: 10, optimizer: {sgd: {lr: 0.3}}}\n"
+    "  - name: answers\n"
+    "    freeze: [\"stem*\"]\n"
+    "    distill: [{loss: kd}, {loss: ce, label_smoothing: 0.1}]\n"
+    "    train: {schedule: {step: {at: [1], factor: 0.5, warmup: 0}}}\n";
+/* 12 steps with batches of 10 are 2 epochs with batches of 20; the rate falls an epoch
+ * before the end */
+static const char staged_twin_yaml[] =
+    "name: staged-without-1\n" DATA "distill: [{loss: ce, label_smoothing: 0.1}]\n"
+    "train: {epochs: 4, batch: 20, optimizer: {sgd: {lr: 0.05, momentum: 0.8}}, "
+    "schedule: {step: {at: [3], factor: 0.5, warmup: 0}}}\n";
+static const char born_again_yaml[] =
+    "name: born\n" DATA "train: {epochs: 3, batch: 20}\n"
+    "stages:\n"
+    "  - {name: first, distill: [{loss: ce}]}\n"
+    "  - {name: second, teacher: previous, student: fresh, freeze: [\"stem*\", "
+    "\"block1/pw*\"], "
+    "distill: [{loss: kd}, {loss: ce}], train: {epochs: 1}}\n"
+    "  - {name: third, teacher: previous, freeze: \"block1/pw*\", distill: [{loss: kd}, "
+    "{loss: "
+    "ce}], train: {epochs: 2}}\n";
+static const char born_again_twin_yaml[] =
+    "name: born-without-1\n" DATA "distill: [{loss: ce}]\n"
+    "freeze: \"block1/pw*\"\n"
+    "train: {epochs: 3, batch: 20, schedule: {cosine: {warmup: 0.2}}}\n";
+
+static answer compare_with(const char *recipe, const char *set, bool tune)
+{
+    const lb_compare_options options = {
+        .run = {.recipe = recipe, .sets = &set, .n_sets = set ? 1 : 0, .threads = 1},
+        .seeds = 1,
+        .tune_twin = tune};
+    answer a = {.arena = lb_arena_new(0)};
+
+    a.code = lb_run_compare(&options, a.arena, &a.result, &a.err);
+    return a;
+}
+
+/* In the very steps of the stages together, by `ce`. */
+static void stages_have_a_twin_of_as_many_steps(void)
+{
+    put("staged.yaml", staged_yaml, strlen(staged_yaml));
+    put("staged-twin.yaml", staged_twin_yaml, strlen(staged_twin_yaml));
+    answer a = compare_with("staged.yaml", NULL, false);
+
+    CHECK_OK(a.code, &a.err);
+    if (a.code == LB_OK) {
+        CHECK_TEXT(a.result.json, "\"twin\": {\"lr\": 0.05, \"epochs\": 4, ");
+        CHECK_TEXT(a.result.json, "\"stages=none\", \"until=none\", \"freeze=none\"");
+        CHECK_TEXT(a.result.summary, "the twin trains for 4 epochs, with the steps of "
+                                     "'hints', 'answers'\n");
+    }
+    outcome o = run("staged-twin.yaml", "plain/staged", false, NULL);
+    CHECK_OK(o.code, &o.err);
+    CHECK(same_files(a.arena, "plain/staged/student.onnx",
+                     "runs/staged-compare/without-1/student.onnx"));
+    lb_arena_free(o.arena);
+    o = run("staged.yaml", "plain/with", false, "name=staged-with-1");
+    CHECK_OK(o.code, &o.err);
+    CHECK(same_files(a.arena, "plain/with/student.onnx",
+                     "runs/staged-compare/with-1/student.onnx"));
+    lb_arena_free(o.arena);
+    lb_arena_free(a.arena);
+}
+
+/* Of a chain only the last student's own training counts; what all of it freezes stays
+ * frozen. There is no teacher but the student before. */
+static void a_chain_has_the_twin_of_its_last_student(void)
+{
+    put("born.yaml", born_again_yaml, strlen(born_again_yaml));
+    put("born-twin.yaml", born_again_twin_yaml, strlen(born_again_twin_yaml));
+    answer a = compare_with("born.yaml", NULL, false);
+
+    CHECK_OK(a.code, &a.err);
+    if (a.code == LB_OK) {
+        CHECK_TEXT(a.result.json, "\"freeze=[\\\"block1/pw*\\\"]\"");
+        CHECK_TEXT(a.result.json, "\"teacher_accuracy\": null");
+        CHECK_TEXT(a.result.summary, "for 3 epochs, with the steps of 'second', 'third'");
+    }
+    outcome o = run("born-twin.yaml", "plain/born", false, NULL);
+    CHECK_OK(o.code, &o.err);
+    CHECK(same_files(a.arena, "plain/born/student.onnx",
+                     "runs/born-compare/without-1/student.onnx"));
+    lb_arena_free(o.arena);
+    lb_arena_free(a.arena);
+}
+
+static void the_rate_of_such_a_twin_is_tuned(void)
+{
+    answer a = compare_with("staged.yaml", "name=staged-tuned", true);
+
+    CHECK_OK(a.code, &a.err);
+    if (a.code == LB_OK)
+        CHECK_TEXT(a.result.json, "\"tuned\": [{\"lr\": 0.05,");
+    CHECK(lb_file_exists("runs/staged-tuned-compare/tune-lr-0.2/result.json"));
+    lb_arena_free(a.arena);
+    a = compare_with("staged.yaml", "train.order=y_train.npy", false);
+    CHECK(a.code == LB_ERR_INPUT);
+    CHECK_TEXT(a.err.text, "the recipe has stages and train.order: the twin trains in "
+                           "one piece");
+    lb_arena_free(a.arena);
+    a = compare_with("staged.yaml", "data.labels=none", false);
+    CHECK(a.code == LB_ERR_INPUT);
+    lb_arena_free(a.arena);
+}
+
 static void refused(int seeds, const char *set, const char *twin, bool tune,
                     const char *why)
 {
@@ -257,5 +373,8 @@ int main(void)
     RUN(one_seed_says_nothing);
     RUN(a_twin_finds_its_rate);
     RUN(mistakes_are_found_first);
+    RUN(stages_have_a_twin_of_as_many_steps);
+    RUN(a_chain_has_the_twin_of_its_last_student);
+    RUN(the_rate_of_such_a_twin_is_tuned);
     return !end() || DONE();
 }
