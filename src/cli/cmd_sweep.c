@@ -51,11 +51,11 @@ const lb_cmd lb_cmd_sweep = {
     .help = "many runs over a grid of settings",
     .detail =
         "Each run is a whole one, in DIR/NAME-with-values; what is finished is not run "
-        "again.\nThe validation split chooses, the test split measures. The page has one "
-        "chart for each\ntrade-off (accuracy against flash, SRAM, latency) with the "
-        "front marked. With --halving\nthe runs that are kept go on where they stopped, "
-        "to the "
-        "bits of a whole run; compare\nsettings that cost alike by it.",
+        "again.\nThe validation split chooses, by accuracy, and by loss among those "
+        "within one sample of\nthe best; the test split measures. The page has one chart "
+        "for each trade-off (accuracy\nagainst flash, SRAM, latency) with the front "
+        "marked. With --halving the runs that are\nkept go on where they stopped, to the "
+        "bits of a whole run; compare settings that cost\nalike by it.",
     .example = "limbeck sweep watch.yaml --over distill.0.temperature=1,2,4,8 --halving",
     .options = options,
     .min_words = 1,

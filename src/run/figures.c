@@ -40,6 +40,7 @@ lb_code lb_run_figures_read(const char *json, lb_arena *arena, lb_run_figures *o
     const lb_tree *const latency = lb_tree_find(student, "latency_ms");
     *out = (lb_run_figures){.epochs = count(root, "epochs"),
                             .best_epoch = count(root, "best_epoch"),
+                            .validation = count(lb_tree_find(root, "data"), "validation"),
                             .validation_accuracy = number(student, "validation_accuracy"),
                             .validation_loss = number(student, "validation_loss"),
                             .accuracy = number(student, "accuracy"),

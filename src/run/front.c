@@ -3,13 +3,54 @@
 
 #include <math.h>
 
-bool lb_figures_better(const lb_run_figures *a, const lb_run_figures *b)
+/* Below every accuracy that is one. */
+static double accuracy_of(const lb_run_figures *f)
 {
-    if (isnan(b->validation_accuracy) || isnan(a->validation_accuracy))
-        return isnan(b->validation_accuracy) && !isnan(a->validation_accuracy);
-    if (a->validation_accuracy != b->validation_accuracy)
-        return a->validation_accuracy > b->validation_accuracy;
-    return a->validation_loss < b->validation_loss;
+    return isnan(f->validation_accuracy) ? -1 : f->validation_accuracy;
+}
+
+static double loss_of(const lb_run_figures *f)
+{
+    return isnan(f->validation_loss) ? INFINITY : f->validation_loss;
+}
+
+/* By no more than one sample, or without a split of known size not at all. */
+static bool is_near(const lb_run_figures *f, double accuracy)
+{
+    const double own = accuracy_of(f), gap = fabs(own - accuracy);
+    const bool counted = own >= 0 && accuracy >= 0 && f->validation > 0;
+
+    return gap <= 0 || (counted && gap * f->validation < 1.5);
+}
+
+/* sign 1: the highest accuracy and the lowest loss; -1: the other way round. */
+static int extreme(const lb_run_figures *const *runs, int n, double sign)
+{
+    double accuracy = -INFINITY;
+    int found = -1;
+
+    for (int i = 0; i < n; i++)
+        if (runs[i])
+            accuracy = fmax(accuracy, sign * accuracy_of(runs[i]));
+    for (int i = 0; i < n; i++) {
+        if (!runs[i] || !is_near(runs[i], sign * accuracy))
+            continue;
+        const double gain =
+            found < 0 ? 1 : sign * (loss_of(runs[found]) - loss_of(runs[i]));
+        if (gain > 0 || (sign < 0 && !(gain < 0)))
+            found = i;
+    }
+    return found;
+}
+
+int lb_figures_best(const lb_run_figures *const *runs, int n)
+{
+    return extreme(runs, n, 1);
+}
+
+int lb_figures_worst(const lb_run_figures *const *runs, int n)
+{
+    return extreme(runs, n, -1);
 }
 
 /* At least as good in everything, better in something. */

@@ -42,6 +42,7 @@ lb_code lb_run_distill(const lb_run_options *options, lb_arena *arena, lb_run_re
 /* What a run's JSON says, as numbers. Figures not known are NaN. */
 typedef struct lb_run_figures {
     int epochs, best_epoch;                      /* done; counted from 0 */
+    int validation;                              /* samples of that split; 0: not known */
     double validation_accuracy, validation_loss; /* of the best epoch */
     double accuracy, last_accuracy;              /* on the test split: best, last epoch */
     double teacher_accuracy;

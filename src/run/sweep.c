@@ -164,18 +164,19 @@ static lb_code run_alive(lb_sweep *s, int jobs, lb_error *err)
 /* Leaves the worse half of the runs behind; one of three goes, and two of five. */
 static void halve(lb_sweep *s)
 {
+    const lb_run_figures *alive[LB_SWEEP_MOST_RUNS];
     int n = 0;
 
-    for (int i = 0; i < s->n_runs; i++)
+    for (int i = 0; i < s->n_runs; i++) {
         n += s->run[i].alive;
+        alive[i] = s->run[i].alive ? &s->run[i].figures : NULL;
+    }
     for (int left = n / 2; left > 0; left--) {
-        lb_swept *worst = NULL;
-        for (int i = 0; i < s->n_runs; i++) /* ties: the later one goes */
-            if (s->run[i].alive &&
-                (!worst || !lb_figures_better(&s->run[i].figures, &worst->figures)))
-                worst = &s->run[i];
-        if (worst)
-            worst->alive = false;
+        const int worst = lb_figures_worst(alive, s->n_runs);
+        if (worst < 0)
+            return;
+        alive[worst] = NULL;
+        s->run[worst].alive = false;
     }
 }
 

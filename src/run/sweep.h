@@ -1,8 +1,9 @@
 /* sweep.h: many runs of one recipe over a grid of settings.
  *
  * Every run is a whole run of its own, with a page and a row. The validation split says
- * which is better; the test split measures, and chooses nothing. Runs that fail (do not
- * fit the device, diverge) are rows with a reason.
+ * which is better, by accuracy, and by loss where accuracies are within one sample of the
+ * best (or of the worst, where one has to go); the test split measures, and chooses
+ * nothing. Runs that fail (do not fit the device, diverge) are rows with a reason.
  *
  * With halving every run trains a quarter of its epochs, the better half of them a half,
  * and the better half of these all (successive halving: Jamieson and Talwalkar, 2016).

@@ -52,11 +52,16 @@ typedef struct lb_sweep {
 /* sweep_grid.c: from --over to runs; all mistakes at once. */
 lb_code lb_sweep_grid(lb_sweep *s, lb_error *err) LB_MUST_USE;
 
-/* front.c: whether a is better than b by validation: higher accuracy, then lower loss;
- * and which of n points nothing else dominates. value[i]: n_values figures of point i,
+/* front.c: the best and the worst of n runs by validation, NULL where one does not count;
+ * -1 if none does. Of those whose accuracy is within one sample of the highest (or the
+ * lowest) the loss decides: one sample more or less is chance. Of equals the earlier is
+ * the best and the later the worst; a run without an accuracy is worse than any. */
+int lb_figures_best(const lb_run_figures *const *runs, int n);
+int lb_figures_worst(const lb_run_figures *const *runs, int n);
+
+/* Which of n points nothing else dominates. value[i]: n_values figures of point i,
  * the first to be high and the others low; NaN in a column leaves the point out of what
  * that column decides: it is neither better nor worse there. */
-bool lb_figures_better(const lb_run_figures *a, const lb_run_figures *b);
 void lb_pareto_front(const double *const *value, int n, int n_values, bool *on_front);
 
 /* sweep_tell.c: result, record, page, row, summary. */

@@ -53,13 +53,12 @@ static bool find_front(const lb_sweep *s, bool *on_front)
 
 static const lb_swept *find_best(const lb_sweep *s)
 {
-    const lb_swept *best = NULL;
+    const lb_run_figures *done[LB_SWEEP_MOST_RUNS];
 
     for (int i = 0; i < s->n_runs; i++)
-        if (s->run[i].done &&
-            (!best || lb_figures_better(&s->run[i].figures, &best->figures)))
-            best = &s->run[i];
-    return best;
+        done[i] = s->run[i].done ? &s->run[i].figures : NULL;
+    const int best = lb_figures_best(done, s->n_runs);
+    return best < 0 ? NULL : &s->run[best];
 }
 
 /* All of the run's sets but its name. */
