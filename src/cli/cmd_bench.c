@@ -27,6 +27,9 @@ static const lb_option options[] = {
      .value = "KEY=VALUE",
      .many = true,
      .help = "overrides a key of the recipe"},
+    {.name = "stage",
+     .value = "NAME",
+     .help = "of a recipe with stages; usually the last"},
     {.name = "html", .value = "FILE", .help = "a page with the roofline picture"},
     {0},
 };
@@ -59,6 +62,10 @@ static lb_code read_wish(const lb_args *args, wish *w, lb_error *err)
     if (!w->is_recipe && lb_arg(args, "set"))
         return lb_raise(err, LB_ERR_INPUT,
                         "--set goes with a recipe (.yaml); '%.200s' is a network", word);
+    if (!w->is_recipe && lb_arg(args, "stage"))
+        return lb_raise(err, LB_ERR_INPUT,
+                        "--stage goes with a recipe (.yaml); '%.200s' is a network",
+                        word);
     return LB_OK;
 }
 
@@ -90,8 +97,14 @@ static lb_code bench_recipe(const lb_args *args, const wish *w, lb_arena *arena,
         sets[wanted.n_sets++] = lb_arena_text(arena, "train.batch=%d", w->batch);
     if (wanted.n_sets > 0 && !sets[wanted.n_sets - 1])
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the settings");
-    const lb_code code = lb_bench_recipe(&wanted, w->seconds, arena, out, err);
+    const lb_code code =
+        lb_bench_recipe(&wanted, lb_arg(args, "stage"), w->seconds, arena, out, err);
     lb_progress_end(&progress);
+    if (code == LB_OK && w->batch && out->batch != w->batch)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "stage '%s' has a batch of its own, %d; give it another by --set "
+                        "stages.N.train.batch=%d, N from 0",
+                        out->stage, out->batch, w->batch);
     return code;
 }
 
@@ -216,6 +229,8 @@ static void print_totals(const lb_bench *b)
            "%.0f\n",
            m->threads, m->threads > 1 ? "s" : " ", 1e3 * b->step_seconds,
            b->images_per_second, 1e-9 * b->flops, 100 * b->peak_share, 1e-9 * m->flops);
+    if (b->stage)
+        printf("stage         %s\n", b->stage);
     if (b->teacher)
         printf("teacher       %s\n", b->teacher);
     if (!isnan(b->idle_share))

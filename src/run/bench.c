@@ -85,26 +85,32 @@ lb_code lb_bench_infer(const lb_bench_network *network, double seconds, lb_arena
     return LB_OK;
 }
 
-static const char *teacher_word(const lb_run *run)
+static const char *teacher_word(const lb_run *run, int stage)
 {
     const lb_recipe *const r = run->recipe;
     bool cached = true;
 
+    if (lb_run_stage_of(run, stage).previous)
+        return "live";
     if (!r->has_teacher)
         return "none";
     for (int k = 0; k < r->ensemble.n; k++)
-        cached = cached && lb_run_cached(run, k);
+        cached = cached && lb_run_cached_in(run, stage, k);
     return cached ? "cached" : "live";
 }
 
-lb_code lb_run_measure(const lb_run *run, double seconds, lb_bench *out, lb_error *err)
+lb_code lb_run_measure(const lb_run *run, int stage, double seconds, lb_bench *out,
+                       lb_error *err)
 {
     const lb_train_setup all = lb_run_train_setup(run);
-    const lb_train_setup setup = lb_train_stage(&all, lb_train_stages(&all) - 1);
+    lb_train_setup setup = lb_train_stage(&all, stage);
     lb_bench b = {.what = run->options->recipe,
-                  .teacher = teacher_word(run),
-                  .batch = run->recipe->train.batch};
+                  .stage = lb_run_stage_of(run, stage).name,
+                  .teacher = teacher_word(run, stage),
+                  .batch = setup.options->batch};
     lb_train_profile p;
+
+    setup.teacher = run->teacher[stage]; /* also where it is the student before */
 
     LB_TRY(lb_machine_measure(run->pool, &b.machine, err));
     LB_TRY(lb_train_measure(&setup, seconds, run->arena, &p, err));
@@ -133,42 +139,69 @@ void lb_run_glance(lb_run *run)
         guess > fmax(1, 0.02 * t->seconds))
         return;
     lb_run_phase(run, "where the time goes");
-    if (lb_run_measure(run, 0.3, &run->profile, &err) == LB_OK)
+    if (lb_run_measure(run, lb_run_stages(run) - 1, 0.3, &run->profile, &err) == LB_OK)
         run->has_profile = true;
     else
         lb_log_tell(&run->options->log, LB_LOG_WARN,
                     "where the time goes is not in the report: %s", err.text);
 }
 
-static lb_code prepare(lb_run *run, lb_error *err)
+/* By its name; without one the last. */
+static lb_code find_stage(const lb_run *run, const char *name, int *out, lb_error *err)
+{
+    const char *names[LB_MAX_STAGES];
+    const lb_recipe *const r = run->recipe;
+
+    *out = lb_run_stages(run) - 1;
+    if (!name)
+        return LB_OK;
+    for (int k = 0; k < r->n_stages; k++) {
+        names[k] = r->stage[k].name;
+        if (strcmp(name, names[k]) == 0) {
+            *out = k;
+            return LB_OK;
+        }
+    }
+    const char *const near = lb_nearest(name, names, r->n_stages);
+    if (r->n_stages == 0)
+        return lb_raise(err, LB_ERR_INPUT, "'%s' has no stages", r->path);
+    return lb_raise(err, LB_ERR_INPUT, "no stage of '%s' is called '%.60s'%s%.60s%s",
+                    r->path, name, near ? "; did you mean '" : "", near ? near : "",
+                    near ? "'?" : "");
+}
+
+static lb_code prepare(lb_run *run, const char *name, int *stage, lb_error *err)
 {
     LB_TRY(lb_run_prepare(run, err));
+    LB_TRY(find_stage(run, name, stage, err));
     if (run->recipe->train.precision == LB_PRECISION_FLOAT64)
         return lb_raise(err, LB_ERR_UNSUPPORTED,
                         "bench measures training in float32, not in float64; --set "
                         "train.precision=float32");
     /* a cache is not filled for this: its answers cost no more than blank ones */
-    if (strcmp(teacher_word(run), "live") != 0)
+    if (strcmp(teacher_word(run, *stage), "live") != 0)
         return LB_OK;
-    if (run->n_members == 0)
+    if (run->n_members == 0 && !lb_run_stage_of(run, *stage).previous)
         return lb_raise(err, LB_ERR_INPUT,
                         "the teacher of '%s' is not there yet; `limbeck distill` trains "
                         "it first",
                         run->options->recipe);
-    return lb_run_open_cache(run, err);
+    return lb_run_open_live(run, *stage, err);
 }
 
-lb_code lb_bench_recipe(const lb_run_options *options, double seconds, lb_arena *arena,
-                        lb_bench *out, lb_error *err)
+lb_code lb_bench_recipe(const lb_run_options *options, const char *stage, double seconds,
+                        lb_arena *arena, lb_bench *out, lb_error *err)
 {
     lb_run_options wanted = *options;
     lb_run run = {.options = &wanted, .arena = arena, .began = lb_run_clock()};
 
     wanted.dry_run = true; /* no teacher is trained, no folder made */
-    lb_code code = prepare(&run, err);
+    int number = 0;
+
+    lb_code code = prepare(&run, stage, &number, err);
     if (code == LB_OK) {
         lb_run_phase(&run, "measuring");
-        code = lb_run_measure(&run, seconds, out, err);
+        code = lb_run_measure(&run, number, seconds, out, err);
     }
     lb_run_close(&run);
     return code;
@@ -215,6 +248,7 @@ static void add_layer(lb_json *j, const lb_bench *b, const char *part,
 void lb_bench_json(lb_json *j, const lb_bench *b)
 {
     lb_json_text(j, "what", b->what);
+    lb_json_text(j, "stage", b->stage);
     lb_json_text(j, "teacher", b->teacher);
     lb_json_int(j, "batch", b->batch);
     lb_json_number(j, "images_per_second", b->images_per_second);

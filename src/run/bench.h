@@ -16,6 +16,7 @@ typedef struct lb_bench_part {
 
 typedef struct lb_bench {
     const char *what;    /* file or recipe */
+    const char *stage;   /* that was measured; NULL: there are none */
     const char *teacher; /* "live", "cached", "none"; NULL: no training */
     int batch;
     lb_machine machine;
@@ -42,9 +43,9 @@ lb_code lb_bench_infer(const lb_bench_network *network, double seconds, lb_arena
                        lb_bench *out, lb_error *err) LB_MUST_USE;
 
 /* A recipe's training step: student, teacher if it is asked live, loader. Nothing is
- * trained or written. */
-lb_code lb_bench_recipe(const lb_run_options *options, double seconds, lb_arena *arena,
-                        lb_bench *out, lb_error *err) LB_MUST_USE;
+ * trained or written. stage: its name in a recipe with stages; NULL: the last one. */
+lb_code lb_bench_recipe(const lb_run_options *options, const char *stage, double seconds,
+                        lb_arena *arena, lb_bench *out, lb_error *err) LB_MUST_USE;
 
 /* What the step waits for and what else is no work in a layer: the share of all threads'
  * time that no layer took. */

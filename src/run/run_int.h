@@ -76,8 +76,9 @@ typedef struct lb_run {
 lb_code lb_run_prepare(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_train_setup lb_run_train_setup(const lb_run *run);
 
-/* bench.c: where the time of a training step goes, measured for about so many seconds. */
-lb_code lb_run_measure(const lb_run *run, double seconds, lb_bench *out,
+/* bench.c: where the time of a training step of a stage goes, measured for about so many
+ * seconds. */
+lb_code lb_run_measure(const lb_run *run, int stage, double seconds, lb_bench *out,
                        lb_error *err) LB_MUST_USE;
 /* The same for the report of a run that has trained: a glance, where it costs little. */
 void lb_run_glance(lb_run *run);
@@ -139,6 +140,9 @@ typedef struct lb_run_stage {
     int n_teachers;                     /* 0: not known */
 } lb_run_stage;
 int lb_run_stages(const lb_run *run);
+/* Opens what one stage asks live, alone: no cache is read or filled, and who answers from
+ * one stays shut. For a stage that is measured. */
+lb_code lb_run_open_live(lb_run *run, int stage, lb_error *err) LB_MUST_USE;
 lb_run_stage lb_run_stage_of(const lb_run *run, int k);
 void lb_run_close_teachers(lb_run *run);
 /* layers.c: the pairs of one of the stage's terms, a line each, behind `indent`; nothing

@@ -96,6 +96,8 @@ bool lb_run_cached(const lb_run *run, int k)
 typedef struct purpose {
     const lb_run_stage *stage; /* NULL: answers */
     int batch;
+    bool live_only; /* who answers from its cache stays shut */
+    int number;     /* of the stage, with live_only */
 } purpose;
 
 /* The layers that the stage looks at of teacher k. */
@@ -124,7 +126,8 @@ static lb_code open_member(const lb_run *run, int k, const purpose *p, lb_teache
     int n_taps;
 
     LB_TRY(list_taps(run, p, k, &taps, &n_taps, err));
-    if (n_taps == 0 && !answers)
+    if ((n_taps == 0 && !answers) ||
+        (p->live_only && lb_run_cached_in(run, p->number, k)))
         return LB_OK;
     const lb_teacher_setup setup = {.options = &r->teacher[k],
                                     .graph = n_taps > 0 ? m->file : m->graph,
@@ -196,6 +199,53 @@ lb_code lb_run_open_cache(lb_run *run, lb_error *err)
             run->teacher[k] = run->answers;
     }
     return LB_OK;
+}
+
+/* The student of the stage before, as the training has it. */
+static lb_code open_previous(lb_run *run, int number, lb_error *err)
+{
+    const lb_run_stage stage = lb_run_stage_of(run, number);
+    const lb_recipe *const r = run->recipe;
+    const purpose p = {.stage = &stage};
+    const lb_teacher_options options = {.input = r->student.input,
+                                        .views = r->has_teacher ? r->teacher[0].views : 0,
+                                        .store = LB_CACHE_NONE};
+    lb_value *taps;
+    int n_taps;
+
+    LB_TRY(list_taps(run, &p, 0, &taps, &n_taps, err));
+    if (n_taps == 0 && !needs_logits(&stage))
+        return LB_OK;
+    const lb_teacher_setup setup = {.options = &options,
+                                    .graph = run->student,
+                                    .taps = taps,
+                                    .n_taps = n_taps,
+                                    .taps_only = !needs_logits(&stage),
+                                    .data = run->data,
+                                    .pool = run->pool,
+                                    .kernels = run->options->kernels,
+                                    .conv_direct = run->options->conv_direct,
+                                    .batch = stage.train->batch,
+                                    .log = run->options->log};
+    return lb_teacher_open(&setup, run->arena, &run->teacher[number], err);
+}
+
+lb_code lb_run_open_live(lb_run *run, int number, lb_error *err)
+{
+    const lb_run_stage stage = lb_run_stage_of(run, number);
+    const purpose p = {.stage = looks_inside(&stage) ? &stage : NULL,
+                       .batch = stage.train->batch,
+                       .live_only = true,
+                       .number = number};
+    bool any = false;
+
+    if (stage.previous)
+        return open_previous(run, number, err);
+    for (int k = 0; k < run->n_members; k++)
+        any = any ||
+              (!lb_run_cached_in(run, number, k) &&
+               (needs_logits(&stage) || lb_taps_wanted_of(stage.term, stage.n_terms, k)));
+    return any ? open_all(run, &p, &run->teacher[number], err) : LB_OK;
 }
 
 void lb_run_close_teachers(lb_run *run)

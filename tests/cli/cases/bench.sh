@@ -15,6 +15,17 @@ grep -o '"teacher": [a-z"]*' network step
 grep -o '"idle_share": [a-z]*' network
 grep -q 'ConvGradWeight' network && echo "inference has gradients"
 grep -o -m 1 '"op": "ConvGradWeight"' step | head -n 1
+# stages, one of them taught by the student before
+cat r.yaml - >stages.yaml <<'END'
+stages:
+  - {name: small, train: {batch: 8}}
+  - {name: again, teacher: previous, distill: [{loss: kd}, {loss: hint, teacher: block1, student: block1}]}
+END
+limbeck bench stages.yaml --json --quiet --seconds 0.05 >last || exit
+limbeck bench stages.yaml --stage small --json --quiet --seconds 0.05 >first || exit
+grep -o -e '"stage": [a-z"]*, "teacher": [a-z"]*, "batch": [0-9]*' step last first
+grep -o -m 1 '"part": "teacher"' last | head -n 1
+grep -o -m 1 '"part": "teacher"' first
 # shares add up to one
 sed 's/"share"/\n"share"/g' step | sed -n 's/^"share": \([0-9.e-]*\).*/\1/p' |
     awk '{ s += $1 } END { print (s > 0.999 && s < 1.001 ? "adds up" : s) }'
@@ -30,6 +41,10 @@ code limbeck bench $model --batch many
 code limbeck bench $model --by name
 code limbeck bench $model --seconds 0
 code limbeck bench $model --set train.batch=2
+code limbeck bench $model --stage small
+code limbeck bench r.yaml --quiet --stage small
+code limbeck bench stages.yaml --quiet --stage smal
+code limbeck bench stages.yaml --quiet --seconds 0.05 --stage small --batch 32
 code limbeck bench nowhere.yaml
 code limbeck bench r.yaml --quiet --batch 1000
 code limbeck bench r.yaml --quiet --set train.precision=float64
