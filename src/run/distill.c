@@ -212,7 +212,7 @@ static lb_code conduct(lb_run *run, lb_run_result *out, lb_error *err)
                                      run->folder);
         return LB_OK;
     }
-    LB_TRY(lb_run_test_teacher(run, err));
+    LB_TRY(lb_run_audit(run, err));
     LB_TRY(lb_run_find_weights(run, err));
     LB_TRY(lb_run_open_cache(run, err));
     if (run->options->prepare_only)

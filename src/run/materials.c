@@ -114,6 +114,7 @@ static lb_code map_classes(const lb_run *run, const lb_teacher_options *teacher,
         LB_TRY(lb_teacher_find_classes(teacher->class_file, &run->data->content,
                                        run->arena, &map, err));
     LB_TRY(lb_teacher_map_classes(m->file, map, classes, err));
+    m->map = map;
     lb_hash_init(&hash);
     lb_hash_add(&hash, &m->digest, sizeof m->digest);
     lb_hash_add(&hash, map, (size_t)classes * sizeof *map);
@@ -125,6 +126,8 @@ static lb_code import_teacher(const lb_run *run, lb_teacher_options *teacher,
                               lb_run_member *m, lb_error *err)
 {
     LB_TRY(lb_onnx_load(teacher->onnx, &m->file, &m->digest, err));
+    m->had_softmax = m->file->n_outputs > 0 &&
+                     lb_teacher_logits_of(m->file).id != m->file->outputs[0].id;
     LB_TRY(map_classes(run, teacher, m, err));
     LB_TRY(check_classes(run, m->file, err));
     LB_TRY(lb_input_match(m->file, &run->data->content.shape, &teacher->input, err));
@@ -189,47 +192,6 @@ double lb_run_teacher_macs(const lb_run *run)
     for (int k = 0; k < run->n_members; k++)
         macs += lb_graph_macs(run->member[k].file);
     return macs;
-}
-
-static lb_code test_member(const lb_run *run, int k, lb_arena *arena, lb_error *err)
-{
-    const lb_teacher_options *const teacher = &run->recipe->teacher[k];
-    const double chance = 1.0 / run->data->content.n_classes;
-    lb_metrics m = {0};
-
-    for (int split = LB_VALIDATION; split <= LB_TEST; split++) {
-        if (lb_evaluate(run->member[k].graph, &teacher->input, run->data, (lb_split)split,
-                        run->pool, run->options->kernels, NULL, arena, &m, err) != LB_OK)
-            return lb_within(err, "teacher '%s'", teacher->onnx);
-        if (m.n > 0 && !isnan(m.accuracy))
-            break;
-    }
-    /* three standard deviations of guessing, and a twentieth of the way to perfect */
-    const double luck = m.n > 0 ? 3 * sqrt(chance * (1 - chance) / m.n) : 1;
-    if (m.accuracy > chance + fmax(luck, 0.05 * (1 - chance)))
-        return LB_OK;
-    return lb_raise(err, LB_ERR_INPUT,
-                    "teacher '%s' gets %.1f %% of the samples right, where guessing gets "
-                    "%.1f %%; do its pixels, mean and std fit it, and the order of its "
-                    "classes?",
-                    teacher->onnx, 100 * m.accuracy, 100 * chance);
-}
-
-lb_code lb_run_test_teacher(lb_run *run, lb_error *err)
-{
-    if (run->n_members == 0)
-        return LB_OK;
-    lb_run_phase(run, "testing the teacher");
-    for (int k = 0; k < run->n_members; k++) {
-        lb_arena *const arena = lb_arena_new(0);
-        if (!arena)
-            return lb_raise(err, LB_ERR_MEMORY, "no memory for testing the teacher");
-        const lb_code code = test_member(run, k, arena, err);
-        lb_arena_free(arena);
-        if (code != LB_OK)
-            return code;
-    }
-    return LB_OK;
 }
 
 void lb_run_close(lb_run *run)

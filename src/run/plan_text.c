@@ -65,6 +65,14 @@ static void add_member(lb_text *t, const lb_run *run, int k)
     }
     lb_text_add(t, "%s: %zu parameters, %.3g million multiply-adds\n", o->onnx,
                 lb_graph_parameters(file), 1e-6 * lb_graph_macs(file));
+    const char *const input = lb_run_input_text(run->arena, &o->input);
+    if (!input) {
+        t->failed = true;
+        return;
+    }
+    lb_text_add(t, "          is given %s; %s\n", input,
+                lb_logits_text(run->member[k].had_softmax ? LB_LOGITS_STRIPPED
+                                                          : LB_LOGITS_PLAIN));
     add_manner(t, run, o);
 }
 

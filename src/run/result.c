@@ -44,6 +44,8 @@ static void add_teacher(lb_json *j, const lb_run *run)
     lb_json_open(j, "teacher", '{');
     add_size(j, &run->teacher_test, lb_run_teacher_parameters(run),
              lb_run_teacher_macs(run));
+    if (run->n_members == 1)
+        lb_run_add_audit(j, run, 0);
     if (run->n_members > 1) {
         lb_json_open(j, "members", '[');
         for (int k = 0; k < run->n_members; k++) {
@@ -51,6 +53,7 @@ static void add_teacher(lb_json *j, const lb_run *run)
             lb_json_text(j, "onnx", r->teacher[k].onnx);
             lb_json_number(j, "weight", r->ensemble.weight[k]);
             add_network(j, run->member[k].file, &run->member[k].test);
+            lb_run_add_audit(j, run, k);
             lb_json_close(j, '}');
         }
         lb_json_close(j, ']');

@@ -10,12 +10,36 @@
 #include "run/bench.h"
 #include "run/run.h"
 
+/* What the logits of a teacher are. */
+typedef enum lb_logits_kind {
+    LB_LOGITS_PLAIN,        /* its output */
+    LB_LOGITS_STRIPPED,     /* what its closing Softmax is given */
+    LB_LOGITS_LOGARITHMS,   /* its output: log-probabilities */
+    LB_LOGITS_PROBABILITIES /* its output: not to be learnt from */
+} lb_logits_kind;
+
+/* What was found out about a teacher before anybody learns from it. */
+typedef struct lb_audit {
+    const char *input; /* what it is given, as recipes spell it */
+    lb_logits_kind logits;
+    lb_split split; /* that it was measured on */
+    int n;          /* labelled samples there; 0: it could not be measured */
+    double accuracy, chance;
+    int commonest; /* its answer to most samples, and to what share of them */
+    double commonest_share;
+} lb_audit;
+
 /* One of the teachers. */
 typedef struct lb_run_member {
     lb_graph *file;     /* as imported, with the data's classes */
     lb_graph *graph;    /* inference form */
     const char *called; /* in messages, of several; NULL: it is the only one */
     lb_digest digest;
+    const int *map;   /* [classes] the outputs that are the data's classes; NULL: as they
+                         stand */
+    bool had_softmax; /* at its end, in the file */
+    bool audited;
+    lb_audit audit;
     lb_metrics test;
 } lb_run_member;
 
@@ -106,8 +130,6 @@ void lb_run_add_classes(lb_text *text, const lb_data *data, const bool *marked,
                         const char *before);
 lb_code lb_run_open_data(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_open_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
-/* Refuses a teacher that knows no more than chance. */
-lb_code lb_run_test_teacher(lb_run *run, lb_error *err) LB_MUST_USE;
 /* teacher_weights.c: with `weights: validation`, whether there is something to find them
  * with, before anything runs; and finds them: the recipe's ensemble, and its text in the
  * run's folder, have them. */
@@ -122,6 +144,28 @@ bool lb_run_cached_in(const lb_run *run, int stage, int k);
 size_t lb_run_teacher_parameters(const lb_run *run);
 double lb_run_teacher_macs(const lb_run *run);
 void lb_run_close(lb_run *run);
+
+/* audit.c: looks at every teacher before anybody learns from it, and refuses one that
+ * knows no more than chance, whose classes stand in another order, or that answers in
+ * probabilities. */
+lb_code lb_run_audit(lb_run *run, lb_error *err) LB_MUST_USE;
+/* A sentence on where the logits come from. */
+const char *lb_logits_text(lb_logits_kind kind);
+/* The keys `preprocessing` and `audit` of teacher k; audit is null before. */
+void lb_run_add_audit(lb_json *j, const lb_run *run, int k);
+
+/* audit_input.c: "pixels: unit, mean: [0.5], layout: channels-first". NULL without
+ * memory. */
+const char *lb_run_input_text(lb_arena *arena, const lb_input_options *input);
+/* The best of the usual preprocessings but the one in use, on some hundred samples. */
+typedef struct lb_input_trial {
+    int n; /* labelled samples that it was tried on */
+    double now, accuracy;
+    bool helps; /* by 20 points, and more than by chance */
+    const char *text;
+} lb_input_trial;
+lb_code lb_run_try_inputs(const lb_run *run, int k, lb_split split, lb_arena *arena,
+                          lb_input_trial *out, lb_error *err) LB_MUST_USE;
 
 /* layers.c: finds the layers that the losses look at; for every mistake a finding in the
  * recipe. */
