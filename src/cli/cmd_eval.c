@@ -156,6 +156,29 @@ static lb_code open_data(const lb_args *args, job *j, lb_error *err)
     return lb_data_open(&wanted, 1, j->arena, &j->data, err);
 }
 
+/* Class by class, for programs; not of very many. */
+static void add_classes(const job *j, const lb_metrics *m, lb_json *json)
+{
+    enum { MOST_CLASSES = 1000 };
+    const int classes = j->data->content.n_classes;
+
+    if (classes > MOST_CLASSES) {
+        lb_json_null(json, "classes");
+        return;
+    }
+    lb_json_open(json, "classes", '[');
+    for (int c = 0; c < classes; c++) {
+        int n;
+        const double accuracy = lb_class_accuracy(m, c, &n);
+        lb_json_open(json, NULL, '{');
+        lb_json_text(json, "name", lb_arena_text(j->arena, "%d", c));
+        lb_json_int(json, "images", n);
+        lb_json_number(json, "accuracy", accuracy);
+        lb_json_close(json, '}');
+    }
+    lb_json_close(json, ']');
+}
+
 static lb_code print(const job *j, const lb_metrics *m, double kl, const layers *l,
                      lb_error *err)
 {
@@ -184,6 +207,7 @@ static lb_code print(const job *j, const lb_metrics *m, double kl, const layers 
     else
         lb_json_null(&json, "agreement");
     lb_json_number(&json, "kl", kl);
+    add_classes(j, m, &json);
     add_layers(&json, l);
     lb_json_close(&json, '}');
     return lb_results_json(&json, err);

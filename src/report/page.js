@@ -220,9 +220,13 @@ function versus(r) {
   const lead = t && known(r.agreement)
     ? `They give the same answer to ${percent(r.agreement)} of the test samples`
       + (known(r.kl) ? `; KL divergence ${plain(r.kl, 3)} nats.` : '.') : null;
+  const a = (t && t.audit) || {}, given = (t && t.preprocessing) || {};
+  const numbers = key => (list(given[key]).length ? `, ${key} ${list(given[key]).join(', ')}` : '');
+  const audit = known(a.accuracy) && `Before the first step the teacher agreed with ${percent(a.accuracy, 2)} of the labels of `
+    + `${plain(a.samples, 9)} ${a.split} samples; it was given ${given.pixels} pixels${numbers('mean')}${numbers('std')}.`;
   const members = list(t && t.members).map(m => `${m.name} ${percent(m.accuracy, 2) ?? ''}`);
   return card(t ? 'Teacher and student' : 'The student', lead,
-    el('div.scroll', el('table', head, body)),
+    el('div.scroll', el('table', head, body)), audit && el('p', audit),
     members.length > 0 && el('p', `Each teacher alone: ${members.join(', ')}.`));
 }
 

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { MOST_CLASSES = 1000 }; /* of which each is told */
+enum { MOST_CLASSES = 1000 }; /* of each of which is told */
 
 void lb_run_add_counts(lb_json *j, const lb_run *run)
 {
@@ -17,38 +17,21 @@ void lb_run_add_counts(lb_json *j, const lb_run *run)
     lb_json_int(j, "test", d->n[LB_TEST]);
 }
 
-/* Samples of the class that were tested. */
-static int tested(const lb_metrics *m, int c)
-{
-    const int *const row = m->confusion + (size_t)c * (size_t)m->classes;
-    int n = 0;
-
-    for (int k = 0; k < m->classes; k++)
-        n += row[k];
-    return n;
-}
-
-/* Share of the class's samples that were answered right; NaN without one. */
-static double accuracy_of(const lb_metrics *m, int c)
-{
-    const int n = tested(m, c);
-    const size_t at = (size_t)c * (size_t)m->classes + (size_t)c;
-
-    return n > 0 ? (double)m->confusion[at] / n : NAN;
-}
-
 static void add_class(lb_json *j, const lb_run *run, int c, int labelled)
 {
     const char *const *const names = run->data->content.class_names;
     const char *const number = lb_arena_text(run->arena, "%d", c);
+    int tested;
+    const double accuracy = lb_class_accuracy(&run->student_test, c, &tested);
 
     lb_json_open(j, NULL, '{');
     lb_json_text(j, "name", names ? names[c] : number);
-    lb_json_int(j, "test", tested(&run->student_test, c));
+    lb_json_int(j, "test", tested);
     lb_json_int(j, "labelled", labelled);
-    lb_json_number(j, "accuracy", accuracy_of(&run->student_test, c));
+    lb_json_number(j, "accuracy", accuracy);
     lb_json_number(j, "teacher_accuracy",
-                   run->n_members > 0 ? accuracy_of(&run->teacher_test, c) : NAN);
+                   run->n_members > 0 ? lb_class_accuracy(&run->teacher_test, c, NULL)
+                                      : NAN);
     lb_json_close(j, '}');
 }
 

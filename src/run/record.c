@@ -142,12 +142,15 @@ static void add_teacher(lb_json *j, const lb_run *run)
     lb_json_open(j, "teacher", '{');
     add_figures(j, name, &run->teacher_test, lb_run_teacher_parameters(run),
                 lb_run_teacher_macs(run));
+    if (n == 1)
+        lb_run_add_audit(j, run, 0);
     if (n > 1) {
         lb_json_open(j, "members", '[');
         for (int k = 0; k < n; k++) {
             lb_json_open(j, NULL, '{');
             add_network(j, teacher[k].onnx, run->member[k].file, &run->member[k].test);
             lb_json_number(j, "weight", run->recipe->ensemble.weight[k]);
+            lb_run_add_audit(j, run, k);
             lb_json_close(j, '}');
         }
         lb_json_close(j, ']');

@@ -189,6 +189,18 @@ static void judge(lb_metrics *m, int n_classes, const lb_data *data, lb_split sp
     conclude(m, &sum, other != NULL);
 }
 
+double lb_class_accuracy(const lb_metrics *m, int class, int *n)
+{
+    const int *const row = m->confusion + (size_t) class * (size_t)m->classes;
+    int all = 0;
+
+    for (int k = 0; k < m->classes; k++)
+        all += row[k];
+    if (n)
+        *n = all;
+    return all > 0 ? (double)row[class] / all : NAN;
+}
+
 const lb_metrics *lb_tester_run(lb_tester *t, const int32_t *other)
 {
     answer_all(t);

@@ -225,6 +225,10 @@ typedef struct lb_metrics {
     int *confusion;   /* [classes, classes], row: label */
 } lb_metrics;
 
+/* The share of the samples of a class that are answered right, and in *n how many there
+ * are (n may be NULL); NaN without one. */
+double lb_class_accuracy(const lb_metrics *metrics, int class, int *n);
+
 /* graph: inference form, logits first. other: answers to compare with, or NULL. Ties go
  * to the lower class. ece: 15 equal bins (Guo et al., 2017). */
 lb_code lb_evaluate(const lb_graph *graph, const lb_input_options *input,

@@ -140,6 +140,16 @@ static void figures_are_right(void)
         for (int i = 0; i < N; i++)
             labelled += e.label[i] >= 0;
         CHECK(cells == labelled);
+        for (int c = 0; c < CLASSES; c++) {
+            int all = 0, right = 0, n = -1;
+            for (int i = 0; i < N; i++) {
+                all += e.label[i] == c;
+                right += e.label[i] == c && m.answer[i] == c;
+            }
+            CHECK(all > 0);
+            CHECK_NEAR(lb_class_accuracy(&m, c, &n), (double)right / all, 1e-15);
+            CHECK(n == all);
+        }
         CHECK_NEAR((double)diagonal / labelled, want.accuracy, 1e-12);
         lb_graph_free(g);
     }

@@ -11,6 +11,8 @@ tr '\r' '\n' <progress | grep -c 'epoch 2/2'
 ls runs/tiny/student.onnx runs/tiny/recipe.yaml runs/tiny/report.html runs/tiny/record.json
 limbeck eval runs/tiny/student.onnx --data npy:data --teacher runs/tiny/student.onnx |
     grep -e images -e agreement -e "^kl" -e "^cka.*logits"
+limbeck eval runs/tiny/student.onnx --data npy:data --json |
+    grep -o '"classes": \[{"name": "0", "images": [0-9]*'
 limbeck inspect runs/tiny/student.onnx --device stm32l4r5 | grep -e '^parameters' -e '^fits'
 limbeck run runs/tiny/student.onnx --input data/x_test.npy --output y.npy | sed 's/in .*/in T/'
 limbeck run runs/tiny/student.onnx --input data/x_test.npy --output z.npy --threads 1 --json |
