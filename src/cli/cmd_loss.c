@@ -130,7 +130,9 @@ static lb_code check_arrays(const job *j, lb_error *err)
 {
     const unsigned needs = j->loss->needs;
 
-    if (needs & LB_NEEDS_HELPER)
+    const bool brings = j->loss->brings_layers && j->loss->brings_layers(j->term.knobs);
+
+    if ((needs & LB_NEEDS_HELPER) || brings)
         return lb_raise(
             err, LB_ERR_INPUT,
             "loss '%s' trains a helper beside the student; it needs a recipe, "

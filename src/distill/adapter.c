@@ -70,12 +70,36 @@ static void pool_to(int size[2], const lb_shape *shape)
         size[i - 2] = shape->dim[i];
 }
 
+/* A transposed convolution makes f places of each, with a window of 4 for two of them; or
+ * 2 n - 1 places of n, what a 3x3 convolution of stride 2 makes n of. */
+static lb_code plan_transposed(const lb_shape *s, const lb_shape *t, lb_adapter *a,
+                               lb_error *err)
+{
+    const int n = s->dim[2], to = t->dim[2];
+    const bool odd = n > 1 && to == 2 * n - 1;
+    bool fits = odd || (n > 0 && to % n == 0 && to > n);
+
+    a->stride = odd ? 2 : fits ? to / n : 1;
+    for (int i = 3; i < s->rank; i++)
+        fits = fits && t->dim[i] == a->stride * s->dim[i] - (odd ? 1 : 0);
+    if (!fits)
+        return refuse("'transposed' makes a plane 2, 3 or more times as large, the same "
+                      "along both axes, or 2 n - 1 of n",
+                      s, t, err);
+    a->transposed = true;
+    a->pad = odd ? 1 : a->stride / 2;
+    a->kernel = odd ? 3 : a->stride + 2 * a->pad;
+    return LB_OK;
+}
+
 static lb_code plan_plane(bool trained, int kind, const lb_shape *s, const lb_shape *t,
                           lb_adapter *a, lb_error *err)
 {
     const bool may_halve =
         trained && (kind == LB_ADAPTER_AUTO || kind == LB_ADAPTER_CONV3X3);
 
+    if (kind == LB_ADAPTER_TRANSPOSED)
+        return plan_transposed(s, t, a, err);
     if (same_plane(s, t))
         return LB_OK;
     if (covers(s, t) && may_halve && is_halved(s, t)) {
@@ -102,6 +126,8 @@ static void plan_channels(bool trained, int kind, const lb_shape *s, const lb_sh
         a->kernel = 1;
     if (a->stride == 0)
         a->stride = 1;
+    if (!a->transposed)
+        a->pad = a->kernel / 2;
 }
 
 static lb_code plan_rows(lb_match match, int kind, const lb_shape *s, const lb_shape *t,
@@ -109,7 +135,8 @@ static lb_code plan_rows(lb_match match, int kind, const lb_shape *s, const lb_s
 {
     if (match == LB_MATCH_PLANE)
         return refuse("feature maps [N,C,H,W] are compared, not rows", s, t, err);
-    if (kind == LB_ADAPTER_CONV1X1 || kind == LB_ADAPTER_CONV3X3)
+    if (kind == LB_ADAPTER_CONV1X1 || kind == LB_ADAPTER_CONV3X3 ||
+        kind == LB_ADAPTER_TRANSPOSED)
         return refuse("a convolution joins feature maps [N,C,H,W], not rows", s, t, err);
     a->from = s->dim[1];
     a->to = t->dim[1];
@@ -161,6 +188,17 @@ size_t lb_adapter_parameters(const lb_adapter *a)
     return a->kernel > 0 || a->linear ? weights(a) + (size_t)a->to : 0;
 }
 
+static size_t add_convolution(const lb_adapter *a, char *out, size_t room)
+{
+    char stride[24] = "";
+
+    if (a->stride > 1)
+        snprintf(stride, sizeof stride, " of stride %d", a->stride);
+    return (size_t)snprintf(out, room, "%s%dx%d convolution%s to %d channels",
+                            a->transposed ? "transposed " : "", a->kernel, a->kernel,
+                            stride, a->to);
+}
+
 const char *lb_adapter_text(const lb_adapter *a, char out[LB_ADAPTER_TEXT])
 {
     const int *const size = a->pool_student[0] ? a->pool_student : a->pool_teacher;
@@ -175,9 +213,7 @@ const char *lb_adapter_text(const lb_adapter *a, char out[LB_ADAPTER_TEXT])
     if (n > 0 && (a->kernel > 0 || a->linear))
         n += (size_t)snprintf(out + n, LB_ADAPTER_TEXT - n, ", ");
     if (a->kernel > 0)
-        n += (size_t)snprintf(out + n, LB_ADAPTER_TEXT - n,
-                              "%dx%d convolution%s to %d channels", a->kernel, a->kernel,
-                              a->stride > 1 ? " of stride 2" : "", a->to);
+        n += add_convolution(a, out + n, LB_ADAPTER_TEXT - n);
     else if (a->linear)
         n += (size_t)snprintf(out + n, LB_ADAPTER_TEXT - n, "dense layer to %d", a->to);
     if (a->kernel > 0 || a->linear)
@@ -213,12 +249,14 @@ static lb_value add_layer(lb_builder *b, const lb_loss_in *in, int number,
                              .channels = a->to,
                              .kernel = a->kernel,
                              .stride = a->stride,
-                             .pad = a->kernel / 2,
+                             .pad = a->pad,
                              .init = LB_INIT_GLOROT};
 
     snprintf(name, sizeof name, "adapter%d", number);
     if (a->linear)
         return lb_helper_dense(b, in, x, &layer);
+    if (a->transposed)
+        return lb_helper_deconv(b, in, x, &layer);
     return a->kernel > 0 ? lb_helper_conv(b, in, x, &layer) : x;
 }
 

@@ -3,7 +3,8 @@
  * What a pair of layers needs follows from the two shapes and from what the loss asks for
  * (lb_match). Spatial sizes come first: where the student's plane is twice as large, a
  * 3x3 convolution of stride 2 halves it, else the larger plane is averaged down to the
- * smaller. Then channels: a 1x1 convolution, or a dense layer between rows [N,D]. What
+ * smaller; a transposed convolution, which makes the student's larger, has to be asked
+ * for. Then channels: a 1x1 convolution, or a dense layer between rows [N,D]. What
  * has weights is on the student's side and is trained with it (lb_loss_param), as in
  * FitNets (Romero et al., 2015); it is in the checkpoint and in no export. */
 #ifndef LB_DISTILL_ADAPTER_H
@@ -27,13 +28,15 @@ typedef enum lb_adapter_kind {
     LB_ADAPTER_CONV1X1,
     LB_ADAPTER_CONV3X3,
     LB_ADAPTER_LINEAR,
+    LB_ADAPTER_TRANSPOSED, /* the student's plane made as large as the teacher's */
 } lb_adapter_kind;
 
 /* All zero: both sides are taken as they are. In the order of the fields: */
 typedef struct lb_adapter {
     bool flatten_student, flatten_teacher; /* [N,D,1,1] -> [N,D] */
     int pool_student[2], pool_teacher[2];  /* means over windows: H, W behind; 0: none */
-    int kernel, stride;                    /* of a convolution of the student; 0: none */
+    int kernel, stride, pad;               /* of a convolution of the student; 0: none */
+    bool transposed;                       /* that convolution */
     bool linear;                           /* a dense layer of the student */
     int from, to;                          /* channels of the trained layer */
     int n_spatial;                         /* 2: maps, 1: sequences, 0: rows */

@@ -1,6 +1,7 @@
 /* helper.c: layers that losses train beside the student. */
 #include "distill/helper.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static lb_value param(lb_builder *b, const lb_loss_in *in, const char *name,
@@ -29,7 +30,8 @@ static lb_value weight_of(lb_builder *b, const lb_loss_in *in, const lb_helper *
 
     for (int i = 0; i < n_spatial; i++)
         shape.dim[shape.rank++] = layer->kernel;
-    return param(b, in, layer->name, "weight", &shape, (lb_init){.kind = layer->init});
+    return param(b, in, layer->name, "weight", &shape,
+                 (lb_init){.kind = layer->init, .fixed = layer->fixed});
 }
 
 static lb_window window_of(const lb_helper *layer, int n)
@@ -85,4 +87,37 @@ lb_value lb_helper_norm(lb_builder *b, const lb_loss_in *in, lb_value x, const c
     const lb_value bias = param(b, in, name, "bias", &shape, zero);
 
     return lb_batch_norm_now(b, x, scale, bias, 1e-5);
+}
+
+lb_pair lb_helper_embed(lb_builder *b, const lb_loss_in *in, lb_pair pair, int number,
+                        int dimension, bool fixed)
+{
+    const lb_value s = lb_flatten(b, pair.student, NULL);
+    const lb_value t = lb_flatten(b, pair.teacher, NULL);
+    char student[32], teacher[32];
+
+    if (dimension <= 0)
+        return (lb_pair){s, t};
+    snprintf(student, sizeof student, "pair%d/student", number);
+    snprintf(teacher, sizeof teacher, "pair%d/teacher", number);
+    const lb_helper own = {
+        .name = student, .channels = dimension, .init = LB_INIT_GLOROT};
+    const lb_helper other = {.name = teacher,
+                             .channels = dimension,
+                             .no_bias = fixed,
+                             .fixed = fixed,
+                             .init = fixed ? LB_INIT_HE : LB_INIT_GLOROT};
+    const lb_value of_student = lb_helper_dense(b, in, s, &own);
+    const lb_value of_teacher = lb_helper_dense(b, in, t, &other);
+    return (lb_pair){of_student, of_teacher};
+}
+
+bool lb_refuse_dimension(double dimension, char why[LB_REFUSAL_TEXT])
+{
+    if (dimension == floor(dimension))
+        return false;
+    snprintf(why, LB_REFUSAL_TEXT,
+             "dimension must be a whole number, not %g; use 128, or 0 for none",
+             dimension);
+    return true;
 }

@@ -14,6 +14,7 @@ typedef struct lb_helper {
     int kernel;        /* of convolutions: the same along every axis */
     int stride, pad;   /* stride 0: 1 */
     bool no_bias;      /* where a norm follows */
+    bool fixed;        /* the weight stays as it began */
     lb_init_kind init; /* of the weight; a bias begins at 0 */
 } lb_helper;
 
@@ -30,5 +31,14 @@ lb_value lb_helper_dense(lb_builder *b, const lb_loss_in *in, lb_value x,
  * training. */
 lb_value lb_helper_norm(lb_builder *b, const lb_loss_in *in, lb_value x,
                         const char *name);
+
+/* Both sides of pair `number`, flattened, as rows [N,dimension] by a dense layer each.
+ * fixed: the teacher's is a random map that stays, which keeps what of its samples is
+ * near to what (Johnson and Lindenstrauss, 1984); else it is trained, too. dimension 0:
+ * flattened alone. */
+lb_pair lb_helper_embed(lb_builder *b, const lb_loss_in *in, lb_pair pair, int number,
+                        int dimension, bool fixed);
+/* Of a knob that says such a dimension; true if it is no whole number. */
+bool lb_refuse_dimension(double dimension, char why[LB_REFUSAL_TEXT]);
 
 #endif

@@ -80,6 +80,7 @@ typedef struct lb_init {
     lb_init_kind kind;
     double value;  /* of LB_INIT_CONSTANT */
     bool no_decay; /* spared by weight decay: biases, norms */
+    bool fixed;    /* stays as it began */
 } lb_init;
 
 /* A parameter that is trained beside the student: it has a gradient, an update and a
@@ -105,8 +106,11 @@ struct lb_loss {
     const char *name; /* as recipes spell it */
     const char *help; /* one line, for `limbeck losses` */
     const char *source;
-    unsigned needs;    /* lb_loss_needs, checked before build() */
-    lb_match match;    /* of losses with hints: what both sides must have in common */
+    unsigned needs; /* lb_loss_needs, checked before build() */
+    lb_match match; /* of losses with hints: what both sides must have in common */
+    /* NULL, or: whether with these knobs the loss trains layers of its own that make the
+     * two sides comparable: it asks for no adapter then, and for a recipe's run. */
+    bool (*brings_layers)(const double *knobs);
     lb_auto automatic; /* of losses with hints: the layers they look at by themselves */
     const lb_knob *knobs; /* its own; ends with a row without a name, or NULL */
     int min_batch; /* of a loss that compares samples: recipes with fewer in a batch are

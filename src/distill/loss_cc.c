@@ -4,13 +4,16 @@
  *     L = mean_ij (K_s - K_t)^2
  *
  * on embeddings e of length 1: Taylor's series of exp(-gamma ||e_i - e_j||^2). Both sides
- * are compared within themselves, so their widths may differ and nothing is trained: with
- * a trained embedding on both sides the loss is 0 when both collapse. */
+ * are compared within themselves, so their widths may differ. With `dimension` the
+ * embeddings are linear maps to that many numbers: the student's is trained, the
+ * teacher's is random and stays, for with a trained one on both sides the loss is 0 when
+ * both collapse. */
+#include "distill/helper.h"
 #include "distill/loss_util.h"
 
 #include <math.h>
 
-enum { GAMMA, ORDER };
+enum { GAMMA, ORDER, DIMENSION };
 
 static const char *const orders[] = {"1", "2", "3", "4", NULL};
 
@@ -24,6 +27,14 @@ static const lb_knob knobs[] = {
                .help = "the highest power of the series",
                .usual = 1,
                .words = orders},
+    [DIMENSION] = {.name = "dimension",
+                   .help =
+                       "compares linear maps to so many numbers (published: 128), the "
+                       "student's trained, the teacher's random; 0: the layers as "
+                       "they are",
+                   .usual = 0,
+                   .min = 0,
+                   .max = 65536},
     {0},
 };
 
@@ -31,8 +42,7 @@ static const lb_knob knobs[] = {
 static lb_value kernel(lb_builder *b, const lb_loss_in *in, lb_value x)
 {
     const double gamma = in->knobs[GAMMA];
-    const lb_value rows = lb_flatten(b, x, NULL);
-    const lb_value unit = lb_unit(b, rows, 0);
+    const lb_value unit = lb_unit(b, x, 0);
     const lb_value cosine = lb_products(b, in, unit, unit);
     lb_value sum = {0};
 
@@ -44,16 +54,29 @@ static lb_value kernel(lb_builder *b, const lb_loss_in *in, lb_value x)
     return lb_scale(b, sum, exp(-2 * gamma));
 }
 
-static lb_value of_pair(lb_builder *b, const lb_loss_in *in, lb_pair pair)
-{
-    const lb_value s = kernel(b, in, pair.student), t = kernel(b, in, pair.teacher);
-
-    return lb_mean_square(b, s, t);
-}
-
 static lb_value build(lb_builder *b, const lb_loss_in *in)
 {
-    return lb_sum_pairs(b, in, of_pair);
+    const int dimension = (int)in->knobs[DIMENSION];
+    lb_value sum = {0};
+
+    for (int i = 0; i < in->n_hints; i++) {
+        const lb_pair rows = lb_helper_embed(b, in, in->hints[i], i + 1, dimension, true);
+        const lb_value s = kernel(b, in, rows.student), t = kernel(b, in, rows.teacher);
+        const lb_value one = lb_mean_square(b, s, t);
+        sum = i == 0 ? one : lb_add(b, sum, one);
+    }
+    return sum;
+}
+
+static bool brings_layers(const double *set)
+{
+    return set[DIMENSION] > 0;
+}
+
+static bool refuse(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSAL_TEXT])
+{
+    (void)b;
+    return lb_refuse_dimension(in->knobs[DIMENSION], why);
 }
 
 static const lb_preset presets[] = {
@@ -67,10 +90,12 @@ const lb_loss lb_loss_cc = {
     .source = "Peng et al., 2019",
     .needs = LB_NEEDS_HINTS,
     .match = LB_MATCH_ANY,
+    .brings_layers = brings_layers,
     .automatic = LB_AUTO_ROWS,
     .knobs = knobs,
     .min_batch = 8,
     .instead = "'kd' or 'hint'",
+    .refuse = refuse,
     .build = build,
     .presets = presets,
 };

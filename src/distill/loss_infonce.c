@@ -3,15 +3,16 @@
  *
  *     L = -(1/B) sum_i log softmax_j(s_i . t_j / temperature)[i]
  *
- * on embeddings of length 1: of all samples, the teacher's own answer to the same one
- * shall be the nearest. Symmetric: the mean of that and of the same with the sides
- * swapped. Other samples of the same class are not held against it, where labels are
- * given. */
+ * on embeddings of length 1 (with `dimension`: of a trained linear map of each side): of
+ * all samples, the teacher's own answer to the same one shall be the nearest. Symmetric:
+ * the mean of that and of the same with the sides swapped. Other samples of the same
+ * class are not held against it, where labels are given. */
+#include "distill/helper.h"
 #include "distill/loss_util.h"
 
 #include "ops/ops.h"
 
-enum { TEMPERATURE, SYMMETRIC };
+enum { TEMPERATURE, SYMMETRIC, DIMENSION };
 
 /* Added to what shall not count: exp() of it is 0 in every float type. */
 static const double far_off = -1e9;
@@ -26,6 +27,13 @@ static const lb_knob knobs[] = {
                    .help = "the teacher's answers shall find the student's, too",
                    .usual = 1,
                    .words = lb_no_yes},
+    [DIMENSION] = {.name = "dimension",
+                   .help =
+                       "compares trained linear maps of both sides to so many numbers "
+                       "(published: 128); 0: the layers themselves",
+                   .usual = 0,
+                   .min = 0,
+                   .max = 65536},
     {0},
 };
 
@@ -82,12 +90,10 @@ static lb_value search(lb_builder *b, const lb_loss_in *in, lb_pair xy, lb_value
     return lb_scale(b, mean, -in->batch);
 }
 
-static lb_value of_pair(lb_builder *b, const lb_loss_in *in, lb_pair pair)
+static lb_value of_rows(lb_builder *b, const lb_loss_in *in, lb_pair rows)
 {
-    const lb_dtype dtype = lb_type_of(b, pair.student).dtype;
-    const lb_value rows_s = lb_flatten(b, pair.student, NULL);
-    const lb_value rows_t = lb_flatten(b, pair.teacher, NULL);
-    const lb_value s = lb_unit(b, rows_s, 0), t = lb_unit(b, rows_t, 0);
+    const lb_dtype dtype = lb_type_of(b, rows.student).dtype;
+    const lb_value s = lb_unit(b, rows.student, 0), t = lb_unit(b, rows.teacher, 0);
     const lb_value own = own_column(b, in, dtype);
     const lb_value hidden = in->labels.id ? same_class(b, in, own, dtype) : (lb_value){0};
     const lb_value there = search(b, in, (lb_pair){s, t}, own, hidden);
@@ -101,7 +107,29 @@ static lb_value of_pair(lb_builder *b, const lb_loss_in *in, lb_pair pair)
 
 static lb_value build(lb_builder *b, const lb_loss_in *in)
 {
-    return lb_sum_pairs(b, in, of_pair);
+    const int dimension = (int)in->knobs[DIMENSION];
+    lb_value sum = {0};
+
+    for (int i = 0; i < in->n_hints; i++) {
+        const lb_pair rows =
+            lb_helper_embed(b, in, in->hints[i], i + 1, dimension, false);
+        const lb_value one = of_rows(b, in, rows);
+        sum = i == 0 ? one : lb_add(b, sum, one);
+    }
+    return sum;
+}
+
+static bool brings_layers(const double *set)
+{
+    return set[DIMENSION] > 0;
+}
+
+/* Trained maps make sides of any two shapes comparable. */
+static bool refuse(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSAL_TEXT])
+{
+    if (lb_refuse_dimension(in->knobs[DIMENSION], why))
+        return true;
+    return !brings_layers(in->knobs) && lb_refuse_shapes(b, in, why);
 }
 
 const lb_loss lb_loss_infonce = {
@@ -110,10 +138,11 @@ const lb_loss lb_loss_infonce = {
     .source = "van den Oord et al., 2018",
     .needs = LB_NEEDS_HINTS | LB_TAKES_LABELS,
     .match = LB_MATCH_SHAPE,
+    .brings_layers = brings_layers,
     .automatic = LB_AUTO_ROWS,
     .knobs = knobs,
     .min_batch = 8,
     .instead = "'kd' or 'hint'",
-    .refuse = lb_refuse_shapes,
+    .refuse = refuse,
     .build = build,
 };

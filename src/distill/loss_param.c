@@ -62,7 +62,9 @@ lb_value lb_loss_param(lb_builder *b, const lb_loss_in *in, const char *name,
         return (lb_value){0};
     begin(tensor, init, lb_rng_make(in->seed, LB_RNG_HELPER, number_of(full), 0));
     const lb_value v = lb_param(b, full, tensor);
-    if (v.id)
+    if (v.id) {
         b->graph->values[v.id].no_decay = init.no_decay;
+        b->graph->values[v.id].trained = !init.fixed;
+    }
     return v;
 }

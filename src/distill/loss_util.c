@@ -88,6 +88,19 @@ bool lb_channels_differ(const lb_builder *b, const lb_pair *pair,
     return false;
 }
 
+bool lb_maps_differ(const lb_builder *b, const lb_pair *pair, char why[LB_REFUSAL_TEXT])
+{
+    const int rank = lb_rank(b, pair->student);
+
+    if (rank > 2 && rank == lb_rank(b, pair->teacher) &&
+        lb_planes_fit(b, pair->student, pair->teacher))
+        return false;
+    return say(b, pair,
+               "both sides must be feature maps, whose planes are whole multiples of "
+               "each other",
+               "name other layers, or use 'sp'", why);
+}
+
 bool lb_refuse_shapes(const lb_builder *b, const lb_loss_in *in,
                       char why[LB_REFUSAL_TEXT])
 {
@@ -98,6 +111,11 @@ bool lb_refuse_planes(const lb_builder *b, const lb_loss_in *in,
                       char why[LB_REFUSAL_TEXT])
 {
     return lb_refuse_pairs(b, in, lb_planes_differ, why);
+}
+
+bool lb_refuse_maps(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSAL_TEXT])
+{
+    return lb_refuse_pairs(b, in, lb_maps_differ, why);
 }
 
 bool lb_refuse_channels(const lb_builder *b, const lb_loss_in *in,

@@ -31,11 +31,14 @@ bool lb_channels_differ(const lb_builder *b, const lb_pair *pair,
                         char why[LB_REFUSAL_TEXT]);
 /* Of two maps of one rank, one plane is a whole multiple of the other, axis by axis. */
 bool lb_planes_fit(const lb_builder *b, lb_value x, lb_value y);
+/* They are not maps whose planes fit by whole factors; a single place is one, too. */
+bool lb_maps_differ(const lb_builder *b, const lb_pair *pair, char why[LB_REFUSAL_TEXT]);
 /* For lb_loss.refuse as they stand. */
 bool lb_refuse_shapes(const lb_builder *b, const lb_loss_in *in,
                       char why[LB_REFUSAL_TEXT]);
 bool lb_refuse_planes(const lb_builder *b, const lb_loss_in *in,
                       char why[LB_REFUSAL_TEXT]);
+bool lb_refuse_maps(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSAL_TEXT]);
 bool lb_refuse_channels(const lb_builder *b, const lb_loss_in *in,
                         char why[LB_REFUSAL_TEXT]);
 

@@ -47,7 +47,7 @@ static lb_value variance_of(lb_builder *b, const lb_loss_in *in, lb_pair pair, i
         shape.dim[i] = i == 0 ? lb_dim(b, pair.teacher, 1) : 1;
     snprintf(name, sizeof name, "pair%d/variance", number);
     const lb_value r =
-        lb_loss_param(b, in, name, &shape, (lb_init){LB_INIT_CONSTANT, raw, true});
+        lb_loss_param(b, in, name, &shape, (lb_init){.value = raw, .no_decay = true});
     const lb_value positive = lb_softplus(b, r);
     return lb_shift(b, positive, least_variance);
 }
@@ -72,25 +72,6 @@ static lb_value build(lb_builder *b, const lb_loss_in *in)
     return lb_scale(b, sum, 0.5);
 }
 
-static bool is_no_map(const lb_builder *b, const lb_pair *pair, char why[LB_REFUSAL_TEXT])
-{
-    const int rank = lb_rank(b, pair->student);
-
-    if (rank > 2 && rank == lb_rank(b, pair->teacher) &&
-        lb_planes_fit(b, pair->student, pair->teacher))
-        return false;
-    snprintf(
-        why, LB_REFUSAL_TEXT,
-        "it tells one feature map from another, whose planes must be whole multiples "
-        "of each other; name other layers, or use 'sp'");
-    return true;
-}
-
-static bool refuse(const lb_builder *b, const lb_loss_in *in, char why[LB_REFUSAL_TEXT])
-{
-    return lb_refuse_pairs(b, in, is_no_map, why);
-}
-
 static const lb_preset presets[] = {
     {.name = "repdistiller", .weight = 1},
     {.name = "mdistiller", .weight = 1},
@@ -105,7 +86,7 @@ const lb_loss lb_loss_vid = {
     .needs = LB_NEEDS_HINTS | LB_NEEDS_HELPER,
     .match = LB_MATCH_PLANE,
     .automatic = LB_AUTO_STAGES,
-    .refuse = refuse,
+    .refuse = lb_refuse_maps,
     .build = build,
     .presets = presets,
 };

@@ -9,7 +9,8 @@
 #include <string.h>
 
 /* in the order of lb_adapter_kind */
-static const char *const kinds[] = {"auto", "none", "conv1x1", "conv3x3", "linear", NULL};
+static const char *const kinds[] = {"auto",   "none",       "conv1x1", "conv3x3",
+                                    "linear", "transposed", NULL};
 
 const lb_key lb_taps_keys[] = {
     {.name = "adapter",
@@ -195,12 +196,14 @@ static void fit_pair(const finder *f, const side *s, const side *t, lb_tap *tap)
 {
     const lb_value_info *const a = lb_info(s->graph, tap->student);
     const lb_value_info *const b = lb_info(t->graph, tap->teacher);
+    const lb_loss *const loss = f->term->loss;
+    const bool free = loss->brings_layers && loss->brings_layers(f->term->knobs);
     lb_error err = {0};
 
     tap->student_shape = a->type.shape;
     tap->teacher_shape = b->type.shape;
-    if (lb_adapter_plan(f->term->loss->match, f->term->taps.adapter, &a->type.shape,
-                        &b->type.shape, &tap->adapter, &err) != LB_OK)
+    if (lb_adapter_plan(free ? LB_MATCH_ANY : loss->match, f->term->taps.adapter,
+                        &a->type.shape, &b->type.shape, &tap->adapter, &err) != LB_OK)
         complain(f, NULL, "'%.60s' of the student and '%.60s' of %s: %.400s", a->name,
                  b->name, t->who, err.text);
 }

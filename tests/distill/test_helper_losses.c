@@ -77,12 +77,13 @@ static bench open_bench(const lb_term *term, const sides *s, lb_error *err)
     const lb_loss_in in = {.hints = w.pair, .n_hints = w.n, .batch = BATCH, .seed = 3};
     w.loss = lb_terms_build(&b, term, 1, &in, value);
     w.n_by = w.n;
-    for (int i = 1; i < w.graph->n_values; i++)
-        if (w.graph->values[i].kind == LB_VALUE_PARAM && w.graph->values[i].trained &&
-            w.n_by < MOST_PAIRS + MOST_PARAMS) {
-            fill_param(&w.graph->values[i]);
+    for (int i = 1; i < w.graph->n_values; i++) {
+        if (w.graph->values[i].kind != LB_VALUE_PARAM)
+            continue;
+        fill_param(&w.graph->values[i]);
+        if (w.graph->values[i].trained && w.n_by < MOST_PAIRS + MOST_PARAMS)
             w.by[w.n_by++] = (lb_value){i};
-        }
+    }
     lb_autodiff(&b, &lb_op_verbs, w.loss, w.by, w.n_by, w.grad);
     lb_output(&b, w.loss);
     for (int i = 0; i < w.n_by; i++)
@@ -175,13 +176,17 @@ enum { OF_STUDENT = BATCH * (72 + 24 + 6), OF_TEACHER = BATCH * (96 + 18 + 5) };
 
 typedef struct golden {
     const char *loss;
-    setting set[3];
-    int first, n; /* pairs */
+    setting set[5];
+    int n; /* pairs */
 } golden;
 
 static const golden cases[] = {
-    {"reviewkd", {{0}}, 0, 3},
-    {"reviewkd", {{"mid", 3}}, 0, 2},
+    {"reviewkd", {{0}}, 3},
+    {"reviewkd", {{"mid", 3}}, 2},
+    {"ft", {{"form", 2}}, 1},
+    {"ft", {{"form", 2}, {"rate", 1.25}, {"transfer", 2}, {"reconstruction", 3}}, 1},
+    {"cc", {{"dimension", 5}}, 1},
+    {"infonce", {{"dimension", 4}}, 1},
 };
 
 static void pytorch_agrees(void)
@@ -221,24 +226,38 @@ static void fill(double *x, int n, double at)
         x[i] = sin(at + 1.7 * i + 0.013 * i * i);
 }
 
-/* The first and the last element of each parameter and of each of the student's layers;
- * every parameter has some influence. */
+/* The first and the last element of each parameter; each has some influence. No gradient
+ * of ft's transfer flows into its paraphraser, though its value depends on it: each of
+ * the two networks is tried by the part of the loss that trains it. */
 static void gradients_are_derivatives(void)
 {
+    static const struct {
+        golden of;
+        const char *within; /* names of parameters */
+    } tried[] = {
+        {{"reviewkd", {{0}}, 3}, ""},
+        {{"reviewkd", {{"mid", 3}}, 2}, ""},
+        {{"ft", {{"form", 2}}, 1}, "translator"},
+        {{"ft", {{"form", 2}, {"transfer", 0}}, 1}, "paraphraser"},
+        {{"cc", {{"dimension", 5}}, 1}, ""},
+        {{"infonce", {{"dimension", 4}}, 1}, ""},
+    };
     static double s[OF_STUDENT], t[OF_TEACHER];
     const double h = 1e-6;
 
     fill(s, OF_STUDENT, 0.3);
     fill(t, OF_TEACHER, 1.1);
-    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        const lb_term term = term_of(cases[c].loss, cases[c].set);
-        const sides shapes = all_sides(cases[c].n);
+    for (size_t c = 0; c < sizeof tried / sizeof *tried; c++) {
+        const lb_term term = term_of(tried[c].of.loss, tried[c].of.set);
+        const sides shapes = all_sides(tried[c].of.n);
         lb_error err = {0};
         bench w = open_bench(&term, &shapes, &err);
         CHECK(w.plan != NULL && w.n_by > w.n);
         for (int i = w.n; w.plan && i < w.n_by; i++) {
             lb_tensor *const p = lb_info(w.graph, w.by[i])->tensor;
             double most = 0;
+            if (!strstr(lb_info(w.graph, w.by[i])->name, tried[c].within))
+                continue;
             for (size_t k = 0; k<p->n; k += p->n> 1 ? p->n - 1 : 1) {
                 const double was = lb_tensor_get(p, k);
                 run(&w, s, t);
@@ -272,6 +291,22 @@ static void check_refused(const char *loss, const setting *set, const sides *s,
     close_bench(&w);
 }
 
+/* The teacher's map of cc begins at random and stays: it has no gradient. */
+static void the_teachers_map_stays(void)
+{
+    const setting mapped[] = {{"dimension", 8}, {0}};
+    const lb_term term = term_of("cc", mapped);
+    const sides s = all_sides(1);
+    lb_error err = {0};
+    bench w = open_bench(&term, &s, &err);
+    const lb_value fixed = lb_graph_find(w.graph, "cc1/pair1/teacher/weight");
+    const lb_value trained = lb_graph_find(w.graph, "cc1/pair1/student/weight");
+
+    CHECK(fixed.id != 0 && !lb_info(w.graph, fixed)->trained);
+    CHECK(trained.id != 0 && lb_info(w.graph, trained)->trained);
+    close_bench(&w);
+}
+
 static void what_cannot_work_is_refused(void)
 {
     const setting half[] = {{"mid", 2.5}, {0}};
@@ -286,12 +321,24 @@ static void what_cannot_work_is_refused(void)
     s = all_sides(2);
     s.teacher[1] = lb_shape_of(3, (int)LB_BATCH, 2, 9);
     check_refused("reviewkd", NULL, &s, "all with as many spatial axes");
+
+    const setting part[] = {{"dimension", 2.5}, {0}};
+    const setting factors[] = {{"form", 2}, {0}};
+    s = all_sides(1);
+    check_refused("cc", part, &s, "dimension must be a whole number, not 2.5");
+    check_refused("infonce", part, &s, "use 128, or 0 for none");
+    check_refused("infonce", NULL, &s, "both sides must have one shape");
+    s.teacher[0] = lb_shape_of(4, (int)LB_BATCH, 4, 5, 4);
+    check_refused("ft", factors, &s,
+                  "whose planes are whole multiples of each other, and the layers are "
+                  "[N,3,6,4] and [N,4,5,4]; name other layers, or use 'sp'");
 }
 
 int main(void)
 {
     RUN(pytorch_agrees);
     RUN(gradients_are_derivatives);
+    RUN(the_teachers_map_stays);
     RUN(what_cannot_work_is_refused);
     return DONE();
 }

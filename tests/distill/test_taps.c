@@ -453,6 +453,12 @@ static const sizing sizings[] = {
      "3x3 convolution to 2 channels, 38 parameters", 38},
     {LB_MATCH_SHAPE, LB_ADAPTER_LINEAR, ROW(3), ROW(3), "dense layer to 3, 12 parameters",
      12},
+    {LB_MATCH_SHAPE, LB_ADAPTER_TRANSPOSED, MAP(3, 2, 3), MAP(2, 4, 6),
+     "transposed 4x4 convolution of stride 2 to 2 channels, 98 parameters", 98},
+    {LB_MATCH_SHAPE, LB_ADAPTER_TRANSPOSED, MAP(1, 2, 1), MAP(2, 6, 3),
+     "transposed 5x5 convolution of stride 3 to 2 channels, 52 parameters", 52},
+    {LB_MATCH_SHAPE, LB_ADAPTER_TRANSPOSED, MAP(2, 4, 2), MAP(1, 7, 3),
+     "transposed 3x3 convolution of stride 2 to 1 channels, 19 parameters", 19},
     {LB_MATCH_SHAPE,
      0,
      {3, {LB_BATCH, 3, 8}},
@@ -483,6 +489,14 @@ static void adapters_are_sized_from_the_shapes(void)
     const lb_shape tall = MAP(3, 8, 4), wide = MAP(3, 4, 8), row = ROW(3);
     CHECK(lb_adapter_plan(LB_MATCH_SHAPE, 0, &tall, &wide, &a, &err) == LB_ERR_INPUT);
     CHECK_TEXT(err.text, "neither plane holds the other");
+    CHECK(lb_adapter_plan(LB_MATCH_SHAPE, LB_ADAPTER_TRANSPOSED, &wide, &tall, &a,
+                          &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "'transposed' makes a plane 2, 3 or more times as large");
+    CHECK(lb_adapter_plan(LB_MATCH_SHAPE, LB_ADAPTER_TRANSPOSED, &tall, &tall, &a,
+                          &err) == LB_ERR_INPUT);
+    CHECK(lb_adapter_plan(LB_MATCH_SHAPE, LB_ADAPTER_TRANSPOSED, &row, &row, &a, &err) ==
+          LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "a convolution joins feature maps");
     CHECK(lb_adapter_plan(LB_MATCH_PLANE, 0, &row, &row, &a, &err) == LB_ERR_INPUT);
     CHECK_TEXT(err.text, "feature maps [N,C,H,W] are compared");
 }

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from feature_losses import hcl
+from feature_losses import cc, flat, hcl, infonce, unit
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -38,6 +38,17 @@ class Helpers:
         w = self.get(name + "/weight", channels, x.shape[1], kernel, kernel)
         b = self.get(name + "/bias", channels) if bias else None
         return F.conv2d(x, w, b, padding=kernel // 2)
+
+    def deconv(self, x, name, channels):
+        w = self.get(name + "/weight", x.shape[1], channels, 3, 3)
+        return F.conv_transpose2d(x, w, self.get(name + "/bias", channels), padding=1)
+
+    def dense(self, x, name, channels, fixed=False):
+        w = self.get(name + "/weight", channels, x.shape[1])
+        if fixed:
+            self.made.pop()
+            return x @ w.detach().T
+        return x @ w.T + self.get(name + "/bias", channels)
 
     def norm(self, x, name):
         scale = self.get(name + "/scale", x.shape[1])
@@ -75,6 +86,34 @@ def reviewkd(h, students, teachers, mid):
     return loss
 
 
+def smaller(s, t):
+    """The larger plane averaged down to the smaller, axis by axis."""
+    size = [min(a, b) for a, b in zip(s.shape[2:], t.shape[2:])]
+    return F.adaptive_avg_pool2d(s, size), F.adaptive_avg_pool2d(t, size)
+
+
+def factors(h, s, t, rate, transfer, reconstruction):
+    s, t = smaller(s, t)
+    channels, k = t.shape[1], round(rate * t.shape[1])
+    of_teacher, of_student = "pair1/paraphraser/", "pair1/translator/"
+    u = t
+    for part, n in (("in", channels), ("mid", k), ("out", k)):
+        u = F.leaky_relu(h.conv(u, of_teacher + part, n, 3), 0.1)
+    back = u
+    for part, n in (("back_in", k), ("back_mid", channels), ("back_out", channels)):
+        back = F.leaky_relu(h.deconv(back, of_teacher + part, n), 0.1)
+    v = s
+    for part, n in (("in", s.shape[1]), ("mid", k), ("out", k)):
+        v = h.norm(h.conv(v, of_student + part, n, 3, bias=False), of_student + part + "_norm")
+        v = F.leaky_relu(v, 0.1)
+    gap = (unit(flat(v)) - unit(flat(u.detach()))).abs().mean()
+    return transfer * gap + reconstruction * F.mse_loss(back, t)
+
+
+def embedded(h, s, t, n, fixed):
+    return h.dense(flat(s), "pair1/student", n), h.dense(flat(t), "pair1/teacher", n, fixed)
+
+
 STUDENT = [(9, 3, 6, 4), (9, 4, 3, 2), (9, 6)]
 TEACHER = [(9, 4, 6, 4), (9, 2, 3, 3), (9, 5)]
 
@@ -84,7 +123,12 @@ def main():
     arrays = [torch.randn(s, dtype=torch.float64) for s in STUDENT + TEACHER]
     s, t = arrays[:3], arrays[3:]
     cases = [("reviewkd1", s, lambda h, s: reviewkd(h, s, t, 6)),
-             ("reviewkd1", s[:2], lambda h, s: reviewkd(h, s, t[:2], 3))]
+             ("reviewkd1", s[:2], lambda h, s: reviewkd(h, s, t[:2], 3)),
+             ("ft1", s[:1], lambda h, s: factors(h, s[0], t[0], 0.5, 1, 0.01)),
+             ("ft1", s[:1], lambda h, s: factors(h, s[0], t[0], 1.25, 2, 3)),
+             ("cc1", s[:1], lambda h, s: cc(*embedded(h, s[0], t[0], 5, True))),
+             ("infonce1", s[:1], lambda h, s: infonce(
+                 *embedded(h, s[0], t[0], 4, False), 0.1, symmetric=True))]
     out = []
     for scope, inputs, f in cases:
         helpers = Helpers(scope)

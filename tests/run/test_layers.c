@@ -49,6 +49,15 @@ static void a_dry_run_prints_pairs_and_shapes(void)
     CHECK_OK(o.code, &o.err);
     CHECK_TEXT(o.result.plan, "block1 [N,8,4,4] from block1 [N,16,4,4]: ");
     lb_arena_free(o.arena);
+    /* what the loss maps by itself needs no adapter */
+    o = dry("hint.yaml", "distill=[{loss: infonce, dimension: 16}]");
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.plan, "flatten [N,8] from flatten [N,16]: as they are");
+    lb_arena_free(o.arena);
+    o = dry("hint.yaml", "distill=[{loss: infonce}]");
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.plan, "flatten [N,8] from flatten [N,16]: dense layer to 16");
+    lb_arena_free(o.arena);
     /* before the teacher is there */
     o = dry("hint.yaml", "teacher={recipe: later.yaml}");
     CHECK(o.code == LB_ERR_INPUT); /* no such recipe */
@@ -220,7 +229,10 @@ static void every_loss_over_layers_trains(void)
     o = run("hint.yaml", "forms", false,
             "distill=[{loss: ce}, {loss: at, form: paper, power: 3}, {loss: ft, form: "
             "attention}, {loss: sp, form: published}, {loss: pkt, form: published}, "
-            "{loss: infonce, symmetric: false}]");
+            "{loss: infonce, symmetric: false}, "
+            "{loss: infonce, dimension: 16, weight: 0.1}, {loss: cc, dimension: 16}, "
+            "{loss: ft, form: factors, weight: 10, transfer: {from: 0, after: 1, shape: "
+            "step}}]");
     CHECK_OK(o.code, &o.err);
     lb_arena_free(o.arena);
     check_same_network("all/student.onnx", "plain/student.onnx");

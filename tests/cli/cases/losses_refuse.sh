@@ -17,6 +17,7 @@ code limbeck loss dist --student two.npy --teacher two.npy
 code limbeck loss kd --student two.npy --teacher two.npy --set standardise=true
 code limbeck loss kd --student s.npy --teacher t.npy --set standardise=on
 code limbeck loss multi-t --student s.npy --teacher t.npy --set highest_temperature=1
+code limbeck loss infonce --student s.npy --teacher t.npy --set dimension=2
 code limbeck loss ce --student s.npy --labels l.npy --set standardise=true
 limbeck losses | grep -A 4 '^dkd'
 
