@@ -86,6 +86,15 @@ static void golden_values_hold(void)
          0.1082160222,
          -0.01152724,
          0.04212019},
+        {{"mlkd", {{"form", 1}, {"class_weight", 0}}},
+         0.0210037916,
+         -0.00075099,
+         0.00407137},
+        {{"mlkd", {{"form", 1}, {"batch_weight", 0}}},
+         0.0231645461,
+         -0.00138140,
+         0.00592176},
+        {{"mlkd", {{0}}}, 0.0210037916 / 4 + 0.0231645461 / 16, 0, 0},
         /* one temperature: kd; two: the mean of kd's */
         {{"multi-t", {{"lowest_temperature", 20}, {"highest_temperature", 20}}},
          1.9295432870,
@@ -169,6 +178,8 @@ static void compare_with_pytorch(lb_arena *arena, const char *set)
           {"non_target_weight", 72},
           {"standardise", 1}}},
         {"mse-logits", {{"standardise", 1}}},
+        {"mlkd", {{"form", 1}}},
+        {"mlkd", {{"temperature", 2}, {"batch_weight", 3}, {"class_weight", 0.5}}},
     };
     const lb_tensor *const in = load(arena, set, "in");
     const lb_tensor *const labels = load(arena, set, "labels");

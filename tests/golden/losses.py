@@ -68,6 +68,12 @@ def relations(z, teacher, t, inter, intra):
     return t * t * (inter * (1 - rows.mean()) + intra * (1 - columns.mean()))
 
 
+def grams(z, teacher, t, of_batch, of_classes):
+    p, q = F.softmax(z / t, 1), F.softmax(teacher / t, 1)
+    return (of_batch * (p @ p.T - q @ q.T).pow(2).sum()
+            + of_classes * (p.T @ p - q.T @ q).pow(2).sum())
+
+
 def make(name, batch, classes, labels):
     student = 3 * torch.randn(batch, classes, dtype=torch.float64)
     teacher = 5 * torch.randn(batch, classes, dtype=torch.float64)
@@ -88,7 +94,9 @@ def make(name, batch, classes, labels):
              lambda z: soften(standardised(z), standardised(teacher), 2.0),
              lambda z: decoupled(standardised(z), standardised(teacher), labels, 2.0, 9.0,
                                  72.0),
-             lambda z: F.mse_loss(standardised(z), standardised(teacher))]
+             lambda z: F.mse_loss(standardised(z), standardised(teacher)),
+             lambda z: grams(z, teacher, 4.0, 1 / batch, 1 / classes),
+             lambda z: grams(z, teacher, 2.0, 3 / batch ** 2, 0.5 / (classes * batch ** 2))]
     rows = []
     for case in cases:
         z = student.clone().requires_grad_(True)
