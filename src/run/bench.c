@@ -120,6 +120,7 @@ lb_code lb_run_measure(const lb_run *run, int stage, double seconds, lb_bench *o
     for (int k = 0; k < p.n_teachers; k++)
         b.part[b.n_parts++] = (lb_bench_part){.name = "teacher", .timing = p.teacher[k]};
     sum_up(&b);
+    b.memory_bytes += p.probe_bytes;
     *out = b;
     return LB_OK;
 }

@@ -29,7 +29,8 @@ typedef struct lb_bench {
     double cpu_seconds;  /* of one thread */
     double flops;        /* a second, with all threads */
     double peak_share;   /* of what all threads could do */
-    size_t memory_bytes; /* that the plans hold: values, weights, scratch */
+    size_t memory_bytes; /* that the plans hold: values, weights, scratch; of a training
+                            with several losses also the one that tells what each pulls */
 } lb_bench;
 
 /* Inference; graph: in the form in which it is to run. Takes about so many seconds, and

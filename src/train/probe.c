@@ -130,9 +130,12 @@ static void copy_inputs(lb_probe *probe, const lb_lesson *from)
         if (!lb_shape_count(&one, &size))
             continue;
         size *= lb_dtype_size(type->dtype);
-        for (int k = 0; k < n; k++)
-            memcpy(lb_plan_input(to->plan, target, k),
-                   lb_plan_input(from->plan, source, k), size);
+        for (int k = 0; k < n; k++) {
+            void *const there = lb_plan_input(to->plan, target, k);
+            const void *const here = lb_plan_input(from->plan, source, k);
+            if (there && here)
+                memcpy(there, here, size);
+        }
     }
 }
 

@@ -115,7 +115,7 @@ static void add_ensemble(const lb_lesson *lesson, lb_builder *b,
                          lb_loss_in *in)
 {
     in->logits.teacher = lesson->voice[0];
-    if (!lesson->voice[0].id || lesson->n_voices == 1)
+    if (!lesson->voice[0].id || lesson->n_voices == 1 || !ensemble)
         return;
     if (ensemble->correct_only) {
         lb_ensemble_correct(b, ensemble, lesson->voice, lesson->labels, share);

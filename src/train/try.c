@@ -137,6 +137,21 @@ static lb_code profile(trial *t, double seconds, lb_arena *arena, lb_train_profi
     return LB_OK;
 }
 
+/* What training keeps beside the step, to tell what each loss pulls. */
+static lb_code measure_probe(const trial *t, lb_arena *arena, lb_train_profile *p,
+                             lb_error *err)
+{
+    lb_probe probe;
+
+    if (t->lesson.n_terms < 2)
+        return LB_OK;
+    LB_TRY(lb_probe_open(t->setup, t->student, &t->lesson, arena, &probe, err));
+    const lb_plan_stats plan = lb_plan_describe(probe.lesson.plan);
+    p->probe_bytes = plan.activation_bytes + plan.weight_bytes + plan.scratch_bytes;
+    lb_probe_close(&probe);
+    return LB_OK;
+}
+
 lb_code lb_train_measure(const lb_train_setup *setup, double seconds, lb_arena *arena,
                          lb_train_profile *out, lb_error *err)
 {
@@ -146,6 +161,8 @@ lb_code lb_train_measure(const lb_train_setup *setup, double seconds, lb_arena *
     lb_code code = open_trial(&t, setup, arena, err);
     if (code == LB_OK)
         code = profile(&t, seconds, arena, &p, err);
+    if (code == LB_OK)
+        code = measure_probe(&t, arena, &p, err);
     close_trial(&t);
     if (code == LB_OK)
         *out = p;

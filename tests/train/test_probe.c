@@ -376,12 +376,32 @@ static void the_ratio_is_that_of_the_sums(void)
     CHECK(state.weight == LB_BALANCE_MOST);
 }
 
+/* The plan that looks is counted where training is measured. */
+static void its_memory_is_told(void)
+{
+    lb_term terms[] = {lb_term_usual(lb_loss_find("ce"), 1),
+                       lb_term_usual(lb_loss_find("ce"), 1)};
+
+    for (int n = 1; n <= 2; n++) {
+        lb_train_profile p = {.probe_bytes = 1};
+        lb_error err = {0};
+        classroom c;
+        classroom_open(&c, 2);
+        c.setup.terms = terms;
+        c.setup.n_terms = n;
+        CHECK_OK(lb_train_measure(&c.setup, 0.01, c.arena, &p, &err), &err);
+        CHECK(n == 1 ? p.probe_bytes == 0 : p.probe_bytes > 1000);
+        classroom_close(&c);
+    }
+}
+
 int main(void)
 {
     RUN(lengths_are_those_of_the_steps);
     RUN(looking_changes_no_bit);
     RUN(shares_follow_the_weights);
     RUN(an_interruption_changes_no_share);
+    RUN(its_memory_is_told);
     RUN(the_ratio_is_that_of_the_sums);
     RUN(weights_are_found);
     RUN(a_weight_found_is_a_number);
