@@ -152,7 +152,7 @@ static double teacher_seconds(const lb_run *run, const double *step_seconds)
             const bool live = !lb_run_cached_in(run, k, m);
             const int whole = n / batch * batch; /* of an epoch */
             double samples = (double)whole * stage.train->epochs;
-            if (stage.previous || (!live && !cached))
+            if (live ? !lb_run_asked_in(run, k, m) : !cached)
                 continue;
             if (!live) { /* once for all stages */
                 samples = (double)run->recipe->teacher[m].views * n;

@@ -140,6 +140,8 @@ lb_code lb_run_open_cache(lb_run *run, lb_error *err) LB_MUST_USE;
  * whether they do in that stage, where no loss looks at its layers. */
 bool lb_run_cached(const lb_run *run, int k);
 bool lb_run_cached_in(const lb_run *run, int stage, int k);
+/* Whether that stage asks teacher k for anything, live or cached. */
+bool lb_run_asked_in(const lb_run *run, int stage, int k);
 /* Of all teachers. */
 size_t lb_run_teacher_parameters(const lb_run *run);
 double lb_run_teacher_macs(const lb_run *run);
