@@ -87,8 +87,7 @@ bool lb_run_asked_in(const lb_run *run, int stage, int k)
 {
     const lb_run_stage s = lb_run_stage_of(run, stage);
 
-    return !s.previous &&
-           (needs_logits(&s) || lb_taps_wanted_of(s.term, s.n_terms, k));
+    return !s.previous && (needs_logits(&s) || lb_taps_wanted_of(s.term, s.n_terms, k));
 }
 
 bool lb_run_cached(const lb_run *run, int k)
@@ -250,8 +249,8 @@ lb_code lb_run_open_live(lb_run *run, int number, lb_error *err)
     if (stage.previous)
         return open_previous(run, number, err);
     for (int k = 0; k < run->n_members; k++)
-        any = any ||
-              (lb_run_asked_in(run, number, k) && !lb_run_cached_in(run, number, k));
+        any =
+            any || (lb_run_asked_in(run, number, k) && !lb_run_cached_in(run, number, k));
     return any ? open_all(run, &p, &run->teacher[number], err) : LB_OK;
 }
 
