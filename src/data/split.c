@@ -223,7 +223,7 @@ static lb_code split(splitter *s, lb_error *err)
     if (!train || !label)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to split %d samples", n);
     LB_TRY(take_splits(s, train, err));
-    for (int i = 0; i < data->n_unlabelled; i++)
+    for (int i = 0; others && i < data->n_unlabelled; i++)
         train[s->n_own + i] = others[i];
     data->n[LB_TRAIN] = n;
     data->sample[LB_TRAIN] = train;

@@ -226,7 +226,7 @@ function versus(r) {
     + `${plain(a.samples, 9)} ${a.split} samples; it was given ${given.pixels} pixels${numbers('mean')}${numbers('std')}.`;
   const members = list(t && t.members).map(m => `${m.name} ${percent(m.accuracy, 2) ?? ''}`);
   return card(t ? 'Teacher and student' : 'The student', lead,
-    el('div.scroll', el('table', head, body)), audit && el('p', audit),
+    el('div.scroll', el('table', head, body)), audit && el('p', { style: 'margin-top:1em' }, audit),
     members.length > 0 && el('p', `Each teacher alone: ${members.join(', ')}.`));
 }
 
