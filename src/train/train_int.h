@@ -3,7 +3,8 @@
  * feed.c writes samples into a plan, step.c makes the plan of one training step, probe.c
  * one that tells how much each loss pulls, ledger.c keeps what happened, checkpoint.c
  * stores the ledger and the weights, evaluate.c measures, weights.c copies weights,
- * session.c opens it all, loop.c runs it. */
+ * session.c opens it all, loop.c runs it. Beside it extract.c reads layers of a network,
+ * cka.c and alignment.c compare them. */
 #ifndef LB_TRAIN_TRAIN_INT_H
 #define LB_TRAIN_TRAIN_INT_H
 
