@@ -81,9 +81,9 @@ int lb_taps_pair(lb_auto how, const lb_graph *student, const lb_graph *teacher,
 /* taps_auto.c: the trunk of a network: of every stretch between two layers with weights
  * the last value that all behind it goes through (so the end of a residual block, and
  * nothing inside it), and the last map before it is pooled to one place; in order,
- * without what the last layer gives, and without values of more than `size` elements a
- * sample. Of more than `most` (at least 2) some are left out, evenly. Returns how many; 0
- * also without memory. */
+ * without mere rearrangements, what the last layer gives, and values of more than `size`
+ * elements a sample. Of more than `most` (at least 2) some are left out, evenly. Returns
+ * how many; 0 also without memory. */
 int lb_taps_trunk(const lb_graph *graph, size_t size, lb_arena *arena, lb_value *out,
                   int most);
 

@@ -269,7 +269,7 @@ static int list_trunk(const survey *s, size_t size, lb_value *list)
             list[n++] = last;
             last = (lb_value){0};
         }
-        if (farthest <= i && s->deep[node->out[0].id] &&
+        if (farthest <= i && s->deep[node->out[0].id] && !rearranges(node) &&
             is_small(g, node->out[0], size)) {
             if (has_places(g, last) && !has_places(g, node->out[0]))
                 list[n++] = last; /* before it is pooled */

@@ -213,6 +213,27 @@ static void auto_stays_out_of_blocks(void)
     lb_graph_free(g);
 }
 
+/* A map that is written in another form on its way. */
+static lb_graph *rearranged(void)
+{
+    const lb_shape in = lb_shape_of(4, (int)LB_BATCH, 1, 8, 8);
+    const lb_shape other = lb_shape_of(4, (int)LB_BATCH, 8, 4, 16);
+    const lb_window point = lb_square_window(1, 1);
+    lb_graph *graph = NULL;
+    lb_error err = {0};
+    lb_builder b;
+
+    CHECK_OK(lb_graph_new(&graph, &err), &err);
+    lb_builder_init(&b, graph);
+    lb_maker m = {.b = &b, .seed = 5};
+    lb_value x = lb_input(&b, "input", LB_F32, &in);
+    x = lb_relu(&b, lb_make_conv(&m, x, 8, &point, true, "stem"), "end");
+    x = lb_make_conv(&m, lb_reshape(&b, x, &other), 8, &point, true, "second");
+    lb_output(&b, lb_make_head(&m, x, &(lb_model_options){.classes = 4}));
+    CHECK_OK(lb_builder_finish(&b, &err), &err);
+    return graph;
+}
+
 static void check_trunk(const lb_graph *g, size_t size, int most,
                         const char *const *names, int n)
 {
@@ -230,12 +251,14 @@ static void check_trunk(const lb_graph *g, size_t size, int most,
 static void the_trunk_is_what_all_goes_through(void)
 {
     lb_graph *const g = bottleneck(), *const d = network("ds-cnn", 0.25, 3, 16);
+    lb_graph *const r = rearranged();
     static const char *const all[] = {
         "stem",   "block1/dw_relu", "block1", "block2/dw_relu",
         "block2", "block3/dw_relu", "block3", "flatten"};
 
     check_trunk(g, 1 << 16, 16, (const char *const[]){"end", "last", "flatten"}, 3);
     check_trunk(g, 8 * 8 * 8 - 1, 16, (const char *const[]){"last", "flatten"}, 2);
+    check_trunk(r, 1 << 16, 16, (const char *const[]){"end", "second", "flatten"}, 3);
     check_trunk(d, 1 << 16, 16, all, 8);
     check_trunk(d, 1 << 16, 3, (const char *const[]){all[0], all[3], all[7]}, 3);
     for (long n = 0; n < 3; n++) {
@@ -247,6 +270,7 @@ static void the_trunk_is_what_all_goes_through(void)
     }
     lb_graph_free(g);
     lb_graph_free(d);
+    lb_graph_free(r);
 }
 
 /* No pairs, but a word of why, or that there was no memory for it. */
