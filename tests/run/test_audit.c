@@ -257,6 +257,77 @@ static void another_order_of_classes_is_found(void)
     lb_arena_free(o.arena);
 }
 
+enum { PIXELS = SIDE * SIDE };
+
+/* The one bright pixel tells the class. */
+static void put_pixels(const char *part, int n)
+{
+    const lb_shape shape = lb_shape_of(4, n, 1, SIDE, SIDE), labels = lb_shape_of(1, n);
+    lb_arena *const arena = lb_arena_new(0);
+    lb_tensor *x = NULL, *y = NULL;
+    lb_error err = {0};
+    char name[32];
+
+    CHECK_OK(lb_tensor_new(arena, LB_U8, &shape, &x, &err), &err);
+    CHECK_OK(lb_tensor_new(arena, LB_I64, &labels, &y, &err), &err);
+    for (int i = 0; i < n; i++) {
+        lb_tensor_put(y, (size_t)i, i % PIXELS);
+        lb_tensor_put(x, (size_t)(i * PIXELS + i % PIXELS), 255);
+    }
+    snprintf(name, sizeof name, "many/x_%s.npy", part);
+    CHECK_OK(lb_npy_save(x, name, &err), &err);
+    snprintf(name, sizeof name, "many/y_%s.npy", part);
+    CHECK_OK(lb_npy_save(y, name, &err), &err);
+    lb_arena_free(arena);
+}
+
+/* Output c + 1 of many speaks of pixel c. */
+static void put_shifted(const char *path)
+{
+    const lb_shape in = lb_shape_of(4, (int)LB_BATCH, 1, SIDE, SIDE);
+    const lb_shape picks = lb_shape_of(2, PIXELS, PIXELS);
+    lb_graph *graph = NULL;
+    lb_tensor *w = NULL;
+    lb_error err = {0};
+    lb_builder b;
+
+    CHECK_OK(lb_graph_new(&graph, &err), &err);
+    CHECK_OK(lb_tensor_new(graph->arena, LB_F32, &picks, &w, &err), &err);
+    for (int c = 0; c < PIXELS; c++)
+        lb_tensor_put(w, (size_t)((c + 1) % PIXELS * PIXELS + c), 9);
+    lb_builder_init(&b, graph);
+    const lb_value x = lb_input(&b, "input", LB_F32, &in);
+    const lb_value flat = lb_flatten(&b, x, "flat");
+    const lb_value picked = lb_constant(&b, "picks", w);
+    lb_output(&b, lb_gemm(&b, flat, picked, (lb_value){0}, false, true, "logits"));
+    CHECK_OK(lb_builder_finish(&b, &err), &err);
+    CHECK_OK(lb_onnx_save(graph, path, &err), &err);
+    lb_graph_free(graph);
+}
+
+/* Too long for a message: it lies beside the run. */
+static void a_long_order_is_written(void)
+{
+    static const char data[] = "data={source: npy, path: many, validation: 0.5}";
+    lb_error err = {0};
+    ear e;
+
+    CHECK_OK(lb_make_folder("many", &err), &err);
+    put_pixels("train", 8 * PIXELS);
+    put_pixels("test", PIXELS);
+    put_shifted("shifted.onnx");
+    outcome o = taught_by("teacher={onnx: shifted.onnx}", data, &e);
+    CHECK(o.code == LB_ERR_INPUT);
+    CHECK_TEXT(o.err.text, "it gets 100.0 % if 64 of its classes stand in another order");
+    CHECK_TEXT(o.err.text, "give it what 'audited/teacher-classes.yaml' says");
+    const lb_bytes bytes = contents(o.arena, "audited/teacher-classes.yaml");
+    const char *const text =
+        lb_arena_copy_chars(o.arena, (const char *)bytes.data, bytes.size);
+    CHECK_TEXT(text, "classes: [1, 2, 3, ");
+    CHECK_TEXT(text, ", 62, 63, 0]");
+    lb_arena_free(o.arena);
+}
+
 /* The one that works is named, and works. */
 static void another_preprocessing_is_found(void)
 {
@@ -357,6 +428,7 @@ int main(void)
     RUN(orders_are_found_but_not_imagined);
     RUN(a_good_teacher_is_described);
     RUN(another_order_of_classes_is_found);
+    RUN(a_long_order_is_written);
     RUN(another_preprocessing_is_found);
     RUN(the_same_answer_to_all_is_told);
     RUN(probabilities_are_refused);

@@ -135,6 +135,7 @@ static void classes_may_stand_in_another_order(void)
     o = run("turned.yaml", "t5", false, "teacher.classes=[0, 2, 1]");
     CHECK(o.code == LB_ERR_INPUT);
     CHECK_TEXT(o.err.text, "where guessing gets 33.3 %");
+    CHECK_TEXT(o.err.text, "give it classes: [1, 2, 0]");
     lb_arena_free(o.arena);
 }
 
