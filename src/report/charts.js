@@ -124,20 +124,21 @@ function pull(r) {
   const title = k => names.indexOf(names[k]) === names.lastIndexOf(names[k]) ? names[k] : `${names[k]} (${k + 1})`;
   const kinds = ['student', 'teacher', 'good', 'soft'], dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
   const lines = names.map((_, k) => [title(k), shares[k], kinds[k % 4], dashes[Math.floor(k / 4) % 4]]);
-  const none = () => el('span.none', '–', el('span.hide', 'not measured'));
+  /* What it was and what it became, or one number that stayed. */
   const ends = (data, words) => {
     const there = data.filter(known);
-    return there.length ? [there[0], there[there.length - 1]].map(words) : [none(), none()];
+    if (!there.length) return el('span.none', '–', el('span.hide', 'not measured'));
+    const [first, last] = [there[0], there[there.length - 1]].map(x => words(x));
+    return first === last ? first : [first, el('span.none', { 'aria-hidden': 'true' }, ' → '), el('span.hide', 'then '), last];
   };
   const columns = [['terms', 'Value', plain], ['weights', 'Weight', x => plain(x, 4)], ['shares', 'Share', percent]];
   return card('What each loss pulls', 'How long its gradient is over the student\'s parameters, times its weight, '
     + 'as a share of the sum of all: measured at the first batch of every epoch.',
   el('div.charts', curve('Share of the gradient', epochs, lines, x => plain(100 * x) + THIN + '%', null, false, stages),
     el('figure', el('figcaption', 'At the first and the last epoch'), el('div.scroll', { tabindex: '0' }, el('table',
-    el('thead', el('tr', el('th', { scope: 'col' }, 'Loss'), columns.flatMap(([, head]) => [
-      el('th.num', { scope: 'col' }, head + ', first'), el('th.num', { scope: 'col' }, 'last')]))),
+    el('thead', el('tr', el('th', { scope: 'col' }, 'Loss'), columns.map(([, head]) => el('th.num', { scope: 'col' }, head)))),
     el('tbody', names.map((_, k) => el('tr', el('th', { scope: 'row' }, title(k)),
-      columns.flatMap(([key, , words]) => ends(of(key, k), x => words(x)).map(text => el('td.num', text)))))))))));
+      columns.map(([key, , words]) => el('td.num', ends(of(key, k), words)))))))))));
 }
 
 /* A level line across the chart; its name stands at the right above it, or below, so that
