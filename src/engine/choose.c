@@ -232,7 +232,6 @@ static lb_code add_pack(lb_plan *plan, const lb_step *user, const lb_ask *ask, i
     if (*out < 0)
         return no_memory(err);
     pack.out[0] = *out;
-    plan->pack_bytes += ask->packed_bytes[k];
     if (!pack.once)
         return add_step(plan, &pack, err);
     if (!lb_arena_grow(plan->arena, (void **)&plan->packs, &plan->packs_capacity,

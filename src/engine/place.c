@@ -121,7 +121,8 @@ static lb_code reserve(lb_plan *plan, lb_error *err)
     if (!lb_size_mul(plan->slot_bytes, (size_t)plan->n_groups, &slots) ||
         !lb_size_mul(plan->lane_bytes, threads, &lanes) ||
         !lb_size_mul(plan->scratch_bytes, threads, &scratch) ||
-        !lb_size_add(slots, lanes, &all) || !lb_size_add(all, scratch, &all))
+        !lb_size_add(slots, lanes, &all) || !lb_size_add(all, scratch, &all) ||
+        !lb_size_add(all, 64, &all)) /* never nothing: it has an address */
         return lb_raise(err, LB_ERR_MEMORY, "a plan of this batch is too large");
     if (lb_pool_reserve(plan->pool, all, err) != LB_OK)
         return lb_raise(err, LB_ERR_MEMORY,

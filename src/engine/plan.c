@@ -136,17 +136,16 @@ lb_code lb_plan_read(const lb_plan *plan, lb_value v, lb_arena *arena, lb_tensor
 
 lb_plan_stats lb_plan_describe(const lb_plan *plan)
 {
-    size_t weights = plan->pack_bytes;
+    size_t tensors = 0;
 
     for (int i = 0; i < plan->n_buffers; i++)
         if (plan->buffers[i].place == LB_PLACE_TENSOR)
-            weights += plan->buffers[i].bytes;
-    return (lb_plan_stats){.activation_bytes =
-                               plan->slot_bytes * (size_t)plan->n_groups +
-                               plan->lane_bytes * (size_t)plan->n_threads +
-                               plan->shared_bytes,
-                           .weight_bytes = weights,
-                           .scratch_bytes = plan->scratch_bytes * (size_t)plan->n_threads,
+            tensors += plan->buffers[i].bytes;
+    return (lb_plan_stats){.work_bytes = plan->slot_bytes * (size_t)plan->n_groups +
+                                         (plan->lane_bytes + plan->scratch_bytes) *
+                                             (size_t)plan->n_threads,
+                           .kept_bytes = plan->shared_bytes,
+                           .tensor_bytes = tensors,
                            .n_groups = plan->n_groups,
                            .n_steps = plan->n_steps,
                            .n_segments = plan->n_segments,

@@ -72,7 +72,9 @@ const lb_node *lb_plan_find_nan(lb_plan *plan);
 
 /* What was planned: for --dry-run, bench and tests. */
 typedef struct lb_plan_stats {
-    size_t activation_bytes, weight_bytes, scratch_bytes;
+    size_t work_bytes;   /* of the pool's memory, which its plans share */
+    size_t kept_bytes;   /* inputs, results, sums, packed weights: its own */
+    size_t tensor_bytes; /* params and constants, which are the graph's */
     int n_groups, n_steps, n_segments, n_reorders;
 } lb_plan_stats;
 lb_plan_stats lb_plan_describe(const lb_plan *plan);

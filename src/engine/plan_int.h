@@ -92,7 +92,6 @@ struct lb_plan {
     char *slots, *lanes, *scratch;    /* in the pool's memory, from lb_plan_enter on */
     size_t slot_bytes, shared_bytes;  /* of a group, in all */
     size_t lane_bytes, scratch_bytes; /* of a thread */
-    size_t pack_bytes;
     int n_reorders;
 };
 

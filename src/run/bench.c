@@ -9,6 +9,14 @@
 
 enum { GLANCE_STEPS = 5 }; /* that lb_train_measure takes at least */
 
+/* Plans work in the same memory, one after the other: the largest counts. */
+static void hold(lb_bench *b, const lb_plan_stats *plan, size_t tensor_bytes)
+{
+    b->memory_bytes += plan->kept_bytes + tensor_bytes;
+    if (plan->work_bytes > b->work_bytes)
+        b->work_bytes = plan->work_bytes;
+}
+
 /* Sums over the parts, and what follows from them. */
 static void sum_up(lb_bench *b)
 {
@@ -18,9 +26,9 @@ static void sum_up(lb_bench *b)
         const lb_timing *const t = &b->part[i].timing;
         flops += t->work.flops;
         b->cpu_seconds += t->seconds;
-        b->memory_bytes +=
-            t->plan.activation_bytes + t->plan.weight_bytes + t->plan.scratch_bytes;
+        hold(b, &t->plan, t->plan.tensor_bytes);
     }
+    b->memory_bytes += b->work_bytes;
     b->images_per_second = b->step_seconds > 0 ? b->batch / b->step_seconds : NAN;
     b->flops = b->step_seconds > 0 ? flops / b->step_seconds : NAN;
     b->peak_share = b->machine.flops > 0 ? b->flops / b->machine.flops : NAN;
@@ -119,8 +127,8 @@ lb_code lb_run_measure(const lb_run *run, int stage, double seconds, lb_bench *o
     b.part[b.n_parts++] = (lb_bench_part){.name = "student", .timing = p.student};
     for (int k = 0; k < p.n_teachers; k++)
         b.part[b.n_parts++] = (lb_bench_part){.name = "teacher", .timing = p.teacher[k]};
+    hold(&b, &p.probe, 0); /* its params are the student's */
     sum_up(&b);
-    b.memory_bytes += p.probe_bytes;
     *out = b;
     return LB_OK;
 }

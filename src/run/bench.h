@@ -29,7 +29,8 @@ typedef struct lb_bench {
     double cpu_seconds;  /* of one thread */
     double flops;        /* a second, with all threads */
     double peak_share;   /* of what all threads could do */
-    size_t memory_bytes; /* that the plans hold: values, weights, scratch; of a training
+    size_t work_bytes;   /* of the plan that needs most to work in */
+    size_t memory_bytes; /* with all that the plans keep: weights, results; of a training
                             with several losses also the one that tells what each pulls */
 } lb_bench;
 

@@ -203,8 +203,7 @@ typedef struct lb_train_profile {
     int steps;           /* that were measured */
     double step_seconds; /* median of a whole step, with all threads */
     double idle_share;   /* of it, waiting for the loader */
-    size_t
-        probe_bytes; /* of the plan that tells what each loss pulls; 0: there is none */
+    lb_plan_stats probe; /* of the plan that tells what each loss pulls; zeros: none */
 } lb_train_profile;
 /* Takes about so many seconds, with a few steps at least. */
 lb_code lb_train_measure(const lb_train_setup *setup, double seconds, lb_arena *arena,

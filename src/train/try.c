@@ -146,8 +146,7 @@ static lb_code measure_probe(const trial *t, lb_arena *arena, lb_train_profile *
     if (t->lesson.n_terms < 2)
         return LB_OK;
     LB_TRY(lb_probe_open(t->setup, t->student, &t->lesson, arena, &probe, err));
-    const lb_plan_stats plan = lb_plan_describe(probe.lesson.plan);
-    p->probe_bytes = plan.activation_bytes + plan.weight_bytes + plan.scratch_bytes;
+    p->probe = lb_plan_describe(probe.lesson.plan);
     lb_probe_close(&probe);
     return LB_OK;
 }

@@ -18,7 +18,7 @@ typedef struct net {
     lb_value x, label, lr, loss;
     lb_value param[MOST_PARAMS];
     int n_params;
-    size_t activation_bytes;
+    size_t work_bytes;
 } net;
 
 static lb_value param(net *n, lb_shape shape, double mean, double deviation, bool trained)
@@ -175,7 +175,7 @@ static void train_net(net *n, int threads, int batch, lb_kernels kernels,
         loss[step] = (double)*(const float *)lb_plan_output(plan, n->loss, 0);
     }
     if (plan)
-        n->activation_bytes = lb_plan_describe(plan).activation_bytes;
+        n->work_bytes = lb_plan_describe(plan).work_bytes;
     lb_plan_free(plan);
     lb_pool_free(pool);
 }
@@ -303,7 +303,7 @@ static void late_norms_do_not_change_a_bit(void)
     for (int i = 0; i < kept.n_params; i++)
         CHECK(memcmp(tensor_of(&kept, i)->data, tensor_of(&late, i)->data,
                      lb_tensor_bytes(tensor_of(&kept, i))) == 0);
-    CHECK(late.activation_bytes < kept.activation_bytes);
+    CHECK(late.work_bytes < kept.work_bytes);
     lb_graph_free(kept.graph);
     lb_graph_free(late.graph);
 }

@@ -383,14 +383,14 @@ static void its_memory_is_told(void)
                        lb_term_usual(lb_loss_find("ce"), 1)};
 
     for (int n = 1; n <= 2; n++) {
-        lb_train_profile p = {.probe_bytes = 1};
+        lb_train_profile p = {.probe = {.kept_bytes = 1}};
         lb_error err = {0};
         classroom c;
         classroom_open(&c, 2);
         c.setup.terms = terms;
         c.setup.n_terms = n;
         CHECK_OK(lb_train_measure(&c.setup, 0.01, c.arena, &p, &err), &err);
-        CHECK(n == 1 ? p.probe_bytes == 0 : p.probe_bytes > 1000);
+        CHECK(n == 1 ? p.probe.kept_bytes == 0 : p.probe.kept_bytes > 1000);
         classroom_close(&c);
     }
 }
