@@ -1,10 +1,10 @@
 /* train_int.h: what the files of train/ share.
  *
- * feed.c writes samples into a plan, step.c makes the plan of one training step, probe.c
- * one that tells how much each loss pulls, ledger.c keeps what happened, checkpoint.c
- * stores the ledger and the weights, evaluate.c measures, weights.c copies weights,
- * session.c opens it all, loop.c runs it. Beside it extract.c reads layers of a network,
- * cka.c and alignment.c compare them. */
+ * feed.c writes samples into a plan, lesson.c makes the plan of one training step, step.c
+ * runs it, probe.c one that tells how much each loss pulls, ledger.c keeps what happened,
+ * checkpoint.c stores the ledger and the weights, evaluate.c measures, weights.c copies
+ * weights, session.c opens it all, loop.c runs it. Beside it extract.c reads layers of a
+ * network, cka.c and alignment.c compare them. */
 #ifndef LB_TRAIN_TRAIN_INT_H
 #define LB_TRAIN_TRAIN_INT_H
 
@@ -50,7 +50,7 @@ lb_code lb_stage_freeze(const lb_stage *stage, lb_graph *graph,
 lb_code lb_stage_check_until(const lb_stage *stage, const lb_graph *student,
                              lb_error *err) LB_MUST_USE;
 
-/* step.c: one training step, compiled. */
+/* lesson.c, step.c: one training step, compiled. */
 typedef struct lb_lesson {
     lb_graph *graph; /* the student and all that trains it */
     lb_plan *plan;
