@@ -1,5 +1,6 @@
 #!/bin/sh
-# run.sh LIMBECK [--bless] [NAME]...: the transcripts of the command line, as TAP.
+# run.sh LIMBECK [--bless] [--but] [NAME]...: the transcripts of the command line, as TAP:
+# all, those that are named, or --but those.
 #
 # cases/NAME.sh runs in an empty folder with `limbeck` on the PATH. Its output must be
 # NAME.sh.stdout, its errors NAME.sh.stderr, each empty if the file is missing; its exit
@@ -12,6 +13,11 @@ here=$(dirname "$(realpath "$0")")
 bless=false
 if [ "${1-}" = --bless ]; then
     bless=true
+    shift
+fi
+but=false
+if [ "${1-}" = --but ]; then
+    but=true
     shift
 fi
 work=$(mktemp -d) || exit 1
@@ -41,7 +47,8 @@ failed=0
 for case in "$here"/cases/*.sh; do
     name=$(basename "$case" .sh)
     if [ $# -gt 0 ]; then
-        case " $* " in *" $name "*) ;; *) continue ;; esac
+        case " $* " in *" $name "*) named=true ;; *) named=false ;; esac
+        [ $named = $but ] && continue
     fi
     n=$((n + 1))
     mkdir "$work/$name"
