@@ -7,17 +7,6 @@
  * sum of squares is this times C H W / 2. */
 #include "distill/loss_util.h"
 
-static lb_value of_pair(lb_builder *b, const lb_loss_in *in, lb_pair pair)
-{
-    (void)in;
-    return lb_mean_square(b, pair.student, pair.teacher);
-}
-
-static lb_value build(lb_builder *b, const lb_loss_in *in)
-{
-    return lb_sum_pairs(b, in, of_pair);
-}
-
 static const lb_preset presets[] = {
     {.name = "repdistiller", .weight = 100},
     {.name = "mdistiller", .weight = 100},
@@ -33,6 +22,6 @@ const lb_loss lb_loss_hint = {
     .match = LB_MATCH_SHAPE,
     .automatic = LB_AUTO_STAGES,
     .refuse = lb_refuse_shapes,
-    .build = build,
+    .build = lb_sum_mean_squares,
     .presets = presets,
 };

@@ -9,17 +9,6 @@
  * averaged down to the student's. */
 #include "distill/loss_util.h"
 
-static lb_value of_pair(lb_builder *b, const lb_loss_in *in, lb_pair pair)
-{
-    (void)in;
-    return lb_mean_square(b, pair.student, pair.teacher);
-}
-
-static lb_value build(lb_builder *b, const lb_loss_in *in)
-{
-    return lb_sum_pairs(b, in, of_pair);
-}
-
 static const lb_preset presets[] = {
     {.name = "authors", .weight = 1, .with = "no other loss"},
     {0},
@@ -33,6 +22,6 @@ const lb_loss lb_loss_simkd = {
     .match = LB_MATCH_PLANE,
     .automatic = LB_AUTO_LAST,
     .refuse = lb_refuse_shapes,
-    .build = build,
+    .build = lb_sum_mean_squares,
     .presets = presets,
 };

@@ -294,3 +294,14 @@ lb_value lb_mean_square(lb_builder *b, lb_value x, lb_value y)
 
     return lb_mean_all(b, square);
 }
+
+static lb_value mean_square_of(lb_builder *b, const lb_loss_in *in, lb_pair pair)
+{
+    (void)in;
+    return lb_mean_square(b, pair.student, pair.teacher);
+}
+
+lb_value lb_sum_mean_squares(lb_builder *b, const lb_loss_in *in)
+{
+    return lb_sum_pairs(b, in, mean_square_of);
+}

@@ -46,6 +46,8 @@ bool lb_refuse_channels(const lb_builder *b, const lb_loss_in *in,
 typedef lb_value (*lb_pair_loss)(lb_builder *b, const lb_loss_in *in, lb_pair pair);
 /* Its sum over all pairs. */
 lb_value lb_sum_pairs(lb_builder *b, const lb_loss_in *in, lb_pair_loss of_pair);
+/* The sum over the pairs of their mean squares, mean (F_s - F_t)^2. */
+lb_value lb_sum_mean_squares(lb_builder *b, const lb_loss_in *in);
 
 /* Two maps of one shape, fine and coarse: the hierarchical context loss of ReviewKD, in
  * loss_hcl.c. */

@@ -1,6 +1,8 @@
 /* recipe_data.c: the data of a recipe. */
 #include "recipe/recipe_int.h"
 
+#include "base/file.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -97,57 +99,40 @@ static void check_source(lb_reader *r, const lb_tree *map, const char *source)
                      lb_read_hint(r, source, names, n));
 }
 
-/* `idx:FOLDER` as the map {source: idx, path: FOLDER}; NULL after a finding. */
-static const lb_tree *split_word(lb_reader *r, const lb_tree *word)
+/* SOURCE:PATH */
+static void read_unlabelled_word(lb_reader *r, const lb_tree *word,
+                                 lb_unlabelled *unlabelled)
 {
-    const char *const colon = strchr(word->text, ':');
-    lb_tree *const node = LB_TAKE_ARRAY(r->arena, 5, lb_tree);
-    lb_tree **const place = LB_TAKE_ARRAY(r->arena, 4, lb_tree *);
+    lb_data_options named;
+    lb_error err = {0};
 
-    if (!colon || colon == word->text || !colon[1]) {
-        lb_tree_complain(&r->findings, word,
-                         "unlabelled must name data, as in idx:FOLDER or {path: FOLDER}, "
-                         "not '%.60s'",
-                         word->text);
-        return NULL;
-    }
-    if (node && place) {
-        for (int i = 0; i < 5; i++)
-            node[i] = *word;
-        node[1].text = "source";
-        node[2].text = "path";
-        node[3].text =
-            lb_arena_copy_chars(r->arena, word->text, (size_t)(colon - word->text));
-        node[4].text = colon + 1;
-        for (int i = 0; i < 4; i++)
-            place[i] = &node[1 + i];
-        node->kind = LB_TREE_MAP;
-        node->key = place;
-        node->child = place + 2;
-        node->n = 2;
-    }
-    if (!node || !place || !node[3].text) {
+    const lb_code code = lb_data_parse(word->text, r->arena, &named, &err);
+    const char *const path =
+        code == LB_OK ? lb_path_join(r->arena, r->folder, named.path) : NULL;
+    if (code == LB_ERR_MEMORY || (code == LB_OK && !path))
         r->findings.failed = true;
-        return NULL;
-    }
-    return node;
+    else if (code != LB_OK)
+        lb_tree_complain(&r->findings, word, "unlabelled: %s", err.text);
+    else if (!lb_file_exists(path))
+        lb_tree_complain(&r->findings, word, "unlabelled: there is no '%.500s'", path);
+    *unlabelled = (lb_unlabelled){
+        .source = code == LB_OK ? named.source : NULL, .path = path, .fraction = 1};
 }
 
 /* SOURCE:PATH, {source: ..., path: ..., fraction: ...}, or none. */
 static void read_unlabelled(lb_reader *r, const lb_tree *value, lb_unlabelled *unlabelled)
 {
     const lb_section sections[] = {{lb_unlabelled_keys, unlabelled}};
-    const bool word = value->kind == LB_TREE_SCALAR;
 
-    if (word && strcmp(value->text, "none") == 0)
+    if (value->kind == LB_TREE_SCALAR) {
+        if (strcmp(value->text, "none") != 0)
+            read_unlabelled_word(r, value, unlabelled);
         return;
-    const lb_tree *const map = word ? split_word(r, value) : value;
-    if (!map)
-        return;
-    lb_read_map(r, map, value, "unlabelled", SECTIONS(sections), NULL, NULL);
+    }
+    lb_read_map(r, value, value, "unlabelled", SECTIONS(sections), NULL, NULL);
     if (unlabelled->source && *unlabelled->source)
-        check_source(r, map, unlabelled->source);
-    lb_check_file(r, map, "path", unlabelled->path);
+        check_source(r, value, unlabelled->source);
+    lb_check_file(r, value, "path", unlabelled->path);
 }
 
 /* A list of names and numbers of classes; one alone may stand for itself. What they are

@@ -65,8 +65,8 @@ static void a_word_will_do(void)
 static void mistakes_are_told(void)
 {
     static const char *const cases[][2] = {
-        {"data.unlabelled=idx", "unlabelled must name data, as in idx:FOLDER"},
-        {"data.unlabelled=idx:nowhere", "path: there is no '"},
+        {"data.unlabelled=idx", "unlabelled: 'idx' names no data; write SOURCE:PATH"},
+        {"data.unlabelled=idx:nowhere", "unlabelled: there is no '"},
         {"data.unlabelled=ixd:r.yaml", "no data source is called 'ixd'; did you mean"},
         {"data.unlabelled={source: idx}", "'path' is missing in 'unlabelled'"},
         {"data.unlabelled={path: r.yaml, fraction: 2}", "fraction must be between"},
