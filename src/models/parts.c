@@ -105,7 +105,7 @@ lb_value lb_make_norm(lb_maker *m, lb_value x, const char *name)
     return lb_batch_norm(m->b, x, scale, bias, mean, var, 1e-5, 0.9, name);
 }
 
-static lb_value make_dense(lb_maker *m, lb_value x, int classes)
+lb_value lb_make_dense(lb_maker *m, lb_value x, int classes)
 {
     const lb_value pool = lb_global_average_pool(m->b, x, "pool");
     const lb_value flat = lb_flatten(m->b, pool, "flatten");
@@ -121,12 +121,6 @@ static lb_value make_dense(lb_maker *m, lb_value x, int classes)
     const lb_value y = lb_gemm(m->b, flat, w, bias, false, true, "dense");
     lb_rename(m->b, y, "logits");
     return y;
-}
-
-lb_value lb_make_head(lb_maker *m, lb_value x, const lb_model_options *options)
-{
-    return options->tail ? lb_make_tail(m, x, options->tail)
-                         : make_dense(m, x, options->classes);
 }
 
 lb_window lb_square_window(int k, int stride)

@@ -21,14 +21,14 @@ lb_value lb_make_conv(lb_maker *m, lb_value x, int channels, const lb_window *wi
 /* BatchNormalization at its beginning: scale 1, bias 0, mean 0, variance 1. */
 lb_value lb_make_norm(lb_maker *m, lb_value x, const char *name);
 
-/* What stands behind the last map: mean over the plane, then a dense layer, whose weights
- * and biases are uniform within 1/sqrt(fan-in); or options->tail. Either way the value
- * "logits" [N,classes]. */
-lb_value lb_make_head(lb_maker *m, lb_value x, const lb_model_options *options);
+/* Mean over the plane, then a dense layer, whose weights and biases are uniform within
+ * 1/sqrt(fan-in): the value "logits" [N,classes]. */
+lb_value lb_make_dense(lb_maker *m, lb_value x, int classes);
 
-/* tail.c: a projector (convolutions 1x1, 3x3, 1x1 with norms), then a copy of another
- * network's last part, which is not trained. */
-lb_value lb_make_tail(lb_maker *m, lb_value x, const lb_model_tail *tail);
+/* head.c: what stands behind the last map x, [N,C,H,W]: the dense layer; or, with
+ * options->tail, a projector (convolutions 1x1, 3x3, 1x1 with norms), then a copy of
+ * another network's last part, which is not trained. Either way the value "logits". */
+lb_value lb_make_head(lb_maker *m, lb_value x, const lb_model_options *options);
 
 /* A square window of side k with padding k/2 all round. */
 lb_window lb_square_window(int k, int stride);

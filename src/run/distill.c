@@ -9,60 +9,6 @@
 
 enum { MAX_DEPTH = 4 };
 
-static lb_code read_recipe(lb_run *run, lb_error *err)
-{
-    const lb_run_options *const o = run->options;
-
-    LB_TRY(lb_recipe_load(o->recipe, o->sets, o->n_sets, run->arena, &run->recipe, err));
-    run->recipe_text = lb_recipe_text(run->recipe, run->arena);
-    run->started = lb_run_time_text(run->arena);
-    if (!run->recipe_text || !run->started)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for the recipe");
-    LB_TRY(lb_pool_new(o->threads, &run->pool, err));
-    return lb_run_place(run, err);
-}
-
-lb_train_setup lb_run_train_setup(const lb_run *run)
-{
-    const lb_recipe *const r = run->recipe;
-
-    return (lb_train_setup){.options = &r->train,
-                            .terms = r->term,
-                            .n_terms = r->n_terms,
-                            .student = run->student,
-                            .input = r->student.input,
-                            .ensemble = r->ensemble.n > 1 ? &r->ensemble : NULL,
-                            .teacher = run->teacher[0],
-                            .stages = r->n_stages > 0 ? r->stage : NULL,
-                            .n_stages = r->n_stages,
-                            .fresh = (const lb_graph *const *)run->fresh,
-                            .teachers = run->teacher,
-                            .voices = run->n_members > 0 ? run->voice : NULL,
-                            .views = r->has_teacher ? r->teacher[0].views : 0,
-                            .data = run->data,
-                            .seed = r->seed,
-                            .pool = run->pool,
-                            .kernels = run->options->kernels,
-                            .conv_direct = run->options->conv_direct,
-                            .folder = run->folder,
-                            .key = run->key,
-                            .resume = run->options->resume,
-                            .pause = run->options->pause,
-                            .watch = run->options->watch,
-                            .log = run->options->log};
-}
-
-lb_code lb_run_prepare(lb_run *run, lb_error *err)
-{
-    LB_TRY(read_recipe(run, err));
-    lb_run_phase(run, "data");
-    LB_TRY(lb_run_open_data(run, err));
-    LB_TRY(lb_run_check_weights(run, err));
-    LB_TRY(lb_run_open_teacher(run, err));
-    LB_TRY(lb_run_open_student(run, err));
-    return lb_run_find_taps(run, err);
-}
-
 /* A teacher that is trained first has no layers yet. */
 static bool knows_layers(const lb_run *run)
 {

@@ -31,7 +31,7 @@ struct lb_run_attention {
     } look[LB_LOOK_SAMPLES][LB_LOOK_PAIRS];
 };
 
-/* inside.c: of several teachers the one that is drawn: the first whose layers some loss
+/* pairs.c: of several teachers the one that is drawn: the first whose layers some loss
  * compares, or the first. */
 int lb_run_shown_teacher(const lb_run *run);
 /* The pairs of teacher k. */

@@ -95,7 +95,7 @@ typedef struct lb_run {
                       lb_run_result *out, lb_error *err);
 } lb_run;
 
-/* distill.c: reads the recipe and opens data, teacher and student; what training needs.
+/* prepare.c: reads the recipe and opens data, teacher and student; what training needs.
  */
 lb_code lb_run_prepare(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_train_setup lb_run_train_setup(const lb_run *run);
@@ -239,7 +239,7 @@ void lb_run_add_class_figures(lb_json *j, const lb_run *run);
 void lb_run_look_inside(lb_run *run);
 /* The key `alignment`: an empty list if nothing was compared. */
 void lb_run_add_alignment(lb_json *j, const lb_run *run);
-/* The names and shapes of a pair of teacher k, in an object that is open. */
+/* pairs.c: the names and shapes of a pair of teacher k, in an object that is open. */
 void lb_run_add_pair(lb_json *j, const lb_run *run, int k, const lb_tap *pair);
 /* The keys `alignment` and `alignment_grid` of the record. */
 void lb_run_record_inside(lb_json *j, const lb_run *run);

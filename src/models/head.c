@@ -1,4 +1,5 @@
-/* tail.c: a student that ends in another network's last part (SimKD: Chen et al., 2022).
+/* head.c: what stands behind the last map: pooling and a dense layer, or another
+ * network's last part (SimKD: Chen et al., 2022).
  *
  * Behind the student's last map a projector of three convolutions makes a map like the
  * one that the other network's last part begins with; that part is copied as it is, and
@@ -142,7 +143,7 @@ static bool is_activated(const lb_graph *g, lb_value v)
     return strcmp(op, "Relu") == 0 || strcmp(op, "Clip") == 0;
 }
 
-lb_value lb_make_tail(lb_maker *m, lb_value x, const lb_model_tail *tail)
+static lb_value make_tail(lb_maker *m, lb_value x, const lb_model_tail *tail)
 {
     const lb_shape *const like = &lb_info(tail->graph, tail->from)->type.shape;
     const int channels = like->rank == 4 ? like->dim[1] : 0;
@@ -159,4 +160,10 @@ lb_value lb_make_tail(lb_maker *m, lb_value x, const lb_model_tail *tail)
     const lb_value y = copy_tail(m->b, x, tail);
     lb_rename(m->b, y, "logits");
     return y;
+}
+
+lb_value lb_make_head(lb_maker *m, lb_value x, const lb_model_options *options)
+{
+    return options->tail ? make_tail(m, x, options->tail)
+                         : lb_make_dense(m, x, options->classes);
 }
