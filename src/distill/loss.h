@@ -99,6 +99,9 @@ typedef struct lb_knob {
     const char *const *words; /* ends with NULL; NULL for a number */
 } lb_knob;
 
+/* The row of `standardise`, which every loss over logits has. */
+extern const lb_knob lb_standardise_knob;
+
 /* The words of a switch: false, true. */
 extern const char *const lb_no_yes[];
 

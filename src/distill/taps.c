@@ -37,15 +37,6 @@ typedef struct side {
     bool wrong; /* it has a finding already */
 } side;
 
-bool lb_is_tap(const lb_graph *g, lb_value v)
-{
-    const lb_value_info *const info = lb_info(g, v);
-
-    return info->kind == LB_VALUE_NODE && lb_dtype_is_float(info->type.dtype) &&
-           lb_type_batched(&info->type) && info->type.shape.rank >= 2 &&
-           info->type.shape.rank <= 4;
-}
-
 static void complain(const finder *f, side *s, const char *format, ...) LB_PRINTF(3, 4);
 static void complain(const finder *f, side *s, const char *format, ...)
 {
@@ -68,31 +59,6 @@ static void add(const finder *f, side *s, lb_value v, const char *word)
                  word, LB_MAX_PAIRS, s->who);
     if (s->n < LB_MAX_PAIRS)
         s->found[s->n++] = v;
-}
-
-/* `*` stands for any characters, also none. On a mismatch the last star takes one more.
- */
-bool lb_name_fits(const char *pattern, const char *name)
-{
-    const char *star = NULL, *again = NULL;
-
-    while (*name) {
-        if (*pattern == '*') {
-            star = ++pattern;
-            again = name;
-        } else if (*pattern == *name) {
-            pattern++;
-            name++;
-        } else if (star) {
-            pattern = star;
-            name = ++again;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return !*pattern;
 }
 
 static void find_pattern(const finder *f, side *s, const char *pattern)
