@@ -55,6 +55,7 @@ static void read_preset(lb_reader *r, const lb_tree *map, const lb_tree *value,
     term->preset = lb_preset_find(term->loss, name);
     if (!term->preset) {
         complain_unknown(r, value, term->loss);
+        term->weight = 1; /* one mistake, not also a weight of 0 */
         return;
     }
     term->weight = term->preset->weight;

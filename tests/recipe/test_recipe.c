@@ -403,6 +403,22 @@ static void a_weight_may_have_a_name(void)
     lb_arena_free(arena);
 }
 
+/* The name alone is complained about, not also a weight that nobody gave. */
+static void a_misspelt_preset_is_one_mistake(void)
+{
+    const char *const sets[] = {"teacher={onnx: r.yaml}",
+                                "distill=[{loss: at, weight: {preset: repdistiler}}]"};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_error err = {0};
+    lb_recipe *r = NULL;
+
+    CHECK(load(least, sets, 2, arena, &r, &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "has no preset 'repdistiler'; did you mean 'repdistiller'?");
+    CHECK_TEXT(err.text, "1 mistake in");
+    CHECK(!strstr(err.text, "weight of every loss"));
+    lb_arena_free(arena);
+}
+
 /* Weights that training finds. */
 static void a_weight_may_be_found(void)
 {
@@ -654,6 +670,7 @@ int main(void)
     RUN(every_mistake_is_told_at_once);
     RUN(numbers_may_change);
     RUN(a_weight_may_have_a_name);
+    RUN(a_misspelt_preset_is_one_mistake);
     RUN(a_weight_may_be_found);
     RUN(a_file_is_read);
     RUN(sets_override);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "stopper.h"
 
 enum { N_TRAIN = 160, N_TEST = 60, SIDE = 8, CLASSES = 3 };
 
@@ -99,6 +100,27 @@ static inline outcome dry(const char *recipe, const char *set)
     outcome o = {.arena = lb_arena_new(0)};
 
     o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    return o;
+}
+
+/* Stopped after `at` looks at the stopper, then gone on with to its end. */
+static inline outcome cut_and_go_on(const char *recipe, const char *const *sets, int n,
+                                    const char *out, int at)
+{
+    stopper stop = {.at = at};
+    lb_run_options options = {.recipe = recipe,
+                              .sets = sets,
+                              .n_sets = n,
+                              .out = out,
+                              .threads = 1,
+                              .watch = stopper_watch(&stop)};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    CHECK(lb_run_distill(&options, o.arena, &o.result, &o.err) == LB_ERR_STOPPED);
+    stop.at = 0;
+    options.resume = true;
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    CHECK_OK(o.code, &o.err);
     return o;
 }
 

@@ -4,7 +4,6 @@
 #include "onnx/onnx.h"
 
 #include "small_runs.h"
-#include "stopper.h"
 
 static const char hint_yaml[] =
     "name: hinted\n"

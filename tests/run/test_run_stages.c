@@ -1,7 +1,6 @@
 /* test_run_stages.c: whole runs in stages: layers then answers, born again, frozen parts;
  * the resolved recipe, an interruption in the second stage, mistakes with their place. */
 #include "small_runs.h"
-#include "stopper.h"
 
 #define HEAD \
     "data: {source: npy, path: ., validation: 40, augment: [{shift: 1}]}\n" \
@@ -126,20 +125,8 @@ static void mistakes_at_the_top_have_their_place(void)
 static void a_frozen_run_goes_on(void)
 {
     static const char *const set[] = {"freeze=[\"stem*\"]"};
-    stopper stop = {.at = 5};
-    lb_run_options options = {.recipe = "plain.yaml",
-                              .sets = set,
-                              .n_sets = 1,
-                              .out = "cut",
-                              .threads = 1,
-                              .watch = stopper_watch(&stop)};
-    outcome o = {.arena = lb_arena_new(0)};
+    const outcome o = cut_and_go_on("plain.yaml", set, 1, "cut", 5);
 
-    CHECK(lb_run_distill(&options, o.arena, &o.result, &o.err) == LB_ERR_STOPPED);
-    stop.at = 0;
-    options.resume = true;
-    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
-    CHECK_OK(o.code, &o.err);
     lb_arena_free(o.arena);
     check_same("frozen/student.onnx", "cut/student.onnx");
 }

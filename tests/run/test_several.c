@@ -1,7 +1,6 @@
 /* test_several.c: whole runs with several teachers: cached or live, in float32 or float64
  * they teach the same, and every figure is told of each and of all. */
 #include "small_runs.h"
-#include "stopper.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -220,20 +219,8 @@ static void an_interruption_does_not_change_the_weights(void)
 {
     const char *const sets[] = {OF_VALIDATION("correct_only: true, "),
                                 "distill=[{loss: kd}]"};
-    stopper stop = {.at = 3};
-    lb_run_options options = {.recipe = "pupil.yaml",
-                              .sets = sets,
-                              .n_sets = 2,
-                              .out = "cut",
-                              .threads = 1,
-                              .watch = stopper_watch(&stop)};
-    outcome o = {.arena = lb_arena_new(0)};
+    const outcome o = cut_and_go_on("pupil.yaml", sets, 2, "cut", 3);
 
-    CHECK(lb_run_distill(&options, o.arena, &o.result, &o.err) == LB_ERR_STOPPED);
-    stop.at = 0;
-    options.resume = true;
-    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
-    CHECK_OK(o.code, &o.err);
     lb_arena_free(o.arena);
     same_student("right/student.onnx", "cut/student.onnx", true);
 }

@@ -4,7 +4,6 @@
 #include "run/compare.h"
 
 #include "small_runs.h"
-#include "stopper.h"
 
 /* The teacher's maps are 4x4 with 16 channels, as those of a ds-cnn of width 0.25 are. */
 static const char simkd_yaml[] =

@@ -4,36 +4,12 @@
 
 #include "classroom.h"
 #include "graph/passes.h"
+#include "mixed_loss.h"
 #include "stopper.h"
 
 #include <math.h>
 
 enum { MOST = 4096, STEPS = 12, EPOCHS = 3 };
-
-/* Cross-entropy behind a dense layer of the loss's own: the probe must see what it has
- * become. */
-static lb_value build(lb_builder *b, const lb_loss_in *in)
-{
-    const int classes = lb_dim(b, in->logits.student, 1), axis[] = {1};
-    const lb_dtype dtype = lb_type_of(b, in->logits.student).dtype;
-    const lb_shape square = lb_shape_of(2, classes, classes);
-    const lb_value w =
-        lb_loss_param(b, in, "mix/weight", &square, (lb_init){.kind = LB_INIT_GLOROT});
-    const lb_value none = {0};
-    const lb_value y = lb_gemm(b, in->logits.student, w, none, false, true, NULL);
-    const lb_value log_p = lb_log_softmax(b, y, 1);
-    const lb_value target = lb_one_hot(b, in->labels, dtype, classes, 1, 0);
-    const lb_value hits = lb_mul(b, target, log_p);
-    const lb_value of_sample = lb_reduce_sum(b, hits, axis, 1, false);
-    const lb_value mean = lb_mean_all(b, of_sample);
-
-    return lb_scale(b, mean, -1);
-}
-
-static const lb_loss mixed = {.name = "mixed",
-                              .help = "cross-entropy behind a layer",
-                              .needs = LB_NEEDS_LABELS | LB_NEEDS_HELPER,
-                              .build = build};
 
 /* What a lesson sees: noise and labels, another batch for every number. */
 static void feed(const lb_lesson *lesson, int number, int32_t *labels)
