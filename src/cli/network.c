@@ -5,9 +5,12 @@
 #include "onnx/onnx.h"
 #include "ops/rewrite.h"
 
+static const size_t folded_bytes_max = (size_t)1 << 30;
+
 static lb_code make_inference(lb_graph *graph, lb_error *err)
 {
     LB_TRY(lb_fold_batch_norm(graph, err));
+    LB_TRY(lb_fold_constants(graph, folded_bytes_max, err)); /* weights kept as int8 */
     LB_TRY(lb_fuse_convolutions(graph, err));
     return lb_remove_dead(graph, err);
 }

@@ -26,8 +26,9 @@ static void mark_wanted(diff *d, const lb_value *wrt, int n)
         bool any = false;
         for (int k = 0; k < node->n_in; k++)
             any = any || d->wanted[node->in[k].id];
+        const bool through = (node->op->flags & LB_OP_QUANTISES) != 0;
         for (int k = 0; any && k < node->n_out; k++)
-            if (lb_dtype_is_float(lb_info(g, node->out[k])->type.dtype))
+            if (through || lb_dtype_is_float(lb_info(g, node->out[k])->type.dtype))
                 d->wanted[node->out[k].id] = true;
     }
     d->wanted[0] = false;

@@ -146,6 +146,8 @@ lb_code lb_fold_last(lb_graph *g, size_t most, lb_error *err)
     if (g->n_nodes == 0)
         return LB_OK;
     const lb_node node = g->nodes[g->n_nodes - 1];
+    if (node.op->flags & LB_OP_QUANTISES)
+        return LB_OK; /* how weights are stored is to be seen */
     if (!is_foldable(g, &node) || !result_is_small(g, &node, most) || !is_quick(g, &node))
         return LB_OK;
     LB_TRY(fold_node(g, &node, err));

@@ -94,6 +94,9 @@ typedef enum lb_op_flag {
     LB_OP_UPDATE = 1 << 3,       /* output i replaces input i in place (parameters) */
     LB_OP_SHAPE_ONLY = 1 << 5,   /* the result depends on the types of the inputs alone */
     LB_OP_FORWARD_ONLY = 1 << 4, /* has no gradient on purpose: constants, gradients */
+    /* Between real and whole numbers: gradients pass through its whole numbers, and an
+     * import leaves it in the graph even where its inputs are constants. */
+    LB_OP_QUANTISES = 1 << 6,
 } lb_op_flag;
 
 typedef struct lb_op {

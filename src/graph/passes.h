@@ -10,7 +10,8 @@
 lb_code lb_fold_constants(lb_graph *graph, size_t most, lb_error *err) LB_MUST_USE;
 
 /* The same for the node that was added last, and only if it runs quickly: an importer
- * calls this after each node, since later nodes infer from the values of shapes. */
+ * calls this after each node, since later nodes infer from the values of shapes. A node
+ * that quantises stays: dequantised weights are left as they are stored. */
 lb_code lb_fold_last(lb_graph *graph, size_t most, lb_error *err) LB_MUST_USE;
 
 /* Removes nodes and constants that no output depends on. Updates of parameters stay. */

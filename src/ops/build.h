@@ -90,6 +90,16 @@ lb_value lb_sum_all(lb_builder *b, lb_value x);
 lb_value lb_one_hot(lb_builder *b, lb_value labels, lb_dtype dtype, int depth, double on,
                     double off);
 
+/* ONNX's QuantizeLinear and DequantizeLinear: q = saturate(round(x / scale) + zero), ties
+ * to even, and (q - zero) * scale. scale: a float scalar, or [C] along `axis`; zero has
+ * its shape and gives the whole numbers their type, int8 or uint8 (to dequantise, int32
+ * too); {0} is a zero point of 0, and uint8. The gradient passes straight through both,
+ * but is 0 where something was saturated. */
+lb_value lb_quantize(lb_builder *b, lb_value x, lb_value scale, lb_value zero, int axis,
+                     const char *name);
+lb_value lb_dequantize(lb_builder *b, lb_value q, lb_value scale, lb_value zero, int axis,
+                       const char *name);
+
 /* What lb_autodiff needs. */
 extern const lb_diff_verbs lb_op_verbs;
 

@@ -326,7 +326,8 @@ static void values_are_those_of_another_runtime(void)
 static void every_operator_has_a_case(void)
 {
     for (const lb_op *const *op = lb_ops; *op; op++) {
-        bool found = false;
+        /* of a staircase the slope is 0; test_quantize.c has what stands in for it */
+        bool found = ((*op)->flags & LB_OP_QUANTISES) != 0;
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
             found = found || strcmp(cases[i].op.op, (*op)->name) == 0;
         if (((*op)->grad != NULL) != found)
