@@ -1,4 +1,5 @@
-/* lower.h: a graph as a device will run it: a list of steps over one arena.
+/* lower.h: a graph as a device will run it: a list of steps over one arena, in fp32 or in
+ * int8.
  *
  * Both `device` (estimates) and `emit` (firmware) read this form, so that the estimate is
  * the firmware: fused, in place where possible, buffers placed by graph/memory.h.
@@ -6,6 +7,7 @@
 #ifndef LB_LOWER_LOWER_H
 #define LB_LOWER_LOWER_H
 
+#include "lower/requantise.h"
 #include "ops/rewrite.h"
 
 typedef enum lb_low_kind {
@@ -36,7 +38,33 @@ typedef struct lb_low_buffer {
     size_t offset;   /* in the arena */
     int first, last; /* steps */
     int alias;       /* the buffer whose memory it takes over in place, or -1 */
+    lb_qparams q;    /* int8 */
 } lb_low_buffer;
+
+/* What an int8 step has besides its geometry. x, y: int8 elements of input and output,
+ * zx, zy their zero points. All sums are int32 and cannot overflow. Multipliers hold what
+ * one unit of the sum is worth in units of the output; "round" is lb_requantise. */
+typedef struct lb_low_int8 {
+    /* Convolutions and dense layers: y = clamp(round(bias + sum of (x - zx) w) + zy); taps
+     * in the padding are left out. A residual z is added to the finished y, whose grid is
+     * `middle` then: see lb_sum. */
+    const int8_t *weight;  /* in the order of lb_low_step.weight */
+    const int32_t *bias;   /* [M] */
+    lb_qparams middle;     /* of the sum before the residual */
+    int middle_low, middle_high;
+
+    /* [M] of convolutions and dense layers. Average pool: [1], or if the pads do not count
+     * [kernel_h * kernel_w], by the number of taps that do, less 1; the sum is that of
+     * (x - zx). Activation: [1], copies (pad, max pool, copy): none, their grids agree.
+     * Concat: one for each input. */
+    const lb_multiplier *multiplier;
+    int n_multipliers;
+
+    lb_sum_params sum;         /* of add, and of a residual (first the convolution) */
+    lb_softmax_params softmax; /* its output has scale 1/256, zero -128 */
+    int low, high;             /* clamp of the result */
+    int value;                 /* of pad */
+} lb_low_int8;
 
 typedef struct lb_low_step {
     lb_low_kind kind;
@@ -52,10 +80,13 @@ typedef struct lb_low_step {
     const float *weight; /* conv: [M,kH,kW,C]; depthwise: [kH,kW,C]; dense: [M,D] (D in
                             the order of the input buffer, channels last); affine: [C] */
     const float *bias;   /* [M], never NULL where weight is not */
+    const lb_low_int8 *q; /* int8: this instead of weight, bias, value, low and high */
     double macs, other;  /* work of one run */
 } lb_low_step;
 
 typedef struct lb_low {
+    lb_dtype dtype;       /* of all buffers: LB_F32 or LB_I8 */
+    lb_rounding rounding; /* int8 */
     const char *input_name, *output_name;
     lb_low_dims input, output;
     int input_buffer, output_buffer;
@@ -65,21 +96,32 @@ typedef struct lb_low {
     int n_buffers;
     size_t arena_bytes; /* input and output counted */
     size_t bound_bytes; /* the most bytes alive at once: no order of placing needs less */
-    size_t weight_bytes; /* weights and biases */
+    size_t weight_bytes; /* weights, biases and multipliers */
 } lb_low;
 
 /* graph: any form with one input and one output; it is copied, folded and fused here.
  * Everything lives in the arena. LB_ERR_UNSUPPORTED lists every node that no device step
- * exists for. */
+ * exists for.
+ *
+ * A graph with QuantizeLinear and DequantizeLinear nodes becomes int8 steps, with single
+ * rounding: every value that a step computes must be quantised (a max pool, a pad and what
+ * keeps the elements may take over their input's grid), weights and biases come through
+ * DequantizeLinear with zero point 0. The input's QuantizeLinear and the output's
+ * DequantizeLinear are left to the caller: the network's input and output are int8. */
 lb_code lb_lower(const lb_graph *graph, lb_arena *arena, lb_low **out,
                  lb_error *err) LB_MUST_USE;
+lb_code lb_lower_rounded(const lb_graph *graph, lb_rounding rounding, lb_arena *arena,
+                         lb_low **out, lb_error *err) LB_MUST_USE;
+
+/* Whether lb_lower makes int8 steps of it. */
+bool lb_is_quantised(const lb_graph *graph);
 
 static inline size_t lb_low_count(const lb_low_dims *d)
 {
     return (size_t)d->h * (size_t)d->w * (size_t)d->c;
 }
 
-/* Floats of a step's weights; 0 if it has none. Its biases: the output's channels. */
+/* Elements of a step's weights; 0 if it has none. Its biases: the output's channels. */
 size_t lb_low_weights(const lb_low *low, const lb_low_step *step);
 
 /* "conv", "pointwise", ... */
@@ -89,5 +131,13 @@ const char *lb_low_kind_name(lb_low_kind kind);
  * This is the fp32 definition that the emitted firmware follows, sum order included.
  * scratch: arena_bytes. */
 void lb_low_run(const lb_low *low, const float *in, float *out, void *scratch);
+
+/* The same in int8: the one definition of limbeck's integer arithmetic, which the emitted
+ * firmware equals byte for byte. */
+void lb_low_run_int8(const lb_low *low, const int8_t *in, int8_t *out, void *scratch);
+
+/* As QuantizeLinear and DequantizeLinear do it, for n elements. */
+void lb_quantise(lb_qparams q, const float *in, size_t n, int8_t *out);
+void lb_dequantise(lb_qparams q, const int8_t *in, size_t n, float *out);
 
 #endif
