@@ -5,7 +5,7 @@
  * residual is added to the finished sum, then comes the clamp. Plain loops, so that they
  * can be read; the kernels in emit/kernels/ are faster but add in this order, which
  * tests/emit holds them to, bit for bit. */
-#include "lower/lower.h"
+#include "lower/low_walk.h"
 
 #include <assert.h>
 #include <float.h>
@@ -30,13 +30,9 @@ static float clamp(const lb_low_step *s, float v)
 /* NULL if the tap lies in the padding. */
 static const float *tap(const job *j, int oh, int ow, int kh, int kw)
 {
-    const lb_low_step *const s = j->s;
-    const int h = oh * s->stride_h - s->pad_top + kh * s->dilation_h;
-    const int w = ow * s->stride_w - s->pad_left + kw * s->dilation_w;
+    const ptrdiff_t at = lb_low_tap(j->s, &j->in, oh, ow, kh, kw);
 
-    if (h < 0 || h >= j->in.h || w < 0 || w >= j->in.w)
-        return NULL;
-    return j->x + ((size_t)h * (size_t)j->in.w + (size_t)w) * (size_t)j->in.c;
+    return at < 0 ? NULL : j->x + at;
 }
 
 static float conv_sum(const job *j, int oh, int ow, int m)
@@ -219,20 +215,12 @@ static void run_concat(const job *j)
     }
 }
 
-/* Where element i in ONNX's order, [C,H,W], lies in channels-last memory. */
-static size_t place_of(const lb_low_dims *d, size_t i)
-{
-    const size_t area = (size_t)d->h * (size_t)d->w;
-
-    return i % area * (size_t)d->c + i / area;
-}
-
 static void run_copy(const job *j)
 {
     const size_t n = lb_low_count(&j->out);
 
     for (size_t i = 0; i < n; i++)
-        j->y[place_of(&j->out, i)] = j->x[place_of(&j->in, i)];
+        j->y[lb_low_place_of(&j->out, i)] = j->x[lb_low_place_of(&j->in, i)];
 }
 
 static void run_step(const job *j)
@@ -286,7 +274,7 @@ void lb_low_run(const lb_low *low, const float *in, float *out, void *scratch)
         (const float *)(void *)(base + low->buffer[low->output_buffer].offset);
 
     for (size_t i = 0; i < lb_low_count(&low->input); i++)
-        x[place_of(&low->input, i)] = in[i];
+        x[lb_low_place_of(&low->input, i)] = in[i];
     for (int i = 0; i < low->n_steps; i++) {
         const lb_low_step *const s = &low->step[i];
         const lb_low_buffer *const from = &low->buffer[s->in[0]];
@@ -306,5 +294,5 @@ void lb_low_run(const lb_low *low, const float *in, float *out, void *scratch)
         run_step(&j);
     }
     for (size_t i = 0; i < lb_low_count(&low->output); i++)
-        out[i] = y[place_of(&low->output, i)];
+        out[i] = y[lb_low_place_of(&low->output, i)];
 }

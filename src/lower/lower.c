@@ -306,25 +306,41 @@ static lb_code lower_graph(lb_lowering *l, lb_error *err)
         if (!l->low->step[i].name)
             return lb_raise(err, LB_ERR_MEMORY, "no memory to lower the network");
     l->low->output_buffer = out->buffer;
+    if (l->stored)
+        LB_TRY(lb_low_quantise(l, err));
     return lb_low_place(l, err);
 }
 
-lb_code lb_lower(const lb_graph *graph, lb_arena *arena, lb_low **out, lb_error *err)
+/* The graph in the form that nodes are lowered from. */
+static lb_code prepare(lb_graph *g, lb_lowering *l, lb_error *err)
+{
+    if (lb_is_quantised(g)) {
+        LB_TRY(lb_low_read_grids(g, l->arena, &l->stored, err));
+    } else {
+        LB_TRY(lb_fold_batch_norm(g, err));
+        LB_TRY(lb_fuse_convolutions(g, err));
+    }
+    return lb_remove_dead(g, err);
+}
+
+lb_code lb_lower_rounded(const lb_graph *graph, lb_rounding rounding, lb_arena *arena,
+                         lb_low **out, lb_error *err)
 {
     lb_graph *copy = NULL;
     lb_code code = lb_graph_clone(graph, &copy, err);
+    lb_lowering l = {.graph = copy, .arena = arena, .rounding = rounding};
 
     if (code == LB_OK)
-        code = lb_fold_batch_norm(copy, err);
-    if (code == LB_OK)
-        code = lb_fuse_convolutions(copy, err);
-    if (code == LB_OK)
-        code = lb_remove_dead(copy, err);
-    lb_lowering l = {.graph = copy, .arena = arena};
+        code = prepare(copy, &l, err);
     if (code == LB_OK)
         code = lower_graph(&l, err);
     if (code == LB_OK)
         *out = l.low;
     lb_graph_free(copy);
     return code;
+}
+
+lb_code lb_lower(const lb_graph *graph, lb_arena *arena, lb_low **out, lb_error *err)
+{
+    return lb_lower_rounded(graph, LB_ROUND_SINGLE, arena, out, err);
 }

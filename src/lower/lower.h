@@ -71,7 +71,7 @@ typedef struct lb_low_step {
     const char *name; /* of the node */
     int in[2], out;   /* buffers; in[1]: residual of a convolution or add, or -1 */
     int n_in_all;     /* of concat: the inputs are in_all */
-    const int *in_all;
+    int *in_all;
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     int pad_top, pad_left, pad_bottom, pad_right;
     bool count_include_pad;

@@ -31,7 +31,7 @@ static bool fold_into(lb_lowering *l, const lb_node *node, const affine *f)
 {
     lb_low_step *const s = lb_low_producer(l, node, 0);
 
-    if (!s || !s->weight || s->in[1] >= 0 || s->low > -FLT_MAX || s->high < FLT_MAX)
+    if (!s || l->stored || !s->weight || s->in[1] >= 0 || s->low > -FLT_MAX || s->high < FLT_MAX)
         return false;
     const lb_draft *const d = &l->draft[s - l->low->step];
     const size_t n = lb_low_weights(l->low, s), m = (size_t)f->n;
@@ -179,7 +179,7 @@ lb_code lb_lower_clamp(lb_lowering *l, const lb_node *node, lb_error *err)
     int in, out;
 
     LB_TRY(lb_low_source(l, node, 0, &in, err));
-    if (!can_clamp(s)) {
+    if (!can_clamp(s) || !lb_low_same_grid(l, node->in[0], node->out[0])) {
         LB_TRY(lb_low_result(l, node, &out, err));
         s = lb_low_append(l, LB_LOW_ACTIVATION, node, in, out);
     }

@@ -82,6 +82,17 @@ static bool is_point(const lb_window *w)
     return point;
 }
 
+/* Which values the weights and the bias of the last step come from. */
+static const lb_draft *note_values(lb_lowering *l, const lb_node *node, int channel_axis)
+{
+    lb_draft *const d = &l->draft[l->low->n_steps - 1];
+
+    d->weight_value = node->in[1];
+    d->bias_value = node->n_in > 2 ? node->in[2] : (lb_value){0};
+    d->channel_axis = channel_axis;
+    return d;
+}
+
 lb_code lb_lower_conv(lb_lowering *l, const lb_node *node, lb_error *err)
 {
     const lb_tensor *weight, *const bias = lb_low_constant(l, node, 2);
@@ -113,7 +124,7 @@ lb_code lb_lower_conv(lb_lowering *l, const lb_node *node, lb_error *err)
     set_window(&w, s);
     set_clamp(node, s);
     LB_TRY(lb_low_take_weights(l, weight->n, (size_t)m, err));
-    const lb_draft *const d = &l->draft[l->low->n_steps - 1];
+    const lb_draft *const d = note_values(l, node, 0);
     order_weights(weight, s, m, depthwise ? 1 : c_in, d->weight);
     for (int i = 0; bias && i < m; i++)
         d->bias[i] = (float)lb_tensor_get(bias, (size_t)i);
@@ -157,7 +168,7 @@ static lb_code lower_dense(lb_lowering *l, const lb_node *node, const matrix *b,
     LB_TRY(lb_low_result(l, node, &out, err));
     lb_low_step *const s = lb_low_append(l, LB_LOW_DENSE, node, in, out);
     LB_TRY(lb_low_take_weights(l, k * m, m, err));
-    float *const weight = l->draft[l->low->n_steps - 1].weight;
+    float *const weight = note_values(l, node, b->transposed ? 0 : 1)->weight;
     for (size_t i = 0; i < m; i++)
         for (size_t d = 0; d < k; d++) {
             const double w =
@@ -184,6 +195,8 @@ lb_code lb_lower_gemm(lb_lowering *l, const lb_node *node, lb_error *err)
     if (c && c->n != 1 && c->n != m)
         return lb_raise(err, LB_ERR_UNSUPPORTED,
                         "its bias must have %zu elements, not %zu", m, c->n);
+    if (l->stored && (b.alpha != 1 || (c && beta != 1)))
+        return lb_raise(err, LB_ERR_UNSUPPORTED, "alpha and beta must be 1 in int8");
     LB_TRY(lower_dense(l, node, &b, err));
     float *const bias = l->draft[l->low->n_steps - 1].bias;
     for (size_t i = 0; c && i < m; i++)

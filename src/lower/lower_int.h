@@ -12,9 +12,20 @@ typedef struct lb_spot {
     int buffer;
 } lb_spot;
 
+/* How a value of a quantised graph is stored. */
+typedef struct lb_stored {
+    bool known;
+    lb_qparams q;             /* of what steps compute */
+    const lb_tensor *integer; /* of weights and biases: int8 or int32 */
+    const lb_tensor *scales;  /* ... [1], or one for each index of `axis` */
+    int axis;
+} lb_stored;
+
 /* A step under construction; its weights may still change. */
 typedef struct lb_draft {
     float *weight, *bias;
+    lb_value weight_value, bias_value; /* {0}: none */
+    int channel_axis;                  /* of the weights' output channels */
 } lb_draft;
 
 typedef struct lb_lowering {
@@ -24,6 +35,9 @@ typedef struct lb_lowering {
     lb_spot *spot;   /* [n_values] */
     lb_draft *draft; /* of each step */
     int *maker;      /* of each buffer: the step that writes it; -1: none */
+    const lb_stored *stored; /* [n_values] of a quantised graph, whose weights hold the
+                                integers; NULL: fp32 */
+    lb_rounding rounding;
 } lb_lowering;
 
 /* Lowers one node. LB_ERR_UNSUPPORTED: no device step does this; the text says why. */
@@ -57,6 +71,21 @@ lb_code lb_low_take_weights(lb_lowering *l, size_t n_weight, size_t n_bias,
 /* The step that alone makes the node's input and that nothing else reads; NULL if there
  * is none. */
 lb_low_step *lb_low_producer(lb_lowering *l, const lb_node *node, int i);
+
+/* Notes how the graph's values are stored, and takes QuantizeLinear and DequantizeLinear
+ * nodes out of it; weights and biases become floats that hold the integers. */
+lb_code lb_low_read_grids(lb_graph *graph, lb_arena *arena, const lb_stored **out,
+                          lb_error *err) LB_MUST_USE;
+
+/* Whether what is stored as b can be stored as a: no grid of its own, or the same. */
+bool lb_low_same_grid(const lb_lowering *l, lb_value a, lb_value b);
+
+/* Puts an addition into the convolution before it, with which nobody else shares the
+ * result. What the graph's fusion does in fp32. */
+lb_code lb_low_fuse_adds(lb_lowering *l, lb_error *err) LB_MUST_USE;
+
+/* Makes int8 steps of all that have been lowered. */
+lb_code lb_low_quantise(lb_lowering *l, lb_error *err) LB_MUST_USE;
 
 /* Handlers. */
 lb_code lb_lower_conv(lb_lowering *l, const lb_node *node, lb_error *err);
