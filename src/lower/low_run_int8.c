@@ -1,6 +1,6 @@
 /* low_run_int8.c: runs int8 steps: the definition of limbeck's integer arithmetic. Plain
- * loops, so that they can be read; the kernels in emit/kernels/ are faster and equal, byte
- * for byte. */
+ * loops, so that they can be read; the kernels in emit/kernels/ are faster and equal,
+ * byte for byte. */
 #include "lower/low_walk.h"
 
 #include <assert.h>
@@ -154,13 +154,13 @@ static void run_pool(const job *j)
         for (int ow = 0; ow < j->out.w; ow++)
             for (int m = 0; m < j->out.c; m++) {
                 const window w = look(j, oh, ow, m);
-                const int32_t v =
-                    j->s->kind == LB_LOW_MAX_POOL ? w.most : mean_of(j, &w);
+                const int32_t v = j->s->kind == LB_LOW_MAX_POOL ? w.most : mean_of(j, &w);
                 j->y[i++] = (int8_t)clamp(v, j->q->low, j->q->high);
             }
 }
 
-/* ------------------------------------------------------------------- element by element */
+/* ------------------------------------------------------------------- element by element
+ */
 
 static void run_add(const job *j)
 {
@@ -200,8 +200,8 @@ static void run_pad(const job *j)
                 from_h >= 0 && from_h < j->in.h && from_w >= 0 && from_w < j->in.w;
             const size_t at = inside ? (size_t)(from_h * j->in.w + from_w) : 0;
             for (int c = 0; c < j->out.c; c++)
-                *y++ = inside ? j->x[at * (size_t)j->in.c + (size_t)c]
-                              : (int8_t)j->q->value;
+                *y++ =
+                    inside ? j->x[at * (size_t)j->in.c + (size_t)c] : (int8_t)j->q->value;
         }
 }
 

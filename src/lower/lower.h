@@ -45,18 +45,18 @@ typedef struct lb_low_buffer {
  * zx, zy their zero points. All sums are int32 and cannot overflow. Multipliers hold what
  * one unit of the sum is worth in units of the output; "round" is lb_requantise. */
 typedef struct lb_low_int8 {
-    /* Convolutions and dense layers: y = clamp(round(bias + sum of (x - zx) w) + zy); taps
-     * in the padding are left out. A residual z is added to the finished y, whose grid is
-     * `middle` then: see lb_sum. */
-    const int8_t *weight;  /* in the order of lb_low_step.weight */
-    const int32_t *bias;   /* [M] */
-    lb_qparams middle;     /* of the sum before the residual */
+    /* Convolutions and dense layers: y = clamp(round(bias + sum of (x - zx) w) + zy);
+     * taps in the padding are left out. A residual z is added to the finished y, whose
+     * grid is `middle` then: see lb_sum. */
+    const int8_t *weight; /* in the order of lb_low_step.weight */
+    const int32_t *bias;  /* [M] */
+    lb_qparams middle;    /* of the sum before the residual */
     int middle_low, middle_high;
 
-    /* [M] of convolutions and dense layers. Average pool: [1], or if the pads do not count
-     * [kernel_h * kernel_w], by the number of taps that do, less 1; the sum is that of
-     * (x - zx). Activation: [1], copies (pad, max pool, copy): none, their grids agree.
-     * Concat: one for each input. */
+    /* [M] of convolutions and dense layers. Average pool: [1], or if the pads do not
+     * count [kernel_h * kernel_w], by the number of taps that do, less 1; the sum is that
+     * of (x - zx). Activation: [1], copies (pad, max pool, copy): none, their grids
+     * agree. Concat: one for each input. */
     const lb_multiplier *multiplier;
     int n_multipliers;
 
@@ -75,13 +75,13 @@ typedef struct lb_low_step {
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     int pad_top, pad_left, pad_bottom, pad_right;
     bool count_include_pad;
-    float value;         /* of pad: what stands around the input */
-    float low, high;     /* clamp of the result; -FLT_MAX, FLT_MAX: none */
-    const float *weight; /* conv: [M,kH,kW,C]; depthwise: [kH,kW,C]; dense: [M,D] (D in
-                            the order of the input buffer, channels last); affine: [C] */
-    const float *bias;   /* [M], never NULL where weight is not */
+    float value;          /* of pad: what stands around the input */
+    float low, high;      /* clamp of the result; -FLT_MAX, FLT_MAX: none */
+    const float *weight;  /* conv: [M,kH,kW,C]; depthwise: [kH,kW,C]; dense: [M,D] (D in
+                             the order of the input buffer, channels last); affine: [C] */
+    const float *bias;    /* [M], never NULL where weight is not */
     const lb_low_int8 *q; /* int8: this instead of weight, bias, value, low and high */
-    double macs, other;  /* work of one run */
+    double macs, other;   /* work of one run */
 } lb_low_step;
 
 typedef struct lb_low {
@@ -104,9 +104,9 @@ typedef struct lb_low {
  * exists for.
  *
  * A graph with QuantizeLinear and DequantizeLinear nodes becomes int8 steps, with single
- * rounding: every value that a step computes must be quantised (a max pool, a pad and what
- * keeps the elements may take over their input's grid), weights and biases come through
- * DequantizeLinear with zero point 0. The input's QuantizeLinear and the output's
+ * rounding: every value that a step computes must be quantised (a max pool, a pad and
+ * what keeps the elements may take over their input's grid), weights and biases come
+ * through DequantizeLinear with zero point 0. The input's QuantizeLinear and the output's
  * DequantizeLinear are left to the caller: the network's input and output are int8. */
 lb_code lb_lower(const lb_graph *graph, lb_arena *arena, lb_low **out,
                  lb_error *err) LB_MUST_USE;

@@ -31,7 +31,8 @@ static bool fold_into(lb_lowering *l, const lb_node *node, const affine *f)
 {
     lb_low_step *const s = lb_low_producer(l, node, 0);
 
-    if (!s || l->stored || !s->weight || s->in[1] >= 0 || s->low > -FLT_MAX || s->high < FLT_MAX)
+    if (!s || l->stored || !s->weight || s->in[1] >= 0 || s->low > -FLT_MAX ||
+        s->high < FLT_MAX)
         return false;
     const lb_draft *const d = &l->draft[s - l->low->step];
     const size_t n = lb_low_weights(l->low, s), m = (size_t)f->n;
@@ -158,10 +159,11 @@ static float clamp_to(float v, float low, float high)
     return v > high ? high : v;
 }
 
-static bool can_clamp(const lb_low_step *s)
+/* What only moves int8 elements cannot change their grid on the way. */
+static bool can_clamp(const lb_lowering *l, const lb_low_step *s)
 {
-    return s && s->kind != LB_LOW_SOFTMAX && s->kind != LB_LOW_PAD &&
-           s->kind != LB_LOW_CONCAT && s->kind != LB_LOW_COPY;
+    return s && !(l->stored && s->kind == LB_LOW_MAX_POOL) && s->kind != LB_LOW_SOFTMAX &&
+           s->kind != LB_LOW_PAD && s->kind != LB_LOW_CONCAT && s->kind != LB_LOW_COPY;
 }
 
 lb_code lb_lower_clamp(lb_lowering *l, const lb_node *node, lb_error *err)
@@ -179,7 +181,7 @@ lb_code lb_lower_clamp(lb_lowering *l, const lb_node *node, lb_error *err)
     int in, out;
 
     LB_TRY(lb_low_source(l, node, 0, &in, err));
-    if (!can_clamp(s) || !lb_low_same_grid(l, node->in[0], node->out[0])) {
+    if (!can_clamp(l, s) || !lb_low_same_grid(l, node->in[0], node->out[0])) {
         LB_TRY(lb_low_result(l, node, &out, err));
         s = lb_low_append(l, LB_LOW_ACTIVATION, node, in, out);
     }

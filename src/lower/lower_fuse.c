@@ -1,7 +1,7 @@
 /* lower_fuse.c: puts additions into the convolutions before them.
  *
- * In fp32 the graph's fusion does it; in int8 the convolution's own result is rounded first,
- * on a grid that a graph without quantisation does not have. */
+ * In fp32 the graph's fusion does it; in int8 the convolution's own result is rounded
+ * first, on a grid that a graph without quantisation does not have. */
 #include "lower/lower_int.h"
 
 static bool is_convolution(const lb_low_step *s)

@@ -71,11 +71,10 @@ static lb_code read_constant(reading *r, const lb_node *node, const lb_tensor *f
         return lb_raise(err, LB_ERR_UNSUPPORTED,
                         "the zero point of weights must be 0: symmetric int8");
     LB_TRY(lb_tensor_cast(r->arena, from, LB_F32, &as_float, err));
-    r->stored[node->out[0].id] =
-        (lb_stored){.known = true,
-                    .integer = from,
-                    .scales = scales,
-                    .axis = (int)lb_attr_int(node, "axis", 1)};
+    r->stored[node->out[0].id] = (lb_stored){.known = true,
+                                             .integer = from,
+                                             .scales = scales,
+                                             .axis = (int)lb_attr_int(node, "axis", 1)};
     info->kind = LB_VALUE_CONSTANT;
     info->tensor = as_float;
     info->node = -1;

@@ -32,9 +32,9 @@ typedef struct lb_lowering {
     const lb_graph *graph; /* folded and fused */
     lb_arena *arena;
     lb_low *low;
-    lb_spot *spot;   /* [n_values] */
-    lb_draft *draft; /* of each step */
-    int *maker;      /* of each buffer: the step that writes it; -1: none */
+    lb_spot *spot;           /* [n_values] */
+    lb_draft *draft;         /* of each step */
+    int *maker;              /* of each buffer: the step that writes it; -1: none */
     const lb_stored *stored; /* [n_values] of a quantised graph, whose weights hold the
                                 integers; NULL: fp32 */
     lb_rounding rounding;

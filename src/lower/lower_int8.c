@@ -57,9 +57,9 @@ static lb_code set_multiplier(double real, lb_multiplier *out, lb_error *err)
     *out = lb_multiplier_of(real);
     if (out->shift <= 30)
         return LB_OK;
-    return lb_raise(err, LB_ERR_UNSUPPORTED,
-                    "its output's scale is too small: one step of a sum would be %g of it",
-                    real);
+    return lb_raise(
+        err, LB_ERR_UNSUPPORTED,
+        "its output's scale is too small: one step of a sum would be %g of it", real);
 }
 
 /* ------------------------------------------------------------ convolutions, dense layers
@@ -77,10 +77,11 @@ static lb_code check_scales(const lb_stored *w, int axis, int m, lb_error *err)
                         "its weights are not int8 behind a DequantizeLinear");
     const int given = w->axis < 0 ? w->axis + w->integer->shape.rank : w->axis;
     if (w->scales->n != 1 && (w->scales->n != (size_t)m || given != axis))
-        return lb_raise(err, LB_ERR_UNSUPPORTED,
-                        "its weights have %zu scales along axis %d; one is needed, or one "
-                        "for each of the %d output channels, along axis %d",
-                        w->scales->n, given, m, axis);
+        return lb_raise(
+            err, LB_ERR_UNSUPPORTED,
+            "its weights have %zu scales along axis %d; one is needed, or one "
+            "for each of the %d output channels, along axis %d",
+            w->scales->n, given, m, axis);
     return LB_OK;
 }
 
@@ -96,8 +97,9 @@ static lb_code set_bias(const quantising *z, int m, int32_t *bias, lb_error *err
                         "its bias is not int32 behind a DequantizeLinear");
     if ((b->integer->n != 1 && b->integer->n != (size_t)m) ||
         (b->scales->n != 1 && b->scales->n != (size_t)m))
-        return lb_raise(err, LB_ERR_UNSUPPORTED, "its bias has %zu elements and %zu scales",
-                        b->integer->n, b->scales->n);
+        return lb_raise(err, LB_ERR_UNSUPPORTED,
+                        "its bias has %zu elements and %zu scales", b->integer->n,
+                        b->scales->n);
     for (int i = 0; i < m; i++) {
         const size_t at = b->integer->n == 1 ? 0 : (size_t)i;
         bias[i] = (int32_t)lb_tensor_get(b->integer, at);
@@ -112,11 +114,9 @@ static lb_code check_bias_scale(const quantising *z, const lb_stored *w, int m,
     const lb_stored *const b = stored_of(z, z->draft->bias_value);
 
     for (int i = 0; b && i < m; i++) {
-        const double scale =
-            (double)z->in.scale *
-            lb_tensor_get(w->scales, w->scales->n == 1 ? 0 : (size_t)i);
-        const double given =
-            lb_tensor_get(b->scales, b->scales->n == 1 ? 0 : (size_t)i);
+        const double scale = (double)z->in.scale *
+                             lb_tensor_get(w->scales, w->scales->n == 1 ? 0 : (size_t)i);
+        const double given = lb_tensor_get(b->scales, b->scales->n == 1 ? 0 : (size_t)i);
         if (fabs(given - scale) > 1e-5 * scale)
             return lb_raise(err, LB_ERR_UNSUPPORTED,
                             "the scale of its bias must be that of input times weights, "
@@ -165,8 +165,7 @@ static lb_code quantise_sums(quantising *z, lb_error *err)
     LB_TRY(check_sums(z, n, m, err));
     LB_TRY(take_multipliers(z, m, &multiplier, err));
     for (int i = 0; i < m; i++) {
-        const double scale =
-            lb_tensor_get(w->scales, w->scales->n == 1 ? 0 : (size_t)i);
+        const double scale = lb_tensor_get(w->scales, w->scales->n == 1 ? 0 : (size_t)i);
         LB_TRY(set_multiplier((double)z->in.scale * scale / (double)z->out.scale,
                               &multiplier[i], err));
     }
@@ -215,8 +214,8 @@ static lb_code quantise_rescaling(quantising *z, lb_error *err)
     for (int i = 0; i < n; i++) {
         const lb_qparams in =
             z->s->kind == LB_LOW_CONCAT ? z->low->buffer[z->s->in_all[i]].q : z->in;
-        LB_TRY(set_multiplier((double)in.scale / (double)z->out.scale, &multiplier[i],
-                              err));
+        LB_TRY(
+            set_multiplier((double)in.scale / (double)z->out.scale, &multiplier[i], err));
     }
     return LB_OK;
 }
@@ -270,11 +269,10 @@ static lb_code quantise_kind(quantising *z, lb_error *err)
                     "network is quantised");
 }
 
-/* What keeps the values of its input keeps its grid. */
-static bool keeps_grid(lb_low_kind kind)
+/* Hands out elements of its input, which lie on the same grid. */
+static bool moves(lb_low_kind kind)
 {
-    return kind == LB_LOW_MAX_POOL || kind == LB_LOW_PAD || kind == LB_LOW_COPY ||
-           kind == LB_LOW_ACTIVATION;
+    return kind == LB_LOW_MAX_POOL || kind == LB_LOW_PAD || kind == LB_LOW_COPY;
 }
 
 static lb_code find_grid(quantising *z, lb_error *err)
@@ -288,7 +286,7 @@ static lb_code find_grid(quantising *z, lb_error *err)
                             z->low->buffer[in].name);
     }
     z->in = z->low->buffer[z->s->in[0]].q;
-    if (!is_known(out->q) && keeps_grid(z->s->kind))
+    if (!is_known(out->q) && (moves(z->s->kind) || z->s->kind == LB_LOW_ACTIVATION))
         out->q = z->in;
     if (!is_known(out->q))
         return lb_raise(err, LB_ERR_UNSUPPORTED,
@@ -343,6 +341,16 @@ static lb_code join_aliases(lb_low *low, lb_error *err)
     return LB_OK;
 }
 
+/* What is moved before it is quantised may as well be quantised first. */
+static void look_ahead(lb_low *low)
+{
+    for (int i = low->n_steps - 1; i >= 0; i--) {
+        const lb_low_step *const s = &low->step[i];
+        if (moves(s->kind) && !is_known(low->buffer[s->in[0]].q))
+            low->buffer[s->in[0]].q = low->buffer[s->out].q;
+    }
+}
+
 lb_code lb_low_quantise(lb_lowering *l, lb_error *err)
 {
     lb_low *const low = l->low;
@@ -352,6 +360,8 @@ lb_code lb_low_quantise(lb_lowering *l, lb_error *err)
     low->weight_bytes = 0;
     collect_grids(l);
     LB_TRY(join_aliases(low, err));
+    look_ahead(low);
+    LB_TRY(join_aliases(low, err));
     if (!is_known(low->buffer[low->input_buffer].q))
         return lb_raise(err, LB_ERR_UNSUPPORTED, "input '%s' is not quantised",
                         low->input_name);
@@ -360,10 +370,10 @@ lb_code lb_low_quantise(lb_lowering *l, lb_error *err)
         if (quantise_step(l, i, err) != LB_OK)
             return lb_within(err, "'%s' (%s)", s->name, lb_low_kind_name(s->kind));
         LB_TRY(join_aliases(low, err));
-        low->weight_bytes += (s->q->weight ? lb_low_weights(low, s) : 0) +
-                             (s->q->bias ? (size_t)low->buffer[s->out].dims.c : 0) *
-                                 sizeof(int32_t) +
-                             (size_t)s->q->n_multipliers * sizeof(lb_multiplier);
+        low->weight_bytes +=
+            (s->q->weight ? lb_low_weights(low, s) : 0) +
+            (s->q->bias ? (size_t)low->buffer[s->out].dims.c : 0) * sizeof(int32_t) +
+            (size_t)s->q->n_multipliers * sizeof(lb_multiplier);
     }
     for (int i = 0; i < low->n_buffers; i++)
         low->buffer[i].bytes = lb_low_count(&low->buffer[i].dims);

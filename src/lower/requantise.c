@@ -95,8 +95,7 @@ static int32_t exp_near_zero(int32_t a)
     const int32_t x = a + (1 << 28);
     const int32_t x2 = times(x, x), x3 = times(x2, x), x4 = times(x2, x2);
     const int32_t quarter = (int32_t)divide_by_power(x4, 2);
-    const int32_t tail =
-        (int32_t)divide_by_power(times(quarter + x3, third) + x2, 1);
+    const int32_t tail = (int32_t)divide_by_power(times(quarter + x3, third) + x2, 1);
 
     return exp_of_eighth + times(exp_of_eighth, x + tail);
 }
@@ -138,7 +137,8 @@ lb_softmax_params lb_softmax_params_of(float scale)
     const double most = (double)INT32_MAX;
     lb_softmax_params p;
 
-    p.scale = lb_multiplier_of(fmax(1, fmin(ldexp((double)scale, 31 - INTEGER_BITS), most)));
+    p.scale =
+        lb_multiplier_of(fmax(1, fmin(ldexp((double)scale, 31 - INTEGER_BITS), most)));
     p.least = -(int32_t)floor(((1 << INTEGER_BITS) - 1) *
                               ldexp(1, 31 - INTEGER_BITS - p.scale.shift));
     return p;
@@ -147,9 +147,8 @@ lb_softmax_params lb_softmax_params_of(float scale)
 /* exp of a difference to the largest element. */
 static int32_t exp_of(const lb_softmax_params *p, int32_t difference)
 {
-    return exp_below_zero(
-        saturate(high_product((int64_t)difference * (INT64_C(1) << p->scale.shift),
-                              p->scale.q)));
+    return exp_below_zero(saturate(
+        high_product((int64_t)difference * (INT64_C(1) << p->scale.shift), p->scale.q)));
 }
 
 static int leading_zeros(uint32_t v)
@@ -173,8 +172,7 @@ void lb_softmax_int8(const lb_softmax_params *p, const int8_t *x, int n, int8_t 
         if (x[i] - most >= p->least)
             sum += (int32_t)divide_by_power(exp_of(p, x[i] - most), SUM_BITS);
     const int zeros = leading_zeros((uint32_t)sum);
-    const int32_t share =
-        reciprocal((int32_t)(((uint32_t)sum << zeros) - 0x80000000U));
+    const int32_t share = reciprocal((int32_t)(((uint32_t)sum << zeros) - 0x80000000U));
     for (int i = 0; i < n; i++) {
         int64_t v = 0;
         if (x[i] - most >= p->least)

@@ -1,14 +1,15 @@
 /* requantise.h: the integer arithmetic of int8 inference, one element at a time.
  *
  * Grids and multipliers are those of Jacob et al. 2018, "Quantization and Training of
- * Neural Networks for Efficient Integer-Arithmetic-Only Inference". Two rules of rounding:
+ * Neural Networks for Efficient Integer-Arithmetic-Only Inference". Two rules of
+ * rounding:
  *
  * LB_ROUND_SINGLE rounds once, half up: round(v) = floor(v + 1/2). Additions and average
  * pools are one real expression rounded once. This is what ONNX's QDQ form means, but for
  * ties, and the cheapest on devices.
  *
- * LB_ROUND_TFLITE equals the reference kernels of TensorFlow Lite Micro, byte for byte: two
- * roundings after one another, three rescalings in an addition. */
+ * LB_ROUND_TFLITE equals the reference kernels of TensorFlow Lite Micro, byte for byte:
+ * two roundings after one another, three rescalings in an addition. */
 #ifndef LB_LOWER_REQUANTISE_H
 #define LB_LOWER_REQUANTISE_H
 
@@ -37,8 +38,9 @@ lb_multiplier lb_multiplier_of(double real);
 int32_t lb_requantise(int32_t v, lb_multiplier m, lb_rounding rounding);
 
 /* y = a + b on three grids. single: ((a - za) factor[0] + (b - zb) factor[1] + 2^(shift -
- * 1)) >> shift, the factors below 2^21, so that 32 bits are enough. tflite: both terms, times
- * 2^20, are rescaled by in[], their sum by out. Then the zero point of y is added. */
+ * 1)) >> shift, the factors below 2^21, so that 32 bits are enough. tflite: both terms,
+ * times 2^20, are rescaled by in[], their sum by out. Then the zero point of y is added.
+ */
 typedef struct lb_sum_params {
     int32_t factor[2];
     int shift;

@@ -89,10 +89,9 @@ static inline net8 net8_conv(lb_builder *b, net8 x, uint64_t seed, int m,
 {
     const int group = window->group ? window->group : 1;
     const lb_shape shape =
-        window->n == 1
-            ? lb_shape_of(3, m, lb_dim(b, x.v, 1) / group, window->kernel[0])
-            : lb_shape_of(4, m, lb_dim(b, x.v, 1) / group, window->kernel[0],
-                          window->kernel[1]);
+        window->n == 1 ? lb_shape_of(3, m, lb_dim(b, x.v, 1) / group, window->kernel[0])
+                       : lb_shape_of(4, m, lb_dim(b, x.v, 1) / group, window->kernel[0],
+                                     window->kernel[1]);
     lb_tensor *const scales = net8_scales(b, m, 0.01);
     const lb_value w = net8_constant(b, seed, LB_I8, &shape, 127, scales);
     const lb_value bias = net8_bias(b, seed + 1, m, x.scale, scales);
@@ -101,8 +100,8 @@ static inline net8 net8_conv(lb_builder *b, net8 x, uint64_t seed, int m,
 }
 
 /* 1x1, 3x3 ... of stride 1 that keeps the size. */
-static inline net8 net8_same(lb_builder *b, net8 x, uint64_t seed, int m, int k, int group,
-                             net8_end end)
+static inline net8 net8_same(lb_builder *b, net8 x, uint64_t seed, int m, int k,
+                             int group, net8_end end)
 {
     const lb_window window = {.n = 2,
                               .kernel = {k, k},
@@ -143,7 +142,8 @@ static inline lb_value net8_build_convs(lb_builder *b, lb_value x)
     return y.v;
 }
 
-/* Residual blocks, one with a convolution on both sides, a pool, dense layers, softmax. */
+/* Residual blocks, one with a convolution on both sides, a pool, dense layers, softmax.
+ */
 static inline lb_value net8_build_residual(lb_builder *b, lb_value x)
 {
     const net8 stem = net8_same(b, net8_grid(b, x, 1.0 / 64, -3), 11, 8, 3, 1,
@@ -173,8 +173,7 @@ static inline lb_value net8_build_mixed(lb_builder *b, lb_value x)
 
     y = net8_same(b, y, 31, 6, 1, 1, (net8_end){0.03, -20, false});
     const net8 p = {lb_max_pool(b, y.v, &pool, NULL), y.scale, y.zero};
-    const net8 q =
-        net8_grid(b, lb_average_pool(b, y.v, &pool, false, NULL), 0.02, -30);
+    const net8 q = net8_grid(b, lb_average_pool(b, y.v, &pool, false, NULL), 0.02, -30);
     const net8 r = net8_grid(b, lb_average_pool(b, y.v, &pool, true, NULL), 0.03, -20);
     const lb_value all[] = {p.v, q.v, r.v};
     y = net8_grid(b, lb_concat(b, all, 3, 1), 0.03, -10);
