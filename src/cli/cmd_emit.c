@@ -4,8 +4,8 @@
 #include "cli/network.h"
 #include "cli/results.h"
 #include "emit/emit.h"
-#include "onnx/onnx.h"
 #include "prove/prove.h"
+#include "run/network_load.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -88,7 +88,7 @@ static lb_code emit(const lb_args *args, job *j, lb_arena *arena, lb_error *err)
     lb_graph *graph;
     lb_low *low = NULL;
 
-    LB_TRY(lb_onnx_load(args->word[0], &graph, NULL, err));
+    LB_TRY(lb_network_load(args->word[0], &graph, NULL, err));
     lb_code code = lb_lower(graph, arena, &low, err);
     if (code != LB_OK)
         code = lb_within(err, "%s", args->word[0]);
@@ -197,7 +197,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
 const lb_cmd lb_cmd_emit = {
     .name = "emit",
-    .usage = "MODEL.onnx -o DIR [--name NAME] [--package plain]",
+    .usage = "MODEL.onnx|.tflite -o DIR [--name NAME] [--package plain]",
     .help = "firmware C with its own test vectors",
     .detail =
         "Writes self-contained C99: const weights, one static arena, no malloc. The "

@@ -1,7 +1,7 @@
 /* cmd_eval.c: how good a network is on a data set. */
 #include "cli/network.h"
 #include "cli/results.h"
-#include "onnx/onnx.h"
+#include "run/network_load.h"
 #include "train/alignment.h"
 
 #include <math.h>
@@ -80,7 +80,7 @@ static lb_code load_voice(const job *j, const char *path, const char *prefix,
                           lb_graph **file, lb_voice *out, lb_error *err)
 {
     LB_TRY(read_input(j->args, prefix, j->arena, &out->input, err));
-    LB_TRY(lb_onnx_load(path, file, NULL, err));
+    LB_TRY(lb_network_load(path, file, NULL, err));
     out->graph = *file;
     return LB_OK;
 }
@@ -244,7 +244,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
 const lb_cmd lb_cmd_eval = {
     .name = "eval",
-    .usage = "MODEL.onnx --data SOURCE:PATH [--split test] [--teacher T.onnx]",
+    .usage = "MODEL.onnx|.tflite --data SOURCE:PATH [--split test] [--teacher T.onnx]",
     .help = "accuracy and more on a data set",
     .detail =
         "Prints fractions of 1: accuracy, top-5 accuracy, mean cross-entropy, "

@@ -2,7 +2,7 @@
 #include "cli/network.h"
 #include "cli/results.h"
 #include "device/device.h"
-#include "onnx/onnx.h"
+#include "run/network_load.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -249,7 +249,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
     if (!j)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to inspect the network");
     LB_TRY(find_device(lb_arg(args, "device"), &j->device, err));
-    LB_TRY(lb_onnx_load(args->word[0], &j->graph, NULL, err));
+    LB_TRY(lb_network_load(args->word[0], &j->graph, NULL, err));
     lb_code code = list_layers(j, arena, err);
     if (code == LB_OK) {
         estimate(j, arena);
@@ -264,7 +264,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
 const lb_cmd lb_cmd_inspect = {
     .name = "inspect",
-    .usage = "MODEL.onnx [--device NAME]",
+    .usage = "MODEL.onnx|.tflite [--device NAME]",
     .help = "layers, parameters, multiply-adds, memory and estimates",
     .detail =
         "The names of the layers are the tap points of recipes. With a device, flash, "

@@ -263,7 +263,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
 const lb_cmd lb_cmd_run = {
     .name = "run",
-    .usage = "MODEL.onnx --input [NAME=]X.npy... --output [NAME=]Y.npy...",
+    .usage = "MODEL.onnx|.tflite --input [NAME=]X.npy... --output [NAME=]Y.npy...",
     .help = "raw inference on arrays",
     .detail =
         "Inputs are [n,...] with any n; they are taken as they are, without scaling. "

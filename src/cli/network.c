@@ -2,8 +2,8 @@
 #include "cli/network.h"
 
 #include "graph/passes.h"
-#include "onnx/onnx.h"
 #include "ops/rewrite.h"
+#include "run/network_load.h"
 
 static const size_t folded_bytes_max = (size_t)1 << 30;
 
@@ -19,7 +19,7 @@ lb_code lb_network_open(const char *path, lb_graph **out, lb_error *err)
 {
     lb_graph *graph;
 
-    LB_TRY(lb_onnx_load(path, &graph, NULL, err));
+    LB_TRY(lb_network_load(path, &graph, NULL, err));
     if (make_inference(graph, err) != LB_OK) {
         lb_graph_free(graph);
         return lb_within(err, "%s", path);

@@ -1,4 +1,4 @@
-/* network.h: ONNX files as the commands use them. */
+/* network.h: networks as the commands use them. */
 #ifndef LB_CLI_NETWORK_H
 #define LB_CLI_NETWORK_H
 

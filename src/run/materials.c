@@ -2,8 +2,8 @@
 #include "run/run_int.h"
 
 #include "base/file.h"
-#include "onnx/onnx.h"
 #include "ops/rewrite.h"
+#include "run/network_load.h"
 
 #include <math.h>
 
@@ -125,7 +125,7 @@ static lb_code map_classes(const lb_run *run, const lb_teacher_options *teacher,
 static lb_code import_teacher(const lb_run *run, lb_teacher_options *teacher,
                               lb_run_member *m, lb_error *err)
 {
-    LB_TRY(lb_onnx_load(teacher->onnx, &m->file, &m->digest, err));
+    LB_TRY(lb_network_load(teacher->onnx, &m->file, &m->digest, err));
     m->had_softmax = m->file->n_outputs > 0 &&
                      lb_teacher_logits_of(m->file).id != m->file->outputs[0].id;
     LB_TRY(map_classes(run, teacher, m, err));

@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "onnx/onnx.h"
+#include "run/network_load.h"
 
 #include <string.h>
 
@@ -84,7 +85,7 @@ lb_code lb_run_open_student(lb_run *run, lb_error *err)
         return lb_raise(err, LB_ERR_INPUT, "no device is called '%s'", profile);
     LB_TRY(find_tail(run, err));
     if (s->onnx)
-        LB_TRY(lb_onnx_load(s->onnx, &run->student, &run->student_digest, err));
+        LB_TRY(lb_network_load(s->onnx, &run->student, &run->student_digest, err));
     else
         LB_TRY(build_student(run, err));
     if (!s->onnx)
