@@ -180,6 +180,30 @@ static inline void make_clip(maker *m, const char *op)
     add(m, op, in, n, NULL, 0);
 }
 
+/* FakeQuantize and its gradients: maps with one scale, weights with one for each row. */
+static inline void make_fake(maker *m, const char *op)
+{
+    const bool grad = strcmp(op, "FakeQuantize") != 0, rows = pick(m, 0, 1);
+    lb_shape shape = any_shape(m);
+    lb_value in[3];
+    int n = 0;
+
+    shape.dim[0] = pick(m, 1, 19);
+    for (int i = 0; i <= grad; i++)
+        in[n++] = rows ? fixed(m, LB_F32, shape) : batched(m, LB_F32, shape);
+    const lb_shape scales = rows ? lb_shape_of(1, shape.dim[0]) : lb_shape_of(0);
+    lb_tensor *t = NULL;
+    lb_error err;
+    if (lb_tensor_new(m->b.graph->arena, LB_F32, &scales, &t, &err) != LB_OK)
+        return;
+    for (size_t i = 0; i < t->n; i++)
+        lb_tensor_put(t, i, 0.002 + 0.01 * lb_rng_uniform(&m->rng));
+    in[n++] = lb_constant(&m->b, NULL, t);
+    const lb_attr attrs[] = {lb_ai("zero_point", pick(m, -128, 127)),
+                             lb_ai("low", pick(m, -128, -127)), lb_ai("high", 127)};
+    add(m, op, in, n, attrs, 3);
+}
+
 /* An activation for a fused node, or none. */
 static inline int pick_activation(maker *m, lb_attr *attrs)
 {
@@ -784,6 +808,9 @@ static const struct {
     {"ReluGrad", make_binary},
     {"Clip", make_clip},
     {"ClipGrad", make_clip},
+    {"FakeQuantize", make_fake},
+    {"FakeQuantizeGrad", make_fake},
+    {"FakeQuantizeGradScale", make_fake},
     {"Add", make_binary},
     {"Sub", make_binary},
     {"Mul", make_binary},
