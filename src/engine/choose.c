@@ -147,6 +147,7 @@ static lb_code fill_ask(const lb_plan *plan, const lb_node *node, lb_ask *ask,
         ask->has_in[k] = true;
         ask->batched_in[k] = is_batched(plan, v);
         ask->constant[k] = info->tensor;
+        ask->packable[k] = !ask->batched_in[k];
         const bool plain = plan->value_buffer[v.id][LB_PLAIN] >= 0;
         ask->in_layout[k] = plain ? LB_PLAIN : LB_BLOCKED;
         /* a value that is there in both layouts is offered blocked */
@@ -222,7 +223,8 @@ static lb_code add_pack(lb_plan *plan, const lb_step *user, const lb_ask *ask, i
                     .n_in = 1,
                     .n_out = 1,
                     .in = {plan->value_buffer[id][LB_PLAIN]},
-                    .once = !plan->mutable_param[id]};
+                    .once = lb_info(plan->graph, ask->node->in[k])->tensor &&
+                            !plan->mutable_param[id]};
 
     *out = add_buffer(plan, &(lb_buffer){.place = LB_PLACE_SHARED,
                                          .layout = LB_PLAIN,

@@ -28,6 +28,7 @@ typedef struct lb_ask {
     lb_type out[LB_MAX_OUTPUTS];
     lb_layout in_layout[LB_MAX_INPUTS];       /* as the value is now */
     const lb_tensor *constant[LB_MAX_INPUTS]; /* of constants and params, or NULL */
+    bool packable[LB_MAX_INPUTS];             /* not batched: may be packed */
     int samples;                              /* of this group */
     int batch;                                /* of the whole batch */
     int block;                                /* floats of a block: 8 or 16 */
@@ -37,8 +38,8 @@ typedef struct lb_ask {
     /* Answers, preset to: want what is there, plain outputs, no packing, no scratch. */
     lb_layout want_in[LB_MAX_INPUTS]; /* the engine puts reorders where they differ */
     lb_layout out_layout[LB_MAX_OUTPUTS];
-    size_t packed_bytes[LB_MAX_INPUTS]; /* this input (a param or constant, not batched)
-                                           is handed over as pack() makes it */
+    size_t packed_bytes[LB_MAX_INPUTS]; /* this packable input is handed over as pack()
+                                           makes it */
     size_t share_bytes[LB_MAX_OUTPUTS]; /* an unbatched output of a grouped node: each
                                            group's share has this size and form; unpack()
                                            turns the sum of the shares, added as floats,

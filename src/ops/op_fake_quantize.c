@@ -7,10 +7,10 @@
  * are zero_point (0), low (-128) and high (127). In float32 the quotient is rounded to
  * float32 first, as QuantizeLinear does it.
  *
- * Gradients: straight through to x where nothing was clipped (Bengio et al. 2013); to s as
- * in "Learned Step Size Quantization" (Esser et al. 2020): round(x / s) - x / s inside,
- * low - z or high - z outside, times 1 / sqrt(n high), n being the elements of a sample or
- * of weights that one scale is for. */
+ * Gradients: straight through to x where nothing was clipped (Bengio et al. 2013); to s
+ * as in "Learned Step Size Quantization" (Esser et al. 2020): round(x / s) - x / s
+ * inside, low - z or high - z outside, times 1 / sqrt(n high), n being the elements of a
+ * sample or of weights that one scale is for. */
 #include "ops/op_util.h"
 
 #include "ops/build.h"
@@ -117,8 +117,7 @@ static void run_grad_scale(const lb_ref_call *call)
         double sum = 0;
         for (size_t i = k * run; i < (k + 1) * run; i++) {
             const double x = call->in[0][i], whole = whole_of(&g, x);
-            sum += call->in[1][i] *
-                   (is_inside(&g, x) ? whole - quotient(&g, x) : whole);
+            sum += call->in[1][i] * (is_inside(&g, x) ? whole - quotient(&g, x) : whole);
         }
         call->out[0][k] = sum / sqrt(each * fmax(1, g.high));
     }

@@ -77,8 +77,15 @@ static void keep_in_domain(trial *t, int k)
         const char *op;
         int input;
         double least;
-    } domain[] = {{"Log", 0, 0.25}, {"Reciprocal", 0, 0.25}, {"Div", 1, 0.25},
-                  {"Sqrt", 0, 0},   {"Pow", 0, 0},           {"PowGrad", 0, 0}};
+    } domain[] = {{"Log", 0, 0.25},
+                  {"Reciprocal", 0, 0.25},
+                  {"Div", 1, 0.25},
+                  {"Sqrt", 0, 0},
+                  {"Pow", 0, 0},
+                  {"PowGrad", 0, 0},
+                  {"FakeQuantize", 1, 0.002},
+                  {"FakeQuantizeGrad", 2, 0.002},
+                  {"FakeQuantizeGradScale", 2, 0.002}};
     operand *const o = &t->in[k];
 
     for (size_t row = 0; row < sizeof domain / sizeof *domain; row++)
@@ -140,6 +147,7 @@ static void fill_ask(trial *t, const lb_graph *g, const lb_node *node, maker *m)
             (lb_type){info->type.dtype, lb_shape_bind(&info->type.shape, ask->samples)};
         ask->batched_in[k] = lb_type_batched(&info->type);
         ask->constant[k] = info->tensor;
+        ask->packable[k] = !ask->batched_in[k];
         const int rank = info->type.shape.rank;
         if (ask->batched_in[k] && (rank == 3 || rank == 4) && pick(m, 0, 1))
             ask->in_layout[k] = LB_BLOCKED;

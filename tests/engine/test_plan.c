@@ -289,9 +289,58 @@ static void kept_values_are_read(void)
     lb_graph_free(n.graph);
 }
 
+/* Weights that are computed in the step are packed in the step. */
+static void computed_weights_are_packed_anew(void)
+{
+    const lb_shape in = lb_shape_of(4, LB_BATCH, 8, 8, 8);
+    const lb_shape weight = lb_shape_of(4, 16, 8, 3, 3), dense = lb_shape_of(2, 4, 16);
+    const lb_window window = {
+        .n = 2, .kernel = {3, 3}, .pad_begin = {1, 1}, .pad_end = {1, 1}};
+    const lb_kernels kernels[] = {LB_KERNELS_BEST, LB_KERNELS_REFERENCE};
+    lb_pool *const pool = pool_of(2);
+    double first[2][2];
+
+    for (int k = 0; k < 2; k++) {
+        const lb_plan_options options = {.batch = 6, .kernels = kernels[k]};
+        lb_graph *g = NULL;
+        lb_plan *plan = NULL;
+        lb_builder b;
+        lb_error err = {0};
+        CHECK_OK(lb_graph_new(&g, &err), &err);
+        lb_builder_init(&b, g);
+        const lb_value x = lb_input(&b, "x", LB_F32, &in);
+        const lb_value factor = lb_input(&b, "factor", LB_F32, &(lb_shape){0});
+        const lb_value w = lb_param(&b, "w", random_tensor(g, LB_F32, &weight, 1));
+        const lb_value v = lb_param(&b, "v", random_tensor(g, LB_F32, &dense, 2));
+        const lb_value scaled = lb_mul(&b, w, factor), also = lb_mul(&b, v, factor);
+        const lb_value y = lb_conv(&b, x, scaled, (lb_value){0}, &window, NULL);
+        const lb_value p = lb_global_average_pool(&b, y, NULL);
+        const lb_value f = lb_flatten(&b, p, NULL);
+        const lb_value z = lb_gemm(&b, f, also, (lb_value){0}, false, true, NULL);
+        lb_output(&b, z);
+        CHECK_OK(lb_builder_finish(&b, &err), &err);
+        CHECK_OK(lb_plan_compile(g, pool, &options, &plan, &err), &err);
+        for (int i = 0; i < 6; i++)
+            for (int e = 0; e < 512; e++)
+                ((float *)lb_plan_input(plan, x, i))[e] = (float)cos(e + i);
+        for (int run = 0; run < 2; run++) {
+            *(float *)lb_plan_input(plan, factor, 0) = (float)(run + 1);
+            lb_plan_run(plan);
+            first[k][run] = (double)*(const float *)lb_plan_output(plan, z, 5);
+        }
+        lb_plan_free(plan);
+        lb_graph_free(g);
+    }
+    for (int run = 0; run < 2; run++)
+        CHECK_NEAR(first[0][run], first[1][run], 1e-4 * fabs(first[1][run]));
+    CHECK_NEAR(first[0][1], 4 * first[0][0], 1e-4 * fabs(first[0][1]));
+    lb_pool_free(pool);
+}
+
 int main(void)
 {
     RUN(kept_values_are_read);
+    RUN(computed_weights_are_packed_anew);
     RUN(outputs_are_what_they_should_be);
     RUN(a_step_takes_no_memory);
     RUN(threads_do_not_change_a_bit);

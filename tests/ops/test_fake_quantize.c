@@ -1,5 +1,5 @@
-/* test_fake_quantize.c: FakeQuantize is QuantizeLinear and DequantizeLinear in one, and its
- * gradients are those of learned step sizes. */
+/* test_fake_quantize.c: FakeQuantize is QuantizeLinear and DequantizeLinear in one, and
+ * its gradients are those of learned step sizes. */
 #include "ops/build.h"
 
 #include "eval.h"
@@ -95,7 +95,7 @@ static void gradients_are_those_of_learned_steps(void)
         lb_value dx[2] = {{0}};
         lb_error err = {0};
         eval e;
-        CHECK_OK(lb_autodiff(&t.b, loss, wrt, 2, &lb_op_verbs, dx), &t.b.error);
+        lb_autodiff(&t.b, &lb_op_verbs, loss, wrt, 2, dx);
         CHECK_OK(lb_builder_finish(&t.b, &err), &err);
         eval_begin(&e, t.g, 1, 1);
         eval_run(&e);
@@ -107,8 +107,8 @@ static void gradients_are_those_of_learned_steps(void)
             CHECK_NEAR(e.value[dx[0].id][i], inside ? weight[i] : 0, 1e-6);
         }
         for (int k = 0; k < (rows ? ROWS : 1); k++)
-            CHECK_NEAR(e.value[dx[1].id][k],
-                       want[k] / sqrt((rows ? COLUMNS : N) * 127.0), 1e-6);
+            CHECK_NEAR(e.value[dx[1].id][k], want[k] / sqrt((rows ? COLUMNS : N) * 127.0),
+                       1e-6);
         eval_end(&e);
         lb_graph_free(t.g);
     }

@@ -38,8 +38,8 @@ bool lb_nat_conv_of(const lb_ask *ask, lb_nat_conv *out)
                                                      : &ask->in[1].shape;
 
     if (!lb_nat_floats(ask) || !lb_nat_can_block(ask, 0) ||
-        (pass == LB_NAT_WEIGHT ? !lb_nat_can_block(ask, 1) : !ask->constant[1]) ||
-        (pass == LB_NAT_FORWARD && ask->has_in[2] && !ask->constant[2]))
+        (pass == LB_NAT_WEIGHT ? !lb_nat_can_block(ask, 1) : !ask->packable[1]) ||
+        (pass == LB_NAT_FORWARD && ask->has_in[2] && !ask->packable[2]))
         return false;
     const lb_nat_blocks bx = lb_nat_blocks_of(x, ask->block);
     const lb_nat_blocks by = lb_nat_blocks_of(y, ask->block);

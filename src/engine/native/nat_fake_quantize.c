@@ -1,5 +1,5 @@
-/* nat_fake_quantize.c: FakeQuantize and its gradients in floats. One scale: over memory as
- * it lies, in any layout, since 0 stays 0. A scale for each row: weights, plain. */
+/* nat_fake_quantize.c: FakeQuantize and its gradients in floats. One scale: over memory
+ * as it lies, in any layout, since 0 stays 0. A scale for each row: weights, plain. */
 #include "engine/native/nat_util.h"
 
 #include <math.h>
@@ -43,8 +43,9 @@ static bool accepts_grad(lb_ask *ask)
 /* x and dy get one layout; the result is the scale's. */
 static bool accepts_scale(lb_ask *ask)
 {
-    const lb_layout layout =
-        ask->in_layout[0] == LB_BLOCKED && lb_nat_can_block(ask, 0) ? LB_BLOCKED : LB_PLAIN;
+    const lb_layout layout = ask->in_layout[0] == LB_BLOCKED && lb_nat_can_block(ask, 0)
+                                 ? LB_BLOCKED
+                                 : LB_PLAIN;
 
     if (!lb_nat_floats(ask) || ask->batched_in[2])
         return false;
@@ -85,8 +86,8 @@ static lb_code create(const lb_ask *ask, lb_arena *arena, void **out, lb_error *
     s->columns = count(ask) / s->rows;
     s->low = (float)((double)lb_attr_int(ask->node, "low", -128) - zero);
     s->high = (float)(high - zero);
-    s->factor = (float)(1 / sqrt((double)count_of_sample(ask) / (double)s->rows *
-                                 fmax(1, high)));
+    s->factor =
+        (float)(1 / sqrt((double)count_of_sample(ask) / (double)s->rows * fmax(1, high)));
     *out = s;
     return LB_OK;
 }
@@ -149,8 +150,8 @@ LB_NAT_CLONES static double slope(const state *s, const float *x, const float *d
                 const float q = x[at + i + k] / scale;
                 const float w = whole(held(q, least - 1, most + 1));
                 const float inside = w - q, outside = held(w, least, most);
-                lane[k] += dy[at + i + k] *
-                           (((w >= least) & (w <= most)) ? inside : outside);
+                lane[k] +=
+                    dy[at + i + k] * (((w >= least) & (w <= most)) ? inside : outside);
             }
         for (; i < n; i++) {
             const float q = x[at + i] / scale;
@@ -170,8 +171,7 @@ static void run_forward(const lb_call *call)
     const float *const x = call->in[0], *const scale = call->in[1];
 
     for (size_t r = 0; r < s->rows; r++)
-        forward(s, x + r * s->columns, scale[r],
-                (float *)call->out[0] + r * s->columns);
+        forward(s, x + r * s->columns, scale[r], (float *)call->out[0] + r * s->columns);
 }
 
 static void run_grad(const lb_call *call)

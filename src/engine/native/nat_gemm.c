@@ -24,7 +24,7 @@ static bool accepts(lb_ask *ask)
     lb_product p;
 
     if (!lb_product_of(ask, &p) || (size_t)p.k * (size_t)p.n > MOST ||
-        (p.tb && !ask->constant[1]))
+        (p.tb && !ask->packable[1]))
         return false;
     ask->want_in[0] = ask->want_in[1] = LB_PLAIN;
     if (p.tb)

@@ -53,7 +53,7 @@ static bool accepts(lb_ask *ask)
     lb_dnnl_conv conv;
     const bool found = describe(ask, &conv, &desc);
 
-    if (found && ask->constant[1] && (!ask->has_in[2] || ask->constant[2])) {
+    if (found && ask->packable[1] && (!ask->has_in[2] || ask->packable[2])) {
         ask->want_in[0] = conv.plain_x ? LB_PLAIN : LB_BLOCKED;
         ask->want_in[3] = LB_BLOCKED;
         ask->out_layout[0] = LB_BLOCKED;

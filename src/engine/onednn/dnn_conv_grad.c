@@ -23,7 +23,7 @@ static bool accepts_input(lb_ask *ask)
     lb_dnnl_desc desc = {0};
     lb_dnnl_conv conv;
 
-    if (ask->constant[1] && describe(ask, LB_DNNL_INPUT, &conv, &desc)) {
+    if (ask->packable[1] && describe(ask, LB_DNNL_INPUT, &conv, &desc)) {
         ask->want_in[0] = LB_BLOCKED;
         ask->out_layout[0] = LB_BLOCKED;
         ask->packed_bytes[1] = lb_dnnl_bytes(&desc, DNNL_ARG_WEIGHTS);
