@@ -244,7 +244,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
 const lb_cmd lb_cmd_eval = {
     .name = "eval",
-    .usage = "MODEL.onnx|.tflite --data SOURCE:PATH [--split test] [--teacher T.onnx]",
+    .usage = "MODEL --data SOURCE:PATH [--split test] [--teacher T.onnx]",
     .help = "accuracy and more on a data set",
     .detail =
         "Prints fractions of 1: accuracy, top-5 accuracy, mean cross-entropy, "
@@ -252,7 +252,8 @@ const lb_cmd lb_cmd_eval = {
         "equal answers,\nthe mean of KL(teacher || student) in nats, and how alike both "
         "see: the centred\nkernel alignment of layers of equal spatial size, and of the "
         "answers. Images reach\nthe network as value / 255 (--pixels unit) or 0..255 "
-        "(raw), then (x - mean) / std\nwhere given.",
+        "(raw), then (x - mean) / std\nwhere given. MODEL is .onnx or .tflite, and so is "
+        "T.",
     .example = "limbeck eval teacher.onnx --data idx:/usr/share/datasets/fashion-mnist",
     .options = options,
     .min_words = 1,
