@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@ static void become(const lb_command *c, int output)
     const int nothing = open("/dev/null", O_RDONLY);
 
     setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (nothing < 0 || dup2(nothing, 0) < 0 || dup2(output, 1) < 0 ||
         dup2(output, 2) < 0 || (c->folder && chdir(c->folder) != 0))
         _exit(127);
@@ -31,7 +33,12 @@ static void become(const lb_command *c, int output)
     _exit(127);
 }
 
-/* Reads until the other end closes; false if the time is up. */
+static bool is_stopped(const lb_command *c)
+{
+    return c->stop && *c->stop;
+}
+
+/* Reads until the other end closes; false if the time is up, or it is to stop. */
 static bool gather(const lb_command *c, int from, double until)
 {
     size_t n = 0;
@@ -41,9 +48,9 @@ static bool gather(const lb_command *c, int from, double until)
     for (;;) {
         struct pollfd p = {.fd = from, .events = POLLIN};
         const double left = until - now();
-        if (left <= 0)
+        if (left <= 0 || is_stopped(c))
             return false;
-        const int ready = poll(&p, 1, left > 1 ? 1000 : (int)(left * 1000) + 1);
+        const int ready = poll(&p, 1, left > 0.1 ? 100 : (int)(left * 1000) + 1);
         if (ready < 0 && errno != EINTR)
             return true;
         if (ready <= 0)
@@ -60,11 +67,11 @@ static bool gather(const lb_command *c, int from, double until)
 }
 
 /* Waits for the child; false if it had to be killed. */
-static bool reap(pid_t child, double until, bool in_time, int *status)
+static bool reap(const lb_command *c, pid_t child, double until, bool in_time, int *status)
 {
     int wait_status = 0;
 
-    while (in_time && now() < until) {
+    while (in_time && now() < until && !is_stopped(c)) {
         const pid_t got = waitpid(child, &wait_status, WNOHANG);
         if (got != 0) {
             *status = got < 0                  ? 127
@@ -100,8 +107,10 @@ lb_code lb_command_run(lb_command *command, lb_error *err)
     close(ends[1]);
     const bool in_time = gather(command, ends[0], until);
     close(ends[0]);
-    if (reap(child, until, in_time, &command->status))
+    if (reap(command, child, until, in_time, &command->status))
         return LB_OK;
+    if (is_stopped(command))
+        return lb_raise(err, LB_ERR_STOPPED, "stopped");
     return lb_raise(err, LB_ERR_FAILED, "'%s' was stopped after %d seconds",
                     command->argv[0], command->seconds);
 }

@@ -2,75 +2,21 @@
  * measures the objects. */
 #include "prove/prove_int.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { MOST_FILES = 64, OUTPUT = 16384, COMPILE_SECONDS = 300, RUN_SECONDS = 120 };
+enum { COMPILE_SECONDS = 300, RUN_SECONDS = 120, MOST_WORDS = LB_WORKSHOP_FILES + 5 };
 
 typedef struct job {
-    lb_arena *arena;
-    const char *folder, *name, *cc;
-    char *beside; /* a folder of its own for what the compiler makes */
-    char *source[MOST_FILES];
-    int n_sources;
-    char *output; /* of the last command */
+    lb_workshop w;
+    const char *cc;
     lb_proof *proof;
     size_t run_stack, kernel_stack;
 } job;
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static bool has_source(const job *j, const char *file)
-{
-    for (int i = 0; file && i < j->n_sources; i++)
-        if (strcmp(j->source[i], file) == 0)
-            return true;
-    return false;
-}
-
-static lb_code find_sources(job *j, lb_error *err)
-{
-    const char *const own = lb_arena_text(j->arena, "%s.c", j->name);
-    DIR *const d = opendir(j->folder);
-
-    if (!d)
-        return lb_raise(err, LB_ERR_IO, "cannot open '%s': %s", j->folder,
-                        strerror(errno));
-    for (const struct dirent *e; (e = readdir(d)) && j->n_sources < MOST_FILES;) {
-        const size_t n = strlen(e->d_name);
-        if (n < 3 || strcmp(e->d_name + n - 2, ".c") != 0)
-            continue;
-        j->source[j->n_sources] = lb_arena_copy_text(j->arena, e->d_name);
-        if (j->source[j->n_sources])
-            j->n_sources++;
-    }
-    closedir(d);
-    qsort(j->source, (size_t)j->n_sources, sizeof *j->source, by_name);
-    if (!has_source(j, own) || !has_source(j, "selftest.c"))
-        return lb_raise(err, LB_ERR_INPUT,
-                        "'%s' holds no firmware called '%s' with a self-test", j->folder,
-                        j->name);
-    return LB_OK;
-}
-
 static lb_code run(job *j, char **argv, int seconds, int *status, lb_error *err)
 {
-    lb_command c = {.argv = argv,
-                    .folder = j->folder,
-                    .seconds = seconds,
-                    .output = j->output,
-                    .most = OUTPUT};
-
-    LB_TRY(lb_command_run(&c, err));
-    *status = c.status;
-    return LB_OK;
+    return lb_workshop_run(&j->w, j->w.folder, argv, seconds, status, err);
 }
 
 static lb_code find_compiler(job *j, lb_error *err)
@@ -79,7 +25,7 @@ static lb_code find_compiler(job *j, lb_error *err)
     int status;
 
     j->cc = given && *given && !strchr(given, ' ') ? given : "cc";
-    char *argv[] = {lb_arena_copy_text(j->arena, j->cc), "--version", NULL};
+    char *argv[] = {lb_arena_copy_text(j->w.arena, j->cc), "--version", NULL};
     if (!argv[0])
         return lb_raise(err, LB_ERR_MEMORY, "no memory to run the compiler");
     LB_TRY(run(j, argv, RUN_SECONDS, &status, err));
@@ -87,25 +33,13 @@ static lb_code find_compiler(job *j, lb_error *err)
         return lb_raise(err, LB_ERR_UNSUPPORTED,
                         "there is no C compiler '%s'; install one, or set CC", j->cc);
     j->proof->compiler =
-        lb_arena_copy_chars(j->arena, j->output, strcspn(j->output, "\n"));
+        lb_arena_copy_chars(j->w.arena, j->w.output, strcspn(j->w.output, "\n"));
     return LB_OK;
-}
-
-static char *object_of(job *j, int i, const char *ending)
-{
-    const size_t n = strlen(j->source[i]) - 2;
-
-    return lb_arena_text(j->arena, "%s/%.*s%s", j->beside, (int)n, j->source[i], ending);
-}
-
-static lb_code failed(const job *j, const char *what, lb_error *err)
-{
-    return lb_raise(err, LB_ERR_FAILED, "%s:\n%.3000s", what, j->output);
 }
 
 static lb_code compile(job *j, int i, lb_error *err)
 {
-    char *const object = object_of(j, i, ".o");
+    char *const object = lb_workshop_object(&j->w, i, ".o");
     char *argv[] = {(char *)j->cc,
                     "-std=c99",
                     "-O2",
@@ -117,7 +51,7 @@ static lb_code compile(job *j, int i, lb_error *err)
                     "-fno-asynchronous-unwind-tables",
                     "-fstack-usage",
                     "-c",
-                    j->source[i],
+                    j->w.source[i],
                     "-o",
                     object,
                     NULL};
@@ -126,22 +60,22 @@ static lb_code compile(job *j, int i, lb_error *err)
     if (!object)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to run the compiler");
     LB_TRY(run(j, argv, COMPILE_SECONDS, &status, err));
-    return status == 0 ? LB_OK : failed(j, "the firmware does not compile", err);
+    return status == 0 ? LB_OK : lb_workshop_failed(&j->w, "the firmware does not compile", err);
 }
 
 /* "fw_conv.c:12:6:fw_conv<tab>208<tab>static" of each function: the sum bounds the file's
  * calls, of which none is recursive. */
 static size_t stack_of(job *j, int i)
 {
-    const char *const path = object_of(j, i, ".su");
+    const char *const path = lb_workshop_object(&j->w, i, ".su");
     size_t sum = 0;
     lb_bytes bytes;
     lb_error ignored;
 
-    if (!path || lb_read_file(j->arena, path, 1 << 20, &bytes, &ignored) != LB_OK)
+    if (!path || lb_read_file(j->w.arena, path, 1 << 20, &bytes, &ignored) != LB_OK)
         return 0;
     char *const text =
-        lb_arena_copy_chars(j->arena, (const char *)bytes.data, bytes.size);
+        lb_arena_copy_chars(j->w.arena, (const char *)bytes.data, bytes.size);
     for (char *at = text; at && (at = strchr(at, '\t')); at++) {
         char *end;
         const unsigned long n = strtoul(at + 1, &end, 10);
@@ -153,15 +87,15 @@ static size_t stack_of(job *j, int i)
 
 static lb_code measure(job *j, int i, lb_error *err)
 {
-    const char *const path = object_of(j, i, ".o");
-    const bool kernel = strncmp(j->source[i], "fw_", 3) == 0;
+    const char *const path = lb_workshop_object(&j->w, i, ".o");
+    const bool kernel = strncmp(j->w.source[i], "fw_", 3) == 0;
     const size_t stack = stack_of(j, i);
     lb_sections s;
     lb_bytes bytes;
 
     if (!path)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to measure the firmware");
-    LB_TRY(lb_read_file(j->arena, path, (size_t)1 << 30, &bytes, err));
+    LB_TRY(lb_read_file(j->w.arena, path, (size_t)1 << 30, &bytes, err));
     if (!lb_elf_sections(bytes.data, bytes.size, &s))
         return lb_raise(err, LB_ERR_UNSUPPORTED,
                         "'%s' makes no ELF objects; sizes cannot be read", j->cc);
@@ -176,14 +110,14 @@ static lb_code measure(job *j, int i, lb_error *err)
 
 static lb_code build(job *j, lb_error *err)
 {
-    char *argv[MOST_FILES + 5] = {(char *)j->cc, "-o", NULL};
+    char *argv[MOST_WORDS] = {(char *)j->cc, "-o", NULL};
     int n = 3, status;
 
-    argv[2] = lb_arena_text(j->arena, "%s/selftest", j->beside);
-    for (int i = 0; i < j->n_sources; i++) {
+    argv[2] = lb_arena_text(j->w.arena, "%s/selftest", j->w.beside);
+    for (int i = 0; i < j->w.n_sources; i++) {
         LB_TRY(compile(j, i, err));
-        argv[n++] = object_of(j, i, ".o");
-        if (strcmp(j->source[i], "selftest.c") != 0)
+        argv[n++] = lb_workshop_object(&j->w, i, ".o");
+        if (!lb_workshop_is_test(&j->w, i))
             LB_TRY(measure(j, i, err));
     }
     argv[n++] = "-lm";
@@ -192,65 +126,36 @@ static lb_code build(job *j, lb_error *err)
         if (!argv[i])
             return lb_raise(err, LB_ERR_MEMORY, "no memory to run the compiler");
     LB_TRY(run(j, argv, COMPILE_SECONDS, &status, err));
-    return status == 0 ? LB_OK : failed(j, "the firmware does not link", err);
+    return status == 0 ? LB_OK : lb_workshop_failed(&j->w, "the firmware does not link", err);
 }
 
 static lb_code test(job *j, lb_error *err)
 {
-    char *argv[] = {lb_arena_text(j->arena, "%s/selftest", j->beside), NULL};
-    long outputs, mismatches, arena;
-    double worst;
+    char *argv[] = {lb_arena_text(j->w.arena, "%s/selftest", j->w.beside), NULL};
     int status;
 
     if (!argv[0])
         return lb_raise(err, LB_ERR_MEMORY, "no memory to run the self-test");
     LB_TRY(run(j, argv, RUN_SECONDS, &status, err));
-    if (status > 1 || sscanf(j->output, "outputs %ld mismatches %ld worst %lf arena %ld",
-                             &outputs, &mismatches, &worst, &arena) != 4)
-        return failed(j, "the self-test broke off", err);
-    j->proof->outputs_checked = (int)outputs;
-    j->proof->mismatches = (int)mismatches;
-    j->proof->worst_error = worst;
-    j->proof->arena_bytes = (size_t)arena;
+    if (status > 1 || !lb_workshop_results(&j->w, j->proof))
+        return lb_workshop_failed(&j->w, "the self-test broke off", err);
     j->proof->stack_bytes = j->run_stack + j->kernel_stack;
     j->proof->sram_bytes += j->proof->stack_bytes;
     return LB_OK;
 }
 
-static void clear(const char *folder)
-{
-    DIR *const d = opendir(folder);
-    char path[4096];
-
-    for (const struct dirent *e; d && (e = readdir(d));) {
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        if (e->d_name[0] != '.')
-            unlink(path);
-    }
-    if (d)
-        closedir(d);
-    rmdir(folder);
-}
-
 lb_code lb_prove_host(const char *folder, const char *name, lb_arena *arena,
                       lb_proof *out, lb_error *err)
 {
-    const char *const tmp = getenv("TMPDIR");
-    job j = {.arena = arena, .folder = folder, .name = name, .proof = out};
+    job j = {.proof = out};
 
-    *out = (lb_proof){0};
-    j.output = lb_arena_take(arena, OUTPUT);
-    j.beside = lb_arena_text(arena, "%s/limbeck-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!j.output || !j.beside)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory to try the firmware");
-    LB_TRY(find_sources(&j, err));
+    *out = (lb_proof){.on = "host"};
+    LB_TRY(lb_workshop_init(&j.w, folder, name, arena, err));
     LB_TRY(find_compiler(&j, err));
-    if (!mkdtemp(j.beside))
-        return lb_raise(err, LB_ERR_IO, "cannot make a folder in '%s': %s",
-                        tmp && *tmp ? tmp : "/tmp", strerror(errno));
+    LB_TRY(lb_workshop_open(&j.w, err));
     lb_code code = build(&j, err);
     if (code == LB_OK)
         code = test(&j, err);
-    clear(j.beside);
+    lb_workshop_close(&j.w);
     return code;
 }

@@ -14,3 +14,7 @@ code limbeck emit x.onnx
 code limbeck emit x.onnx -o d --package zephyr
 code limbeck emit x.onnx -o d --name 2x
 code limbeck eval x.onnx
+code limbeck prove x
+code limbeck prove x --on qemu:cortex-m9
+code limbeck prove x --on cortexm4
+code limbeck prove x --on qemu:cortex-m4

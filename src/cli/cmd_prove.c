@@ -1,0 +1,211 @@
+/* cmd_prove.c: firmware on an emulated device: does it compute what it should, and what
+ * does it cost. */
+#include "base/file.h"
+#include "cli/results.h"
+#include "cli/signals.h"
+#include "prove/prove.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_TARGETS = 16 };
+
+static const lb_option options[] = {
+    {.name = "on",
+     .value = "TARGET",
+     .help = "host, or qemu: and a board; may be repeated",
+     .many = true},
+    {.name = "flags",
+     .value = "\"-O3 ...\"",
+     .help = "more flags for the boards' compilers, behind the usual"},
+    {.name = "seconds", .value = "N", .help = "that an emulator may take; usually 600"},
+    {0},
+};
+
+static const lb_key seconds_key = {.name = "--seconds",
+                                   .type = LB_KEY_INT,
+                                   .min = 1,
+                                   .max = 86400,
+                                   .help = "that an emulator may take"};
+
+typedef struct job {
+    const char *run;      /* the run's folder, or NULL: a folder of firmware */
+    const char *firmware; /* its folder */
+    const char *on[MOST_TARGETS];
+    lb_proof proof[MOST_TARGETS];
+    int n;
+} job;
+
+static bool has_test(lb_arena *arena, const char *folder)
+{
+    const char *const path = folder ? lb_path_join(arena, folder, "selftest.c") : NULL;
+
+    return path && lb_file_exists(path);
+}
+
+/* RUN: a folder with firmware/ inside, or such a one's name under runs/. */
+static lb_code find_firmware(job *j, const char *word, lb_arena *arena, lb_error *err)
+{
+    const char *const below = lb_path_join(arena, word, "firmware");
+    const char *const run =
+        strchr(word, '/') ? NULL : lb_path_join(arena, "runs", word);
+    const char *const of_run = run ? lb_path_join(arena, run, "firmware") : NULL;
+
+    if (has_test(arena, word)) {
+        j->firmware = word;
+    } else if (has_test(arena, below)) {
+        j->firmware = below;
+        j->run = word;
+    } else if (has_test(arena, of_run)) {
+        j->firmware = of_run;
+        j->run = run;
+    } else {
+        return lb_raise(err, LB_ERR_INPUT,
+                        "'%.200s' holds no firmware with a self-test; `limbeck emit` "
+                        "writes such a folder, and a run with `export: [c]`",
+                        word);
+    }
+    return LB_OK;
+}
+
+static double share(uint64_t part, uint64_t all)
+{
+    return all ? 100 * (double)part / (double)all : 0;
+}
+
+static void print_count(const lb_proof *p, const char *name, const char *kind, uint64_t n)
+{
+    printf("  %-32.32s %-14.14s %14" PRIu64 " %6.2f %%\n", name, kind ? kind : "", n,
+           share(n, p->instructions));
+}
+
+static void print_board(const lb_proof *p)
+{
+    printf("instructions %" PRIu64 " for one inference (of %d the one that takes most; "
+           "mean %.0f)\n",
+           p->instructions, p->inferences, p->mean_instructions);
+    printf("flash        %zu B: code %zu, constants %zu, data %zu\n", p->flash_bytes,
+           p->code_bytes, p->constant_bytes, p->data_bytes);
+    printf("sram         %zu B: arena %zu, other data %zu, stack %zu\n", p->sram_bytes,
+           p->arena_bytes, p->zeroed_bytes + p->data_bytes - p->arena_bytes,
+           p->stack_bytes);
+    printf("compiler     %s\nflags        %s\nemulator     %s\n", p->compiler, p->flags,
+           p->emulator);
+    printf("\n  %-32s %-14s %14s %8s\n", "step", "", "instructions", "share");
+    for (int i = 0; i < p->n_steps; i++)
+        print_count(p, p->step[i].name, p->step[i].kind, p->step[i].instructions);
+    print_count(p, "driver", "copies, calls", p->driver);
+}
+
+static void print_text(const job *j)
+{
+    for (int i = 0; i < j->n; i++) {
+        const lb_proof *const p = &j->proof[i];
+        printf("%s%s on %s%s%s\n", i > 0 ? "\n" : "", j->firmware, p->on,
+               p->core ? ", " : "", p->core ? p->core : "");
+        if (p->mismatches == 0)
+            printf("self-test    %d outputs agree; the worst differs by %.2g of the "
+                   "scale\n",
+                   p->outputs_checked, p->worst_error);
+        else
+            printf("self-test    %d of %d outputs differ, by up to %.3g of the scale\n",
+                   p->mismatches, p->outputs_checked, p->worst_error);
+        if (p->core)
+            print_board(p);
+        else
+            printf("flash        %zu B\nsram         %zu B: arena %zu, stack at most "
+                   "%zu\ncompiler     %s\n",
+                   p->flash_bytes, p->sram_bytes, p->arena_bytes, p->stack_bytes,
+                   p->compiler);
+    }
+}
+
+static lb_code print_json(const job *j, lb_arena *arena, lb_error *err)
+{
+    lb_json json;
+
+    lb_json_init(&json, arena);
+    lb_json_open(&json, NULL, '{');
+    lb_json_text(&json, "firmware", j->firmware);
+    if (j->n == 1) {
+        lb_proof_add_json(&json, &j->proof[0]);
+    } else {
+        lb_json_open(&json, "proofs", '[');
+        for (int i = 0; i < j->n; i++) {
+            lb_json_open(&json, NULL, '{');
+            lb_proof_add_json(&json, &j->proof[i]);
+            lb_json_close(&json, '}');
+        }
+        lb_json_close(&json, ']');
+    }
+    lb_json_close(&json, '}');
+    return lb_results_json(&json, err);
+}
+
+static lb_code check(const job *j, lb_error *err)
+{
+    for (int i = 0; i < j->n; i++) {
+        const lb_proof *const p = &j->proof[i];
+        if (p->mismatches > 0 || p->outputs_checked == 0)
+            return lb_raise(err, LB_ERR_FAILED,
+                            "%s on %s: %d of %d outputs differ from the test vectors",
+                            j->firmware, p->on, p->mismatches, p->outputs_checked);
+    }
+    return LB_OK;
+}
+
+static lb_code prove(const lb_args *args, job *j, lb_arena *arena, lb_error *err)
+{
+    lb_prove_options wanted = {.folder = j->firmware, .flags = lb_arg(args, "flags")};
+
+    LB_TRY(lb_arg_by_key(args, &seconds_key, &wanted.seconds, err));
+    wanted.stop = lb_signals_watch();
+    for (int i = 0; i < j->n; i++) {
+        if (!args->quiet)
+            fprintf(stderr, "%s: building and running\n", j->on[i]);
+        if (lb_prove(&wanted, j->on[i], arena, &j->proof[i], err) != LB_OK)
+            return lb_within(err, "%s", j->on[i]);
+    }
+    return LB_OK;
+}
+
+static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
+{
+    job j = {.n = 0};
+
+    j.n = lb_args_many(args, "on", j.on, MOST_TARGETS);
+    if (j.n == 0)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "--on is missing; it says where to run, as in --on "
+                        "qemu:cortex-m4");
+    for (int i = 0; i < j.n; i++)
+        LB_TRY(lb_prove_check_target(j.on[i], err));
+    LB_TRY(find_firmware(&j, args->word[0], arena, err));
+    LB_TRY(prove(args, &j, arena, err));
+    if (args->json)
+        LB_TRY(print_json(&j, arena, err));
+    else
+        print_text(&j);
+    return check(&j, err);
+}
+
+const lb_cmd lb_cmd_prove = {
+    .name = "prove",
+    .usage = "RUN|DIR --on qemu:BOARD|host...",
+    .help = "firmware's self-test on an emulated device, instructions counted",
+    .detail =
+        "DIR is firmware that emit wrote, or RUN a run with firmware. It is compiled for "
+        "the\nboard, every output of the self-test is checked, and the instructions of "
+        "one\ninference are counted exactly, step by step, with flash by section and the "
+        "deepest\nstack. Boards: qemu:cortex-m0, cortex-m3, cortex-m4, cortex-m7, "
+        "cortex-m55, riscv32.\nThey need Debian's gcc-arm-none-eabi, "
+        "libnewlib-arm-none-eabi and qemu-system-arm, or\ngcc-riscv64-unknown-elf, "
+        "picolibc-riscv64-unknown-elf and qemu-system-misc.\nExit code 1 if an output "
+        "differs. --json gives for one target its proof, for several\na list `proofs`.",
+    .example = "limbeck prove runs/fashion-watch --on qemu:cortex-m4",
+    .options = options,
+    .min_words = 1,
+    .max_words = 1,
+    .run = run,
+};

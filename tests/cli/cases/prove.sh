@@ -1,0 +1,18 @@
+# firmware on an emulated board: two proofs count the same, and a broken vector shows
+for tool in arm-none-eabi-gcc qemu-system-arm; do
+    command -v $tool >/dev/null || { echo "there is no $tool" >&2; exit 77; }
+done
+limbeck emit "$LB_SOURCE/tests/onnx/fixtures/norm8.onnx" -o fw --name net >/dev/null || exit
+limbeck prove fw --on qemu:cortex-m4 --quiet --json >a || exit
+limbeck prove fw --on qemu:cortex-m4 --json >b 2>progress || exit
+cmp a b && echo 'twice the same'
+cat progress
+grep -o '"mismatches": [0-9]*' a
+limbeck prove fw --on host --on qemu:cortex-m3 --quiet >text || exit
+grep -o -e '^fw on [a-z0-9:-]*' -e '^  driver' text
+limbeck prove fw --on host --on qemu:cortex-m3 --quiet --json | grep -o '"on": "[^"]*"'
+# the first output of the first vector
+sed '/test_out/{n;n;s/^[^,]*,/9.0f,/}' fw/vectors.h >v && mv v fw/vectors.h
+limbeck prove fw --on qemu:cortex-m4 --quiet >text
+echo "exit $?"
+grep -o 'self-test  *1 of [0-9]* outputs differ' text
