@@ -48,8 +48,7 @@ static bool has_test(lb_arena *arena, const char *folder)
 static lb_code find_firmware(job *j, const char *word, lb_arena *arena, lb_error *err)
 {
     const char *const below = lb_path_join(arena, word, "firmware");
-    const char *const run =
-        strchr(word, '/') ? NULL : lb_path_join(arena, "runs", word);
+    const char *const run = strchr(word, '/') ? NULL : lb_path_join(arena, "runs", word);
     const char *const of_run = run ? lb_path_join(arena, run, "firmware") : NULL;
 
     if (has_test(arena, word)) {

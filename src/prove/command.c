@@ -67,7 +67,8 @@ static bool gather(const lb_command *c, int from, double until)
 }
 
 /* Waits for the child; false if it had to be killed. */
-static bool reap(const lb_command *c, pid_t child, double until, bool in_time, int *status)
+static bool reap(const lb_command *c, pid_t child, double until, bool in_time,
+                 int *status)
 {
     int wait_status = 0;
 

@@ -1,5 +1,5 @@
-/* emulate.c: compiles emitted firmware for a board, runs its self-test on the emulator and
- * counts what it executes. */
+/* emulate.c: compiles emitted firmware for a board, runs its self-test on the emulator
+ * and counts what it executes. */
 #include "prove/prove_int.h"
 
 #include <stdio.h>
@@ -126,10 +126,9 @@ static lb_code build_plugin(job *j, lb_error *err)
                         "there is no C compiler '%s' for the instruction counter; "
                         "install Debian's package 'gcc', or set CC",
                         cc);
-    return status == 0
-               ? LB_OK
-               : lb_workshop_failed(&j->w, "the instruction counter does not compile",
-                                    err);
+    return status == 0 ? LB_OK
+                       : lb_workshop_failed(
+                             &j->w, "the instruction counter does not compile", err);
 }
 
 /* Source i of the firmware; the network's own from the copy. */
@@ -144,14 +143,12 @@ static lb_code compile(job *j, int i, lb_error *err)
     lb_words_add_all(&words, j->proof->flags);
     lb_words_add_all(&words, strict_flags);
     lb_words_add_all(&words, "-I. -c");
-    lb_words_add(&words,
-                 copied ? lb_workshop_path(&j->w, own) : j->w.source[i]);
+    lb_words_add(&words, copied ? lb_workshop_path(&j->w, own) : j->w.source[i]);
     lb_words_add(&words, "-o");
     lb_words_add(&words, lb_workshop_object(&j->w, i, ".o"));
     LB_TRY(run(j, j->w.folder, &words, COMPILE_SECONDS, &status, err));
-    return status == 0
-               ? LB_OK
-               : lb_workshop_failed(&j->w, "the firmware does not compile", err);
+    return status == 0 ? LB_OK
+                       : lb_workshop_failed(&j->w, "the firmware does not compile", err);
 }
 
 static lb_code compile_board(job *j, const char *file, const char *object, lb_error *err)
@@ -189,10 +186,9 @@ static lb_code end_link(job *j, lb_words *words, lb_error *err)
 
     lb_words_add(words, "-lm");
     LB_TRY(run(j, j->w.beside, words, COMPILE_SECONDS, &status, err));
-    return status == 0
-               ? LB_OK
-               : lb_workshop_failed(&j->w, "the firmware does not link for the board",
-                                    err);
+    return status == 0 ? LB_OK
+                       : lb_workshop_failed(
+                             &j->w, "the firmware does not link for the board", err);
 }
 
 /* Two programs: test.elf is run, net.elf holds the network alone and is measured. */
@@ -275,9 +271,10 @@ static lb_code emulate(job *j, lb_error *err)
 
     lb_words_add(&words, j->board->emulator);
     lb_words_add_all(&words, j->board->machine);
-    lb_words_add_all(&words, "-display none -monitor none -serial none "
-                             "-semihosting-config enable=on,target=native "
-                             "-plugin ./count.so,table=table,out=counts -kernel test.elf");
+    lb_words_add_all(&words,
+                     "-display none -monitor none -serial none "
+                     "-semihosting-config enable=on,target=native "
+                     "-plugin ./count.so,table=table,out=counts -kernel test.elf");
     LB_TRY(run(j, j->w.beside, &words,
                j->options->seconds > 0 ? j->options->seconds : RUN_SECONDS, &status,
                err));

@@ -60,7 +60,8 @@ static lb_code compile(job *j, int i, lb_error *err)
     if (!object)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to run the compiler");
     LB_TRY(run(j, argv, COMPILE_SECONDS, &status, err));
-    return status == 0 ? LB_OK : lb_workshop_failed(&j->w, "the firmware does not compile", err);
+    return status == 0 ? LB_OK
+                       : lb_workshop_failed(&j->w, "the firmware does not compile", err);
 }
 
 /* "fw_conv.c:12:6:fw_conv<tab>208<tab>static" of each function: the sum bounds the file's
@@ -126,7 +127,8 @@ static lb_code build(job *j, lb_error *err)
         if (!argv[i])
             return lb_raise(err, LB_ERR_MEMORY, "no memory to run the compiler");
     LB_TRY(run(j, argv, COMPILE_SECONDS, &status, err));
-    return status == 0 ? LB_OK : lb_workshop_failed(&j->w, "the firmware does not link", err);
+    return status == 0 ? LB_OK
+                       : lb_workshop_failed(&j->w, "the firmware does not link", err);
 }
 
 static lb_code test(job *j, lb_error *err)

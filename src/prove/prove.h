@@ -1,4 +1,5 @@
-/* prove.h: compiles emitted firmware and runs its self-test, here or on an emulated board.
+/* prove.h: compiles emitted firmware and runs its self-test, here or on an emulated
+ * board.
  */
 #ifndef LB_PROVE_PROVE_H
 #define LB_PROVE_PROVE_H
@@ -35,7 +36,7 @@ typedef struct lb_proof {
      * and out, calls) add up to `instructions`; the functions do, too. */
     uint64_t instructions, driver;
     double mean_instructions;
-    lb_proof_count *step; /* in the order in which they run */
+    lb_proof_count *step;     /* in the order in which they run */
     lb_proof_count *function; /* most first */
     int n_steps, n_functions;
 } lb_proof;
@@ -65,8 +66,8 @@ lb_code lb_prove_host(const char *folder, const char *name, lb_arena *arena,
 /* The keys of a proof, in an object that is open. */
 void lb_proof_add_json(lb_json *json, const lb_proof *proof);
 
-/* The boards' names, as in "qemu:cortex-m4": the k-th, or NULL behind the last; *core: one
- * line on it, unless core is NULL. */
+/* The boards' names, as in "qemu:cortex-m4": the k-th, or NULL behind the last; *core:
+ * one line on it, unless core is NULL. */
 const char *lb_prove_board(int k, const char **core);
 
 #endif

@@ -36,9 +36,9 @@ typedef struct lb_function {
     uint64_t first, end;
 } lb_function;
 
-/* The functions of a linked ELF program (32 bits), by address, none overlapping: of several
- * names for one place the first stays. False if the bytes are no such program, or without
- * memory. */
+/* The functions of a linked ELF program (32 bits), by address, none overlapping: of
+ * several names for one place the first stays. False if the bytes are no such program, or
+ * without memory. */
 bool lb_elf_functions(const uint8_t *data, size_t size, lb_arena *arena,
                       lb_function **out, int *n);
 

@@ -2,9 +2,9 @@
  *
  * Emitted code has a function for each step, `static ... stepN(`, below a comment `name:
  * kind, shapes`. A compiler may put such a function into its only caller; then nothing
- * could be counted for it. So the copy that is proved forbids that (noipa: no inlining, no
- * joining of equal steps), and nothing else about the code changes: what a step calls may
- * still become part of it. */
+ * could be counted for it. So the copy that is proved forbids that (noipa: no inlining,
+ * no joining of equal steps), and nothing else about the code changes: what a step calls
+ * may still become part of it. */
 #include "prove/prove_int.h"
 
 #include <ctype.h>
@@ -94,8 +94,9 @@ lb_code lb_steps_mark(const char *text, size_t size, lb_arena *arena, lb_text *c
         if (number >= 0) {
             if (!make_room(out, &room, number, arena))
                 return lb_raise(err, LB_ERR_MEMORY, "no memory for the steps' names");
-            if (before && !read_comment(before, before_end, arena, &out->name[number],
-                                        &out->kind[number]) &&
+            if (before &&
+                !read_comment(before, before_end, arena, &out->name[number],
+                              &out->kind[number]) &&
                 !out->name[number])
                 return lb_raise(err, LB_ERR_MEMORY, "no memory for the steps' names");
             lb_text_add(copy, "static __attribute__((noipa)) ");

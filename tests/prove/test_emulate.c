@@ -342,11 +342,12 @@ static void missing_tools_are_named(void)
 
 static void targets_have_names(void)
 {
-    static const char *const wrong[][2] = {{"qemu:cortex-m9", "did you mean 'qemu:cortex-m"},
-                                           {"cortex-m4", "did you mean 'qemu:cortex-m4'"},
-                                           {"quemu:riscv32", "did you mean 'qemu:riscv32'"},
-                                           {"qemu:z", "lists them"},
-                                           {"nothing", "host"}};
+    static const char *const wrong[][2] = {
+        {"qemu:cortex-m9", "did you mean 'qemu:cortex-m"},
+        {"cortex-m4", "did you mean 'qemu:cortex-m4'"},
+        {"quemu:riscv32", "did you mean 'qemu:riscv32'"},
+        {"qemu:z", "lists them"},
+        {"nothing", "host"}};
     const char *core = NULL;
     lb_error err = {0};
 

@@ -177,16 +177,19 @@ static void put_number(uint8_t *at, uint32_t v)
 
 enum { PROGRAM = 320, NAMES = 224, SYMBOLS = 240 };
 
-/* A program of 32 bits for Arm: two section headers (symbols, their names), names and five
- * symbols: two functions, two more names for the first, and data. */
+/* A program of 32 bits for Arm: two section headers (symbols, their names), names and
+ * five symbols: two functions, two more names for the first, and data. */
 static void make_program(uint8_t *data)
 {
     static const uint8_t magic[] = {0x7f, 'E', 'L', 'F', 1, 1};
     static const struct {
         uint32_t name, value, size;
         uint8_t kind;
-    } symbol[5] = {{1, 0x101, 8, 2}, {5, 0x101, 16, 2}, {9, 0x109, 4, 2},
-                   {9, 0x200, 8, 1}, {1, 0x105, 2, 2}};
+    } symbol[5] = {{1, 0x101, 8, 2},
+                   {5, 0x101, 16, 2},
+                   {9, 0x109, 4, 2},
+                   {9, 0x200, 8, 1},
+                   {1, 0x105, 2, 2}};
 
     memset(data, 0, PROGRAM);
     memcpy(data, magic, sizeof magic);

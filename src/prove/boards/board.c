@@ -1,10 +1,10 @@
-/* board.c: what a self-test needs on an emulated board: memory that is set up, printf over
- * semihosting, and a wrapper around the network that measures its stack.
+/* board.c: what a self-test needs on an emulated board: memory that is set up, printf
+ * over semihosting, and a wrapper around the network that measures its stack.
  *
- * LB_RUN names the network's function. The linker sends the self-test's calls of it to the
- * wrapper (--wrap): that paints the stack below itself, runs the network and looks how far
- * down the paint is gone. The instruction counter knows by the wrapper's address when an
- * inference is over. */
+ * LB_RUN names the network's function. The linker sends the self-test's calls of it to
+ * the wrapper (--wrap): that paints the stack below itself, runs the network and looks
+ * how far down the paint is gone. The instruction counter knows by the wrapper's address
+ * when an inference is over. */
 #include "board.h"
 
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* count.c: a plugin of QEMU's code generator (TCG) that counts instructions exactly.
  *
- * It is compiled with the host's compiler when a proof is made. Debian ships no header for
- * plugins, so what is used of the interface (version 1) is declared here.
+ * It is compiled with the host's compiler when a proof is made. Debian ships no header
+ * for plugins, so what is used of the interface (version 1) is declared here.
  *
  * Translated code comes in blocks without jumps. A row of the table says what lies at its
  * addresses:
@@ -10,8 +10,8 @@
  *     s  a step
  *     f  any other function
  * A block that begins within w, r or s says who is at work from there on, and so until
- * the next such block: all that a step calls counts for the step, however the compiler has
- * arranged it. Beside that, each row counts the instructions at its own addresses.
+ * the next such block: all that a step calls counts for the step, however the compiler
+ * has arranged it. Beside that, each row counts the instructions at its own addresses.
  *
  * Arguments: table=FILE (lines `first end kind`, hexadecimal, in order, not overlapping),
  * out=FILE. Written are the figures of the inference that took most instructions: lines
@@ -30,8 +30,8 @@ extern __attribute__((visibility("default"))) int qemu_plugin_version;
 int qemu_plugin_version = 1;
 __attribute__((visibility("default"))) int
 qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv);
-void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, void (*)(plugin_id,
-                                                               plugin_block *));
+void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id,
+                                           void (*)(plugin_id, plugin_block *));
 void qemu_plugin_register_vcpu_tb_exec_cb(plugin_block *, void (*)(unsigned, void *), int,
                                           void *);
 void qemu_plugin_register_vcpu_tb_exec_inline(plugin_block *, int, void *, uint64_t);
@@ -133,8 +133,7 @@ static void *memory(size_t size)
 static void count_rows(plugin_block *block, size_t n)
 {
     for (size_t i = 0; i < n;) {
-        row *const r =
-            find(qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(block, i)));
+        row *const r = find(qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(block, i)));
         size_t k = i + 1;
         while (k < n &&
                find(qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(block, k))) == r)
