@@ -55,7 +55,9 @@ static inline lb_value net8_constant(lb_builder *b, uint64_t seed, lb_dtype dtyp
         return (lb_value){0};
     for (size_t i = 0; i < t->n; i++)
         lb_tensor_put(t, i, rint((2 * lb_rng_uniform(&rng) - 1) * most));
-    const lb_value q = lb_constant(b, NULL, t), s = lb_constant(b, NULL, scales);
+    const char *const name =
+        lb_arena_text(b->graph->arena, "stored.%llu", (unsigned long long)seed);
+    const lb_value q = lb_constant(b, name, t), s = lb_constant(b, NULL, scales);
     return lb_dequantize(b, q, s, (lb_value){0}, 0, NULL);
 }
 

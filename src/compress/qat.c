@@ -1,0 +1,120 @@
+/* qat.c: from a quantised network to the form in which it is trained. */
+#include "compress/qat_int.h"
+
+#include <string.h>
+
+/* What a stored constant is to the layers that read it. */
+typedef enum use { USE_OTHER, USE_WEIGHT, USE_BIAS } use;
+
+static use use_of(const lb_graph *g, lb_value v)
+{
+    use found = USE_OTHER;
+
+    for (int i = 0; i < g->n_nodes; i++) {
+        const lb_node *const node = &g->nodes[i];
+        const bool layer =
+            strcmp(node->op->name, "Conv") == 0 || strcmp(node->op->name, "Gemm") == 0;
+        for (int k = 0; k < node->n_in; k++) {
+            if (node->in[k].id != v.id)
+                continue;
+            if (!layer || k == 0)
+                return USE_OTHER;
+            found = k == 1 ? USE_WEIGHT : USE_BIAS;
+        }
+    }
+    return found;
+}
+
+/* The real numbers that integers stand for; a scale for all or for each first index. */
+static lb_tensor *real_of(lb_qat *w, const lb_tensor *whole, const lb_tensor *scale)
+{
+    lb_tensor *const t = lb_qat_tensor(w, LB_F32, &whole->shape);
+    const size_t run = scale->n > 1 ? whole->n / scale->n : whole->n;
+
+    for (size_t i = 0; t && i < t->n; i++)
+        lb_tensor_put(t, i, lb_tensor_get(whole, i) * lb_tensor_get(scale, i / run));
+    return t;
+}
+
+static lb_value trained(lb_qat *w, const char *name, lb_tensor *t, bool decays)
+{
+    if (!t)
+        return (lb_value){0};
+    const lb_value v = lb_param(&w->b, name, t);
+    if (v.id)
+        w->b.graph->values[v.id].no_decay = !decays;
+    return v;
+}
+
+/* Scales that several values share stay shared. */
+static lb_value trained_scale(lb_qat *w, lb_value scale)
+{
+    lb_value *const to = &w->to[scale.id];
+    const lb_tensor *const old = lb_info(w->from, scale)->tensor;
+
+    if (to->id == 0) {
+        lb_tensor *const t = lb_qat_tensor(w, LB_F32, &old->shape);
+        for (size_t i = 0; t && i < t->n; i++)
+            lb_tensor_put(t, i, lb_tensor_get(old, i));
+        *to = trained(w, lb_qat_name(w, scale), t, false);
+    }
+    return *to;
+}
+
+static bool write_weights(lb_qat *w, const lb_node *node)
+{
+    const lb_tensor *const whole = lb_qat_old(w, node, 0),
+                           *scale = lb_qat_old(w, node, 1);
+    const use is = use_of(w->from, node->out[0]);
+
+    if (is == USE_OTHER || !scale)
+        return false;
+    const lb_value real = trained(w, lb_qat_name(w, node->in[0]),
+                                  real_of(w, whole, scale), is == USE_WEIGHT);
+    w->to[node->out[0].id] =
+        is == USE_BIAS ? real
+                       : lb_fake_quantize(&w->b, real, trained_scale(w, node->in[1]), 0,
+                                          -127, lb_qat_name(w, node->out[0]));
+    return true;
+}
+
+/* A softmax has the one grid that its range asks for. */
+static lb_value scale_of(lb_qat *w, const lb_node *node)
+{
+    return lb_qat_maker(w->from, node->in[0], "Softmax") ? lb_qat_to(w, node->in[1])
+                                                         : trained_scale(w, node->in[1]);
+}
+
+/* The pair becomes one node, which bears the name of what leaves it. */
+static bool write_pair(lb_qat *w, const lb_node *quantize)
+{
+    const lb_tensor *const zero = lb_qat_old(w, quantize, 2);
+
+    if (!zero || zero->dtype != LB_I8 || !lb_qat_old(w, quantize, 1))
+        return false;
+    w->to[quantize->out[0].id] = lb_fake_quantize(
+        &w->b, lb_qat_to(w, quantize->in[0]), scale_of(w, quantize),
+        (int)lb_tensor_get(zero, 0), -128, lb_qat_name(w, quantize->out[0]));
+    return true;
+}
+
+static bool write_node(lb_qat *w, const lb_node *node)
+{
+    if (strcmp(node->op->name, "QuantizeLinear") == 0)
+        return write_pair(w, node);
+    if (strcmp(node->op->name, "DequantizeLinear") != 0)
+        return false;
+    if (lb_qat_old(w, node, 0))
+        return write_weights(w, node);
+    w->to[node->out[0].id] = w->to[node->in[0].id];
+    lb_rename(&w->b, w->to[node->out[0].id], lb_qat_name(w, node->out[0]));
+    return true;
+}
+
+lb_code lb_qat_train_form(const lb_graph *quantised, lb_graph **out, lb_error *err)
+{
+    for (int i = 0; i < quantised->n_nodes; i++)
+        if (strcmp(quantised->nodes[i].op->name, "QuantizeLinear") == 0)
+            return lb_qat_write(quantised, write_node, out, err);
+    return lb_raise(err, LB_ERR_INPUT, "the network is not quantised");
+}
