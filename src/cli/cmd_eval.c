@@ -1,12 +1,12 @@
 /* cmd_eval.c: how good a network is on a data set. */
 #include "cli/network.h"
 #include "cli/results.h"
+#include "cli/samples.h"
 #include "run/network_load.h"
 #include "train/alignment.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static const lb_option options[] = {
     {.name = "data", .value = "SOURCE:PATH", .help = "the data set, as in idx:DIR"},
@@ -20,28 +20,6 @@ static const lb_option options[] = {
     {.name = "teacher-std", .value = "A,..", .help = "as --std, for it"},
     {0},
 };
-
-/* The settings of an input from options that begin with this prefix, or from those
- * without it. */
-static lb_code read_input(const lb_args *args, const char *prefix, lb_arena *arena,
-                          lb_input_options *out, lb_error *err)
-{
-    LB_TRY(lb_keys_defaults(lb_input_keys, out, arena, err));
-    for (const lb_key *key = lb_input_keys; key->name; key++) {
-        char name[64];
-        snprintf(name, sizeof name, "%s%s", prefix, key->name);
-        const char *text = lb_arg(args, name);
-        if (!text)
-            text = lb_arg(args, key->name);
-        if (text && lb_key_set(key, out, text, arena, err) != LB_OK)
-            return lb_within(err, "--%s", key->name);
-    }
-    for (int i = 0; i < out->std.n; i++)
-        if (!(out->std.value[i] > 0))
-            return lb_raise(err, LB_ERR_INPUT, "--std must be above 0, not %g",
-                            out->std.value[i]);
-    return LB_OK;
-}
 
 typedef struct job {
     const lb_args *args;
@@ -57,7 +35,7 @@ static lb_code evaluate(const job *j, const char *path, const char *prefix,
     lb_input_options input = {0};
     lb_graph *graph;
 
-    LB_TRY(read_input(j->args, prefix, j->arena, &input, err));
+    LB_TRY(lb_samples_input(j->args, prefix, j->arena, &input, err));
     LB_TRY(lb_network_open(path, &graph, err));
     lb_code code = lb_evaluate(graph, &input, j->data, j->split, j->pool,
                                j->args->kernels, other, j->arena, out, err);
@@ -79,7 +57,7 @@ typedef struct layers {
 static lb_code load_voice(const job *j, const char *path, const char *prefix,
                           lb_graph **file, lb_voice *out, lb_error *err)
 {
-    LB_TRY(read_input(j->args, prefix, j->arena, &out->input, err));
+    LB_TRY(lb_samples_input(j->args, prefix, j->arena, &out->input, err));
     LB_TRY(lb_network_load(path, file, NULL, err));
     out->graph = *file;
     return LB_OK;
@@ -133,27 +111,6 @@ static void print_layers(const layers *l)
         if (!isnan(cka))
             printf("cka       %.4f  %s of the teacher, %s\n", cka, teacher, student);
     }
-}
-
-static lb_code open_data(const lb_args *args, job *j, lb_error *err)
-{
-    static const char *const splits[] = {"train", "validation", "test", NULL};
-    const lb_key key = {.name = "--split", .type = LB_KEY_CHOICE, .choices = splits};
-    const char *const word = lb_arg(args, "data");
-    const char *const split_word = lb_arg(args, "split");
-    lb_data_options wanted = {0};
-    int split = LB_TEST;
-
-    if (!word)
-        return lb_raise(err, LB_ERR_INPUT,
-                        "--data is missing; it names the data set, as in idx:DIR");
-    if (split_word)
-        LB_TRY(lb_key_set(&key, &split, split_word, j->arena, err));
-    LB_TRY(lb_data_parse(word, j->arena, &wanted, err));
-    if (split == LB_TRAIN)
-        wanted.validation = 0;
-    j->split = (lb_split)split;
-    return lb_data_open(&wanted, 1, j->arena, &j->data, err);
 }
 
 /* Class by class, for programs; not of very many. */
@@ -235,7 +192,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 {
     job j = {.args = args, .arena = arena};
 
-    LB_TRY(open_data(args, &j, err));
+    LB_TRY(lb_samples_open(args, arena, &j.data, &j.split, err));
     LB_TRY(lb_pool_new(args->threads, &j.pool, err));
     const lb_code code = measure(&j, lb_arg(args, "teacher"), err);
     lb_pool_free(j.pool);

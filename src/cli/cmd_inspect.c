@@ -30,28 +30,6 @@ typedef struct job {
     lb_error fit_error; /* why not */
 } job;
 
-static lb_code find_device(const char *name, const lb_device **out, lb_error *err)
-{
-    const char *names[128];
-    int n = 0;
-
-    if (!name)
-        return LB_OK;
-    *out = lb_device_find(name);
-    while (lb_devices[n].name && n < 128) {
-        names[n] = lb_devices[n].name;
-        n++;
-    }
-    if (*out)
-        return LB_OK;
-    const char *const near = lb_nearest(name, names, n);
-    if (near)
-        return lb_raise(err, LB_ERR_INPUT,
-                        "no device is called '%.60s'; did you mean '%s'?", name, near);
-    return lb_raise(err, LB_ERR_INPUT,
-                    "no device is called '%.60s'; `limbeck devices` lists them", name);
-}
-
 static lb_code list_layers(job *j, lb_arena *arena, lb_error *err)
 {
     const lb_graph *const g = j->graph;
@@ -248,7 +226,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
     if (!j)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to inspect the network");
-    LB_TRY(find_device(lb_arg(args, "device"), &j->device, err));
+    LB_TRY(lb_network_device(lb_arg(args, "device"), &j->device, err));
     LB_TRY(lb_network_load(args->word[0], &j->graph, NULL, err));
     lb_code code = list_layers(j, arena, err);
     if (code == LB_OK) {

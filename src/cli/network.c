@@ -7,7 +7,7 @@
 
 static const size_t folded_bytes_max = (size_t)1 << 30;
 
-static lb_code make_inference(lb_graph *graph, lb_error *err)
+lb_code lb_network_infer(lb_graph *graph, lb_error *err)
 {
     LB_TRY(lb_fold_batch_norm(graph, err));
     LB_TRY(lb_fold_constants(graph, folded_bytes_max, err)); /* weights kept as int8 */
@@ -20,10 +20,32 @@ lb_code lb_network_open(const char *path, lb_graph **out, lb_error *err)
     lb_graph *graph;
 
     LB_TRY(lb_network_load(path, &graph, NULL, err));
-    if (make_inference(graph, err) != LB_OK) {
+    if (lb_network_infer(graph, err) != LB_OK) {
         lb_graph_free(graph);
         return lb_within(err, "%s", path);
     }
     *out = graph;
     return LB_OK;
+}
+
+lb_code lb_network_device(const char *name, const lb_device **out, lb_error *err)
+{
+    const char *names[128];
+    int n = 0;
+
+    if (!name)
+        return LB_OK;
+    *out = lb_device_find(name);
+    while (lb_devices[n].name && n < 128) {
+        names[n] = lb_devices[n].name;
+        n++;
+    }
+    if (*out)
+        return LB_OK;
+    const char *const near = lb_nearest(name, names, n);
+    if (near)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "no device is called '%.60s'; did you mean '%s'?", name, near);
+    return lb_raise(err, LB_ERR_INPUT,
+                    "no device is called '%.60s'; `limbeck devices` lists them", name);
 }

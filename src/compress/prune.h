@@ -11,6 +11,8 @@
 #ifndef LB_COMPRESS_PRUNE_H
 #define LB_COMPRESS_PRUNE_H
 
+#include "base/key.h"
+#include "device/device.h"
 #include "graph/graph.h"
 
 /* Something that makes channels: a convolution, a dense layer. */
@@ -56,5 +58,61 @@ lb_code lb_prune_apply(lb_graph *graph, const lb_prune_map *map, const bool *gon
 /* The same for a copy. What is not cut is borrowed from `from`, which must outlive it. */
 lb_code lb_prune_cut(const lb_graph *from, const lb_prune_map *map, const bool *gone,
                      lb_graph **out, lb_error *err) LB_MUST_USE;
+
+typedef enum lb_prune_method {
+    LB_PRUNE_L1,    /* size of the weights (Li et al., "Pruning Filters", ICLR 2017) */
+    LB_PRUNE_BN,    /* scale of the batch norms (Liu et al., "Slimming", ICCV 2017) */
+    LB_PRUNE_TAYLOR /* first-order change of the loss (Molchanov et al., CVPR 2019) */
+} lb_prune_method;
+
+typedef enum lb_prune_of { LB_PRUNE_OF_MACS, LB_PRUNE_OF_PARAMETERS } lb_prune_of;
+
+typedef struct lb_prune_options {
+    int method;    /* lb_prune_method */
+    int of;        /* lb_prune_of: what `amount` is a share of */
+    double amount; /* that goes, 0..1; 0: nothing is pruned */
+    double keep;   /* the least share of each layer's channels that stays */
+} lb_prune_options;
+extern const lb_key lb_prune_keys[]; /* method, of, amount, keep */
+
+/* Why a method by that name is not there: unstructured or N:M sparsity, from which no
+ * emitted kernel gains. NULL: it is not one of these. */
+const char *lb_prune_refusal(const char *method);
+
+/* What each unit weighs by the graph's own weights: l1 (the sum of the sizes of all
+ * trained weights that go with it, over the mean of its group) or bn (the mean size of
+ * its norms' scales; INFINITY where it has none). score: [map->n_units]. LB_ERR_INPUT for
+ * bn where no unit has a norm, LB_ERR_BUG for taylor, which needs gradients. */
+lb_code lb_prune_score(const lb_graph *graph, const lb_prune_map *map,
+                       lb_prune_method method, double *score, lb_error *err) LB_MUST_USE;
+
+/* Adds what one batch says of taylor: for each unit the square of the sum of weight times
+ * gradient over all that goes with it. grad: [graph->n_values] the gradient of each
+ * parameter, of its shape, or NULL. */
+lb_code lb_prune_add_taylor(const lb_graph *graph, const lb_prune_map *map,
+                            const lb_tensor *const *grad, double *score,
+                            lb_error *err) LB_MUST_USE;
+
+/* What a ranking is for. */
+typedef struct lb_prune_goal {
+    lb_prune_of of;
+    double left; /* MACs or parameters that may be left at most */
+    double keep; /* as in lb_prune_options */
+    /* Scores are divided by what a unit saves: cycles of this device (mid of the
+     * estimate); NULL: MACs or parameters. */
+    const lb_device *device;
+    /* The scores compare channels of one layer, not layers: all are brought to what they
+     * cost at the start. */
+    bool relative;
+} lb_prune_goal;
+
+/* Chooses the units that go: those with the least score for what they save, one after the
+ * other, until the goal is met; what a unit saves is reckoned anew as its neighbours go.
+ * Ties go to the lower number. gone: [map->n_units]. LB_ERR_INPUT, with the most that can
+ * go, if `keep` stands before the goal; LB_ERR_UNSUPPORTED if the device cannot run the
+ * network. */
+lb_code lb_prune_choose(const lb_graph *graph, const lb_prune_map *map,
+                        const double *score, const lb_prune_goal *goal, bool *gone,
+                        lb_error *err) LB_MUST_USE;
 
 #endif

@@ -2,7 +2,7 @@
 code limbeck
 code limbeck distil x.yaml
 code limbeck frobnicate
-code limbeck prune x.onnx
+code limbeck fit x.onnx
 code limbeck distill
 code limbeck distill a.yaml b.yaml
 code limbeck -- distill

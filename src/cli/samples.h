@@ -1,0 +1,18 @@
+/* samples.h: the data set that a command is given, and how its samples reach a network.
+ */
+#ifndef LB_CLI_SAMPLES_H
+#define LB_CLI_SAMPLES_H
+
+#include "cli/command.h"
+#include "data/data.h"
+
+/* From --data and --split (test, if it is not given). */
+lb_code lb_samples_open(const lb_args *args, lb_arena *arena, lb_data **data,
+                        lb_split *split, lb_error *err) LB_MUST_USE;
+
+/* From --pixels, --mean and --std; of options that begin with `prefix` where they are
+ * given, as in --teacher-pixels. */
+lb_code lb_samples_input(const lb_args *args, const char *prefix, lb_arena *arena,
+                         lb_input_options *out, lb_error *err) LB_MUST_USE;
+
+#endif

@@ -1,0 +1,59 @@
+/* prune_keys.c: the settings of pruning, as recipes and options spell them. */
+#include "compress/prune.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const char *const methods[] = {"l1", "bn", "taylor", NULL};
+static const char *const shares[] = {"macs", "parameters", NULL};
+
+#define AT(field) offsetof(lb_prune_options, field)
+const lb_key lb_prune_keys[] = {
+    {.name = "method",
+     .type = LB_KEY_CHOICE,
+     .offset = AT(method),
+     .usual = "taylor",
+     .choices = methods,
+     .help = "what a channel is judged by: its weights, its norm's scale, or what the "
+             "loss would change by"},
+    {.name = "amount",
+     .type = LB_KEY_FLOAT,
+     .offset = AT(amount),
+     .min = 0.01,
+     .max = 0.99,
+     .usual = NULL,
+     .help = "share of the multiply-adds that goes"},
+    {.name = "of",
+     .type = LB_KEY_CHOICE,
+     .offset = AT(of),
+     .usual = "macs",
+     .choices = shares,
+     .help = "what amount is a share of"},
+    {.name = "keep",
+     .type = LB_KEY_FLOAT,
+     .offset = AT(keep),
+     .min = 0,
+     .max = 1,
+     .usual = "0.1",
+     .help = "least share of each layer's channels that stays; one always does"},
+    {0},
+};
+#undef AT
+
+const char *lb_prune_refusal(const char *method)
+{
+    static const char *const sparse[] = {"unstructured", "magnitude", "sparse", "random"};
+    const size_t digits = strspn(method, "0123456789");
+
+    if (digits > 0 && method[digits] == ':')
+        return "N:M sparsity is not supported: no kernel that limbeck emits skips zeros "
+               "in "
+               "a pattern, so nothing would be smaller or faster; whole channels go "
+               "instead: l1, bn or taylor";
+    for (size_t i = 0; i < sizeof sparse / sizeof *sparse; i++)
+        if (strcmp(method, sparse[i]) == 0)
+            return "single weights are not pruned: the kernels that limbeck emits are "
+                   "dense, so zeros would cost as much as before; whole channels go "
+                   "instead: l1, bn or taylor";
+    return NULL;
+}
