@@ -24,4 +24,13 @@ void lb_json_ints(lb_json *json, const char *key, const int *values, int n);
 /* {"low": .., "mid": .., "high": ..} */
 void lb_json_range(lb_json *json, const char *key, double low, double mid, double high);
 
+/* json_edit.c: of JSON that is there. Keys without escapes; the outermost object alone.
+ */
+/* The text of a key's value, or NULL. */
+const char *lb_json_get(lb_arena *arena, const char *object, const char *key);
+/* A copy in which the key has this value (which is JSON, too): in its place, or last.
+ * NULL if `object` is none, or without memory. */
+const char *lb_json_set(lb_arena *arena, const char *object, const char *key,
+                        const char *value);
+
 #endif

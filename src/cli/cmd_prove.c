@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "cli/results.h"
 #include "cli/signals.h"
-#include "prove/prove.h"
+#include "run/run.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -45,8 +45,15 @@ static bool has_test(lb_arena *arena, const char *folder)
 }
 
 /* RUN: a folder with firmware/ inside, or such a one's name under runs/. */
-static lb_code find_firmware(job *j, const char *word, lb_arena *arena, lb_error *err)
+static lb_code find_firmware(job *j, const char *given, lb_arena *arena, lb_error *err)
 {
+    char *const word = lb_arena_copy_text(arena, given);
+
+    if (!word)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the folder's name");
+    /* a run is known by its folder's name without a last slash */
+    for (size_t n = strlen(word); n > 1 && word[n - 1] == '/'; n--)
+        word[n - 1] = '\0';
     const char *const below = lb_path_join(arena, word, "firmware");
     const char *const run = strchr(word, '/') ? NULL : lb_path_join(arena, "runs", word);
     const char *const of_run = run ? lb_path_join(arena, run, "firmware") : NULL;
@@ -182,6 +189,8 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
         LB_TRY(lb_prove_check_target(j.on[i], err));
     LB_TRY(find_firmware(&j, args->word[0], arena, err));
     LB_TRY(prove(args, &j, arena, err));
+    if (j.run)
+        LB_TRY(lb_run_add_proofs(j.run, j.proof, j.n, arena, err));
     if (args->json)
         LB_TRY(print_json(&j, arena, err));
     else
@@ -201,7 +210,8 @@ const lb_cmd lb_cmd_prove = {
         "cortex-m55, riscv32.\nThey need Debian's gcc-arm-none-eabi, "
         "libnewlib-arm-none-eabi and qemu-system-arm, or\ngcc-riscv64-unknown-elf, "
         "picolibc-riscv64-unknown-elf and qemu-system-misc.\nExit code 1 if an output "
-        "differs. --json gives for one target its proof, for several\na list `proofs`.",
+        "differs. --json gives for one target its proof, for several\na list `proofs`. A "
+        "run keeps them in its result and its page.",
     .example = "limbeck prove runs/fashion-watch --on qemu:cortex-m4",
     .options = options,
     .min_words = 1,

@@ -291,6 +291,29 @@ function firmware(r) {
     ['Compiler', f.compiler]]));
 }
 
+/* What `limbeck prove` found: a column for each target. */
+function proof(r) {
+  const proofs = Object.entries(r.device_proof || {}).filter(([, p]) => p && known(p.outputs_checked));
+  if (!proofs.length) return null;
+  const row = (title, content) => [title, proofs.map(([, p]) => content(p))];
+  const at = k => p => list(p.instructions_by_layer)[k] || {};
+  const steps = Math.max(...proofs.map(([, p]) => list(p.instructions_by_layer).length));
+  const name = k => proofs.map(([, p]) => at(k)(p).name).find(Boolean) || `step ${k}`;
+  const rows = [
+    row('Outputs checked', p => plain(p.outputs_checked, 9)),
+    row('that differ', p => plain(p.mismatches, 9)),
+    row('Flash', p => bytes(p.flash_bytes)), row('SRAM', p => bytes(p.sram_bytes)),
+    row('of it stack', p => bytes(p.stack_bytes)),
+    row('Instructions', p => plain(p.instructions, 15)),
+    ...Array.from({ length: steps }, (_, k) => row(name(k), p => plain(at(k)(p).instructions, 15))),
+  ].filter(([, cells]) => cells.some(c => c !== null));
+  return card('Proved on a device', 'Every output of the self-test, and one inference, counted exactly by the emulator.',
+    el('div.scroll', { tabindex: '0' }, el('table',
+      el('thead', el('tr', el('th', { scope: 'col' }, ''), proofs.map(([on]) => el('th.num', { scope: 'col' }, on)))),
+      el('tbody', rows.map(([title, cells]) => el('tr', el('th', { scope: 'row' }, title),
+        cells.map(c => el('td.num', c ?? '\u2013'))))))));
+}
+
 function files(r) {
   const entries = Object.entries(r.files || {});
   if (!entries.length) return null;

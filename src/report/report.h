@@ -21,6 +21,9 @@ lb_code lb_store_open(const char *path, lb_store **out, lb_error *err) LB_MUST_U
 void lb_store_close(lb_store *store);
 lb_code lb_store_add(lb_store *store, const lb_run_row *row, int64_t *id,
                      lb_error *err) LB_MUST_USE;
+/* Replaces the result of the newest run in that folder; fine if there is none. */
+lb_code lb_store_set_result(lb_store *store, const char *folder, const char *result,
+                            lb_error *err) LB_MUST_USE;
 lb_code lb_store_list(lb_store *store, lb_arena *arena, lb_run_row **rows, int *n,
                       lb_error *err) LB_MUST_USE;
 

@@ -232,6 +232,23 @@ lb_code lb_store_add(lb_store *store, const lb_run_row *row, int64_t *id, lb_err
     return code;
 }
 
+lb_code lb_store_set_result(lb_store *store, const char *folder, const char *result,
+                            lb_error *err)
+{
+    static const char sql[] = "UPDATE runs SET result = ? WHERE id ="
+                              " (SELECT max(id) FROM runs WHERE folder = ?)";
+    sqlite3_stmt *stmt = NULL;
+
+    if (sqlite3_prepare_v2(store->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        return sql_error(store, "write to", err);
+    bind_text(stmt, 1, result);
+    bind_text(stmt, 2, folder);
+    const lb_code code =
+        sqlite3_step(stmt) == SQLITE_DONE ? LB_OK : sql_error(store, "write to", err);
+    sqlite3_finalize(stmt);
+    return code;
+}
+
 /* No column of text may be NULL: SQLite answers NULL only without memory. */
 static const char *column_text(sqlite3_stmt *stmt, int at, lb_arena *arena)
 {

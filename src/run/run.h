@@ -2,6 +2,7 @@
 #ifndef LB_RUN_RUN_H
 #define LB_RUN_RUN_H
 
+#include "prove/prove.h"
 #include "recipe/recipe.h"
 
 typedef struct lb_run_options {
@@ -51,5 +52,11 @@ typedef struct lb_run_figures {
 } lb_run_figures;
 lb_code lb_run_figures_read(const char *json, lb_arena *arena, lb_run_figures *out,
                             lb_error *err) LB_MUST_USE;
+
+/* Adds proofs of a run's firmware to its result.json and record.json (key `device_proof`,
+ * an object by target; a new proof of a target takes the old one's place), to its page if
+ * it has one, and to its row in the store. */
+lb_code lb_run_add_proofs(const char *folder, const lb_proof *proofs, int n,
+                          lb_arena *arena, lb_error *err) LB_MUST_USE;
 
 #endif

@@ -37,6 +37,29 @@ static void json_is_written(void)
     CHECK(strlen(json.text.chars) == strlen(want));
 }
 
+static void json_is_edited(void)
+{
+    static const char text[] =
+        " {\"a\": 1, \"b\" : {\"a\": [\"}\", \"\\\"\"]},\"c\":\"x\"} \n";
+
+    CHECK(strcmp(lb_json_get(arena, text, "a"), "1") == 0);
+    CHECK(strcmp(lb_json_get(arena, text, "b"), "{\"a\": [\"}\", \"\\\"\"]}") == 0);
+    CHECK(strcmp(lb_json_get(arena, text, "c"), "\"x\"") == 0);
+    CHECK(lb_json_get(arena, text, "x") == NULL && lb_json_get(arena, text, "") == NULL);
+    CHECK(strcmp(lb_json_set(arena, text, "b", "true"),
+                 " {\"a\": 1, \"b\" : true,\"c\":\"x\"} \n") == 0);
+    CHECK(strcmp(lb_json_set(arena, text, "d", "[]"),
+                 " {\"a\": 1, \"b\" : {\"a\": [\"}\", \"\\\"\"]},\"c\":\"x\", \"d\": []} "
+                 "\n") == 0);
+    CHECK(strcmp(lb_json_set(arena, "{ }", "d", "2"), "{ \"d\": 2}") == 0);
+    /* cut anywhere before its last brace, it is no object */
+    for (size_t n = 0; n < sizeof text - 4; n++)
+        CHECK(lb_json_set(arena, lb_arena_copy_chars(arena, text, n), "z", "0") == NULL);
+    CHECK(lb_json_set(arena, "{\"a\": 1 \"b\": 2}", "z", "0") == NULL);
+    CHECK(lb_json_set(arena, "{\"a\"}", "z", "0") == NULL);
+    CHECK(lb_json_set(arena, "[]", "z", "0") == NULL);
+}
+
 static void deep_json_fails_softly(void)
 {
     lb_json json;
@@ -140,6 +163,7 @@ int main(void)
 {
     arena = lb_arena_new(0);
     RUN(json_is_written);
+    RUN(json_is_edited);
     RUN(deep_json_fails_softly);
     RUN(findings_are_in_order);
     RUN(many_findings_are_cut);

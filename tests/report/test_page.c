@@ -160,6 +160,10 @@ static void chromium_draws_it(void)
     CHECK_TEXT(dom, "Who is taken for whom");
     CHECK_TEXT(dom, "block1.depthwise");
     CHECK_TEXT(dom, "all of them agree");
+    CHECK_TEXT(dom, "Proved on a device");
+    CHECK_TEXT(dom, ">qemu:cortex-m4</th>");
+    CHECK_TEXT(dom, ">12\u202f345\u202f678</td>");
+    CHECK_TEXT(dom, ">proved.logits</th>");
     CHECK_TEXT(dom, "Where the time goes");
     CHECK_TEXT(dom, "its teacher asked live");
     CHECK_TEXT(dom, "Roofline");
@@ -216,6 +220,9 @@ static void chromium_draws_little(void)
         "{\"attention\": {\"pairs\": [{\"teacher_shape\": [1, 1, 2], \"student_shape\":"
         " [1, 2, 1]}], \"samples\": [{\"label\": 0, \"shape\": [3, 1, 1], \"pixels\":"
         " \"AAAA\", \"maps\": [{\"teacher\": \"AAE=\", \"student\": \"AAE=\"}]}]}}",
+        "{\"device_proof\": {\"a\": null, \"b\": {\"outputs_checked\": 3,"
+        " \"instructions_by_layer\": [null, {\"instructions\": \"<b>bare\"}]}, \"c\":"
+        " [1]}}",
         "{not JSON",
     };
     const char *const path = lb_arena_text(arena, "%s/little.html", folder);
@@ -234,7 +241,9 @@ static void chromium_draws_little(void)
             return;
         }
         CHECK(!strstr(console, "CONSOLE"));
-        CHECK_TEXT(dom, i == 7 ? "This record cannot be read" : "<h1>");
+        CHECK_TEXT(dom, i == 8   ? "This record cannot be read"
+                        : i == 7 ? "Proved on a device"
+                                 : "<h1>");
         CHECK(!strstr(dom, "How alike they see") == (i != 4));
         CHECK(!strstr(dom, "Where they look") == (i != 4 && i != 6));
         if (i == 6)

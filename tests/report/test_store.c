@@ -86,6 +86,12 @@ static void rows_come_back(void)
         CHECK(rows[1].flash_bytes == 1 && rows[1].sram_bytes == 2);
         CHECK(rows[1].latency_ms == 3);
     }
+    /* the newest run of the folder has another result */
+    CHECK_OK(lb_store_set_result(store, row.folder, "{\"new\": 1}", &err), &err);
+    CHECK_OK(lb_store_set_result(store, "elsewhere", "{}", &err), &err);
+    CHECK_OK(lb_store_list(store, arena, &rows, &n, &err), &err);
+    CHECK(n == 2 && strcmp(rows[1].result, "{\"new\": 1}") == 0);
+    CHECK(n == 2 && strcmp(rows[0].result, row.result) == 0);
     lb_store_close(store);
     lb_arena_free(arena);
 }

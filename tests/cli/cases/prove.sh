@@ -2,6 +2,7 @@
 for tool in arm-none-eabi-gcc qemu-system-arm; do
     command -v $tool >/dev/null || { echo "there is no $tool" >&2; exit 77; }
 done
+. "$LB_CLI/lib.sh"
 limbeck emit "$LB_SOURCE/tests/onnx/fixtures/norm8.onnx" -o fw --name net >/dev/null || exit
 limbeck prove fw --on qemu:cortex-m4 --quiet --json >a || exit
 limbeck prove fw --on qemu:cortex-m4 --json >b 2>progress || exit
@@ -16,3 +17,15 @@ sed '/test_out/{n;n;s/^[^,]*,/9.0f,/}' fw/vectors.h >v && mv v fw/vectors.h
 limbeck prove fw --on qemu:cortex-m4 --quiet >text
 echo "exit $?"
 grep -o 'self-test  *1 of [0-9]* outputs differ' text
+# a run keeps its proofs, the newest of each target
+dataset data
+recipe r.yaml
+limbeck distill r.yaml --quiet >/dev/null || exit
+limbeck prove tiny --on qemu:cortex-m4 --quiet >/dev/null || exit
+limbeck prove runs/tiny/ --on host --on qemu:cortex-m4 --quiet >/dev/null || exit
+for file in result.json record.json; do
+    grep -o -e '"device_proof": {"qemu:cortex-m4": {"on": "qemu:cortex-m4"' \
+        -e '"host": {"on"' runs/tiny/$file
+done
+grep -c '"instructions_by_layer"' runs/tiny/report.html
+limbeck distill r.yaml --resume --quiet --json >again && cmp again runs/tiny/result.json && echo kept
