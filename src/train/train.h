@@ -215,6 +215,12 @@ lb_code lb_train_measure(const lb_train_setup *setup, double seconds, lb_arena *
 lb_code lb_input_match(const lb_graph *graph, const lb_shape *sample,
                        lb_input_options *options, lb_error *err) LB_MUST_USE;
 
+/* n samples of a split, spread evenly over it (all, if it has fewer), as the network's
+ * only input wants them: float32 [n, ...], in the arena. */
+lb_code lb_samples_read(const lb_graph *graph, const lb_input_options *input,
+                        const lb_data *data, lb_split split, int n, lb_arena *arena,
+                        lb_tensor **out, lb_error *err) LB_MUST_USE;
+
 /* Figures of a network on a split. Samples without a label count for agreement only; a
  * figure that no sample stands behind is NaN. */
 typedef struct lb_metrics {

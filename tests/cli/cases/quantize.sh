@@ -1,0 +1,24 @@
+# a network becomes int8, and is a network again
+. "$LB_CLI/lib.sh"
+dataset data
+recipe r.yaml
+limbeck distill r.yaml --quiet >/dev/null || exit
+net=runs/tiny/student.onnx
+limbeck quantize $net --data npy:data -o int8.onnx >out || exit
+awk 'NR == 1 { print $1, $2, $3, $4 } NR > 1 && NF == 6 && $3 > 15 { print $1, $2 }' out
+grep -o '^accuracy.*float32' out | sed 's/[0-9.]*00* in/X in/'
+limbeck quantize $net --data npy:data -o again.onnx --json --threads 1 |
+    grep -o -e '"accuracy_fp32"' -e '"accuracy_int8"' -e '"sqnr_db"' | sort | uniq -c | sed 's/^ *//'
+cmp int8.onnx again.onnx && echo same
+limbeck quantize $net --data npy:data -o other.onnx --ranges minmax --equalise false \
+    --correct-bias false --samples 16 --rounding tflite >/dev/null || exit
+cmp -s int8.onnx other.onnx || echo another
+limbeck eval int8.onnx --data npy:data --teacher $net | grep -c -e '^agreement 0.9' -e '^agreement 1'
+limbeck run int8.onnx --input data/x_test.npy --output y.npy | sed 's/in .*/in T/'
+code limbeck quantize int8.onnx --data npy:data -o x.onnx
+code limbeck quantize $net --data npy:data
+code limbeck quantize $net -o x.onnx
+code limbeck quantize $net --data npy:data -o x.onnx --ranges exact
+code limbeck quantize $net --data npy:data -o x.onnx --samples 0
+code limbeck quantize $net --data npy:data -o nowhere/x.onnx
+[ ! -e x.onnx ] || echo "a refusal left x.onnx"

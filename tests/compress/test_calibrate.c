@@ -1,0 +1,572 @@
+/* test_calibrate.c: networks to int8: where the nodes are put, which scales are shared,
+ * what weights and biases become, what equalisation, bias correction and the ways to find
+ * ranges are worth, what is refused, and what the device and onnxruntime make of it. */
+#include "compress/quantize.h"
+
+#include "onnx/onnx.h"
+#include "ops/ops.h"
+
+#include "evaluate.h"
+#include "lower/nets.h"
+
+#include <unistd.h>
+
+typedef struct fixture {
+    lb_arena *arena;
+    lb_pool *pool;
+    lb_graph *graph;
+    lb_tensor *samples;
+    lb_quantize_setup setup;
+    lb_quantised done;
+    lb_error err;
+} fixture;
+
+/* n samples between -1 and 1. */
+static lb_tensor *noise(lb_arena *arena, const lb_graph *g, int n, uint64_t seed)
+{
+    const lb_shape shape = lb_shape_bind(&lb_info(g, g->inputs[0])->type.shape, n);
+    lb_rng rng = lb_rng_make(seed, LB_RNG_TEST, 0, 0);
+    lb_tensor *t = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(lb_tensor_new(arena, LB_F32, &shape, &t, &err), &err);
+    for (size_t i = 0; t && i < t->n; i++)
+        lb_tensor_put(t, i, 2 * lb_rng_uniform(&rng) - 1);
+    return t;
+}
+
+static void begin(fixture *f, net_builder build)
+{
+    *f = (fixture){.arena = lb_arena_new(0)};
+    CHECK_OK(lb_pool_new(2, &f->pool, &f->err), &f->err);
+    f->graph = net_graph(build, 4, 9, 8);
+    f->samples = noise(f->arena, f->graph, 64, 1);
+    f->setup =
+        (lb_quantize_setup){.graph = f->graph, .samples = f->samples, .pool = f->pool};
+    CHECK_OK(lb_keys_defaults(lb_quantize_keys, &f->setup.options, f->arena, &f->err),
+             &f->err);
+}
+
+static void quantise(fixture *f)
+{
+    lb_quantised_free(&f->done);
+    CHECK_OK(lb_network_quantize(&f->setup, f->arena, &f->done, &f->err), &f->err);
+}
+
+static void end(fixture *f)
+{
+    lb_quantised_free(&f->done);
+    lb_graph_free(f->graph);
+    lb_pool_free(f->pool);
+    lb_arena_free(f->arena);
+}
+
+static const lb_node *maker(const lb_graph *g, lb_value v)
+{
+    const lb_value_info *const info = lb_info(g, v);
+
+    CHECK(info->kind == LB_VALUE_NODE);
+    return info->kind == LB_VALUE_NODE ? &g->nodes[info->node] : &g->nodes[0];
+}
+
+static const lb_node *user(const lb_graph *g, lb_value v)
+{
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i].n_in; k++)
+            if (g->nodes[i].in[k].id == v.id)
+                return &g->nodes[i];
+    CHECK(!"the value is used");
+    return &g->nodes[0];
+}
+
+/* The QuantizeLinear behind v. */
+static const lb_node *held(const lb_graph *g, lb_value v)
+{
+    const lb_node *const q = user(g, v);
+
+    CHECK(q->op == &lb_op_QuantizeLinear);
+    CHECK(lb_count_uses(g, v) == 1);
+    CHECK(lb_info(g, q->in[1])->type.shape.rank == 0);
+    CHECK(lb_info(g, q->in[2])->type.dtype == LB_I8);
+    CHECK(user(g, q->out[0])->op == &lb_op_DequantizeLinear);
+    return q;
+}
+
+static double scale_of(const lb_graph *g, const lb_node *q)
+{
+    return lb_tensor_get(lb_info(g, q->in[1])->tensor, 0);
+}
+
+/* Every operator that shares scales or does not. */
+static lb_value build_branches(lb_builder *b, lb_value x)
+{
+    const lb_window two = {.n = 2, .kernel = {2, 2}, .stride = {1, 1}, .group = 1};
+    const lb_window half = {.n = 2, .kernel = {2, 2}, .stride = {2, 2}, .group = 1};
+    lb_value c = net_conv(b, x, 1, 6, 3, 1, 1);
+    lb_rename(b, c, "one");
+    c = lb_relu(b, c, "relu");
+    lb_value d = net_conv(b, c, 3, 6, 3, 1, 6);
+    lb_rename(b, d, "two");
+    d = lb_add(b, d, c);
+    lb_rename(b, d, "sum");
+    d = lb_clip(b, d, 0, 6, "relu6");
+    const lb_value p = lb_max_pool(b, d, &two, "max");
+    const lb_value e = net_conv(b, d, 5, 5, 2, 1, 1);
+    const lb_value a = lb_average_pool(
+        b, e, &(lb_window){.n = 2, .kernel = {2, 2}, .stride = {1, 1}, .group = 1}, false,
+        "mean");
+    const lb_value both[] = {p, a};
+    lb_value y = lb_concat(b, both, 2, 1);
+    lb_rename(b, y, "join");
+    y = lb_max_pool(b, y, &half, "max2");
+    y = lb_flatten(b, y, "flat");
+    y = net_dense(b, y, 7, 5);
+    lb_rename(b, y, "logits");
+    return y;
+}
+
+static void nodes_stand_where_runtimes_want_them(void)
+{
+    fixture f;
+
+    begin(&f, build_branches);
+    quantise(&f);
+    const lb_graph *const g = f.done.graph;
+    const lb_node *const in = held(g, g->inputs[0]);
+    CHECK(user(g, user(g, in->out[0])->out[0])->op == &lb_op_Conv);
+    /* the activation is between the layer and its scale */
+    const lb_value one = lb_graph_find(g, "one"), sum = lb_graph_find(g, "sum");
+    CHECK(user(g, one)->op == &lb_op_Relu);
+    CHECK(user(g, sum)->op == &lb_op_Clip);
+    (void)held(g, lb_graph_find(g, "relu"));
+    (void)held(g, lb_graph_find(g, "relu6"));
+    /* a convolution that only an addition reads has its own */
+    (void)held(g, lb_graph_find(g, "two"));
+    /* one scale: both inputs of the concatenation, and what is moved behind it */
+    const lb_node *const six = held(g, lb_graph_find(g, "relu6"));
+    const lb_node *const max = held(g, lb_graph_find(g, "max"));
+    const lb_node *const mean = held(g, lb_graph_find(g, "mean"));
+    const lb_node *const join = held(g, lb_graph_find(g, "join"));
+    const lb_node *const flat = held(g, lb_graph_find(g, "flat"));
+    CHECK(six->in[1].id == max->in[1].id && max->in[1].id == mean->in[1].id);
+    CHECK(mean->in[1].id == join->in[1].id && join->in[1].id == flat->in[1].id);
+    CHECK(join->in[2].id == flat->in[2].id);
+    CHECK(held(g, lb_graph_find(g, "two"))->in[1].id != six->in[1].id);
+    /* the output keeps its name and comes out of int8 */
+    CHECK(strcmp(lb_info(g, g->outputs[0])->name, "logits") == 0);
+    CHECK(maker(g, g->outputs[0])->op == &lb_op_DequantizeLinear);
+    CHECK(lb_is_quantised(g) && !lb_is_quantised(f.done.real));
+    CHECK_OK(lb_graph_check(g, &f.err), &f.err);
+    end(&f);
+}
+
+static void check_layer(const lb_graph *g, const lb_node *node)
+{
+    const lb_node *const w = maker(g, node->in[1]), *const b = maker(g, node->in[2]);
+    const lb_tensor *const stored = lb_info(g, w->in[0])->tensor;
+    const lb_tensor *const scales = lb_info(g, w->in[1])->tensor;
+    const lb_tensor *const sums = lb_info(g, b->in[1])->tensor;
+    const double input = scale_of(g, maker(g, node->in[0]));
+    const int channels = lb_info(g, node->out[0])->type.shape.dim[1];
+
+    CHECK(w->op == &lb_op_DequantizeLinear && b->op == &lb_op_DequantizeLinear);
+    CHECK(lb_attr_int(w, "axis", 1) == 0 && lb_attr_int(b, "axis", 1) == 0);
+    CHECK(stored && stored->dtype == LB_I8 && stored->shape.dim[0] == channels);
+    CHECK(lb_info(g, b->in[0])->type.dtype == LB_I32);
+    CHECK(scales && sums && scales->n == (size_t)channels);
+    for (int c = 0; stored && scales && sums && c < channels; c++) {
+        const size_t n = stored->n / (size_t)channels;
+        double most = 0;
+        for (size_t i = 0; i < n; i++)
+            most = fmax(most, fabs(lb_tensor_get(stored, (size_t)c * n + i)));
+        CHECK(most == 127); /* the largest weight of each channel, and no -128 */
+        CHECK_NEAR(lb_tensor_get(sums, (size_t)c) /
+                       (input * lb_tensor_get(scales, (size_t)c)),
+                   1, 1e-6);
+    }
+}
+
+static void weights_have_a_scale_for_each_channel(void)
+{
+    fixture f;
+    int layers = 0;
+
+    begin(&f, build_branches);
+    quantise(&f);
+    for (int i = 0; i < f.done.graph->n_nodes; i++) {
+        const lb_node *const node = &f.done.graph->nodes[i];
+        if (node->op != &lb_op_Conv && node->op != &lb_op_Gemm)
+            continue;
+        check_layer(f.done.graph, node);
+        layers++;
+    }
+    CHECK(layers == 4);
+    end(&f);
+}
+
+static void errors_of(fixture *f, lb_layer_error *out)
+{
+    lb_tensor *const other = noise(f->arena, f->graph, 40, 2);
+
+    CHECK_OK(lb_quantised_errors(&f->done, other, f->pool, LB_KERNELS_BEST, out, &f->err),
+             &f->err);
+}
+
+static void every_layer_is_near_what_it_stands_for(void)
+{
+    static const net_builder nets[] = {build_branches, net_build_flatten,
+                                       net_build_residual, net_build_mixed};
+    lb_layer_error error[64];
+
+    for (size_t k = 0; k < sizeof nets / sizeof *nets; k++) {
+        fixture f;
+        begin(&f, nets[k]);
+        quantise(&f);
+        CHECK(f.done.n_layers > 2 && f.done.n_layers < 64);
+        errors_of(&f, error);
+        for (int i = 0; i < f.done.n_layers; i++) {
+            if (!(error[i].sqnr > 22))
+                printf("# net %zu, '%s' (%s): %g dB\n", k, f.done.layer[i].name,
+                       f.done.layer[i].op, error[i].sqnr);
+            CHECK(error[i].sqnr > 22);
+            CHECK_NEAR(error[i].relative, pow(10, -error[i].sqnr / 20), 1e-9);
+        }
+        end(&f);
+    }
+}
+
+/* The device's own integers give what the graph gives in floats, to a step in the last
+ * layer or two. */
+static void a_device_can_run_it(void)
+{
+    static const net_builder nets[] = {build_branches, net_build_flatten,
+                                       net_build_residual};
+
+    for (size_t k = 0; k < sizeof nets / sizeof *nets; k++) {
+        lb_tensor *out[MAX_OUTPUTS] = {NULL};
+        lb_low *low = NULL;
+        fixture f;
+        begin(&f, nets[k]);
+        quantise(&f);
+        CHECK_OK(lb_lower(f.done.graph, f.arena, &low, &f.err), &f.err);
+        CHECK_OK(evaluate(f.done.graph, f.samples, LB_KERNELS_BEST, f.arena, out, &f.err),
+                 &f.err);
+        if (low && out[0]) {
+            const size_t n_in = lb_low_count(&low->input);
+            const size_t n_out = lb_low_count(&low->output);
+            const lb_qparams from = low->buffer[low->input_buffer].q;
+            const lb_qparams to = low->buffer[low->output_buffer].q;
+            int8_t *const x = LB_TAKE_ARRAY(f.arena, n_in, int8_t);
+            int8_t *const y = LB_TAKE_ARRAY(f.arena, n_out, int8_t);
+            void *const scratch = lb_arena_take(f.arena, low->arena_bytes);
+            int far = 0;
+            for (int i = 0; i < 64; i++) {
+                lb_quantise(from, (const float *)f.samples->data + (size_t)i * n_in, n_in,
+                            x);
+                lb_low_run_int8(low, x, y, scratch);
+                for (size_t c = 0; c < n_out; c++) {
+                    const double real = lb_tensor_get(out[0], (size_t)i * n_out + c);
+                    const double whole = (double)to.scale * (y[c] - to.zero);
+                    far += fabs(real - whole) > 2.5 * (double)to.scale;
+                }
+            }
+            CHECK(far == 0);
+        }
+        end(&f);
+    }
+}
+
+/* Channels whose ranges differ a hundredfold. */
+static lb_value build_uneven(lb_builder *b, lb_value x)
+{
+    lb_value w, c = net_conv(b, x, 11, 8, 3, 1, 1);
+
+    w = b->graph->nodes[b->graph->n_nodes - 1].in[1];
+    lb_tensor *const t = b->graph->values[w.id].tensor;
+    for (size_t i = 0; i < t->n; i++)
+        lb_tensor_put(t, i, lb_tensor_get(t, i) * pow(10, -(double)(i / 36 % 3)));
+    c = lb_relu(b, c, NULL);
+    c = net_conv(b, c, 13, 8, 3, 1, 8);
+    c = lb_relu(b, c, NULL);
+    c = net_conv(b, c, 15, 6, 1, 1, 1);
+    c = lb_global_average_pool(b, c, NULL);
+    c = lb_flatten(b, c, NULL);
+    return net_dense(b, c, 17, 4);
+}
+
+static void equalisation_changes_the_scales_and_not_the_network(void)
+{
+    lb_tensor *before[MAX_OUTPUTS] = {NULL}, *after[MAX_OUTPUTS] = {NULL};
+    lb_layer_error plain[16], even[16];
+    fixture f;
+
+    begin(&f, build_uneven);
+    f.setup.options.equalise = false;
+    quantise(&f);
+    CHECK(f.done.n_equalised == 0);
+    errors_of(&f, plain);
+    f.setup.options.equalise = true;
+    quantise(&f);
+    CHECK(f.done.n_equalised == 2);
+    errors_of(&f, even);
+    CHECK(even[1].sqnr > plain[1].sqnr + 3); /* the depthwise layer */
+    CHECK(even[2].sqnr > plain[2].sqnr);
+    CHECK_OK(evaluate(f.graph, f.samples, LB_KERNELS_BEST, f.arena, before, &f.err),
+             &f.err);
+    CHECK_OK(evaluate(f.done.real, f.samples, LB_KERNELS_BEST, f.arena, after, &f.err),
+             &f.err);
+    CHECK(difference(after[0], before[0]) < 1e-5);
+    end(&f);
+}
+
+/* The mean of channel c of a value over all samples and positions. */
+static double mean_of(fixture *f, const lb_graph *g, lb_value v, size_t c)
+{
+    const size_t spatial = 9 * 8, channels = 8;
+    lb_tensor *out[MAX_OUTPUTS] = {NULL};
+    lb_graph *copy = NULL;
+    double sum = 0;
+
+    CHECK_OK(lb_graph_clone(g, &copy, &f->err), &f->err);
+    copy->outputs[0] = v;
+    CHECK_OK(evaluate(copy, f->samples, LB_KERNELS_BEST, f->arena, out, &f->err),
+             &f->err);
+    for (size_t n = 0; n < 64; n++)
+        for (size_t i = 0; i < spatial; i++)
+            sum += lb_tensor_get(out[0], (n * channels + c) * spatial + i);
+    lb_graph_free(copy);
+    return sum / (double)(64 * spatial);
+}
+
+/* The largest shift of a channel of the first layer, in its scale. */
+static double shift_of(fixture *f)
+{
+    const lb_quantised_layer *const l = &f->done.layer[0];
+    double worst = 0;
+
+    for (size_t c = 0; c < 8; c++)
+        worst = fmax(worst, fabs(mean_of(f, f->done.real, l->real, c) -
+                                 mean_of(f, f->done.graph, l->whole, c)));
+    return worst / (double)l->q.scale;
+}
+
+static lb_value build_linear(lb_builder *b, lb_value x)
+{
+    return net_conv(b, x, 19, 8, 3, 1, 1);
+}
+
+/* All numbers are above 3: what rounding does to the weights does not cancel. */
+static void means_are_put_right(void)
+{
+    fixture f;
+
+    begin(&f, build_linear);
+    for (size_t i = 0; i < f.samples->n; i++)
+        lb_tensor_put(f.samples, i, 3 + fabs(lb_tensor_get(f.samples, i)));
+    f.setup.options.ranges = LB_RANGES_MINMAX;
+    f.setup.options.correct_bias = false;
+    quantise(&f);
+    const double before = shift_of(&f);
+    f.setup.options.correct_bias = true;
+    quantise(&f);
+    CHECK(shift_of(&f) < before / 3);
+    end(&f);
+}
+
+static lb_value build_pass(lb_builder *b, lb_value x)
+{
+    return net_conv(b, x, 3, 4, 1, 1, 1);
+}
+
+static double input_scale(fixture *f)
+{
+    quantise(f);
+    return scale_of(f->done.graph, held(f->done.graph, f->done.graph->inputs[0]));
+}
+
+/* One sample in 64 is wild. */
+static void ranges_cut_off_what_is_rare(void)
+{
+    fixture f;
+
+    begin(&f, build_pass);
+    lb_tensor_put(f.samples, 100, 40);
+    f.setup.options.ranges = LB_RANGES_MINMAX;
+    CHECK_NEAR(input_scale(&f), 41.0 / 255, 0.001);
+    f.setup.options.ranges = LB_RANGES_PERCENTILE;
+    f.setup.options.percentile = 99.9;
+    CHECK_NEAR(input_scale(&f), 2.0 / 255, 0.0003);
+    f.setup.options.percentile = 100;
+    CHECK_NEAR(input_scale(&f), 41.0 / 255, 0.001);
+    end(&f);
+}
+
+/* Sum of squares that the samples lose in int8. */
+static double loss_of(fixture *f, lb_ranges ranges)
+{
+    double loss = 0;
+
+    f->setup.options.ranges = ranges;
+    const double scale = input_scale(f);
+    const lb_graph *const g = f->done.graph;
+    const lb_value zero_of = held(g, g->inputs[0])->in[2];
+    const double zero = lb_tensor_get(lb_info(g, zero_of)->tensor, 0);
+    for (size_t i = 0; i < f->samples->n; i++) {
+        const double x = lb_tensor_get(f->samples, i);
+        const double q = fmax(-128, fmin(127, rint(x / scale) + zero));
+        loss += pow(x - (q - zero) * scale, 2);
+    }
+    return loss;
+}
+
+/* Many numbers of like size, and one that is five times as large. */
+static void the_least_square_is_less_than_others(void)
+{
+    fixture f;
+
+    begin(&f, build_pass);
+    f.samples = noise(f.arena, f.graph, 3000, 3);
+    f.setup.samples = f.samples;
+    lb_tensor_put(f.samples, 1234, 5);
+    f.setup.options.percentile = 99.9;
+    const double least = loss_of(&f, LB_RANGES_MSE);
+    CHECK(least < 0.6 * loss_of(&f, LB_RANGES_MINMAX));
+    CHECK(least < 0.98 * loss_of(&f, LB_RANGES_PERCENTILE));
+    end(&f);
+}
+
+static void zero_is_a_number_of_every_grid(void)
+{
+    fixture f;
+
+    begin(&f, build_pass);
+    for (size_t i = 0; i < f.samples->n; i++)
+        lb_tensor_put(f.samples, i, 3 + fabs(lb_tensor_get(f.samples, i)));
+    f.setup.options.ranges = LB_RANGES_MINMAX;
+    CHECK_NEAR(input_scale(&f), 4.0 / 255, 0.0001);
+    const lb_graph *const g = f.done.graph;
+    CHECK(lb_tensor_get(lb_info(g, held(g, g->inputs[0])->in[2])->tensor, 0) == -128);
+    end(&f);
+}
+
+/* A channel that is always 0, with a bias that no step of its weights could hold. */
+static void channels_without_weights_keep_their_bias(void)
+{
+    lb_tensor *out[MAX_OUTPUTS] = {NULL};
+    fixture f;
+
+    begin(&f, build_pass);
+    lb_tensor *const w = f.graph->values[f.graph->nodes[0].in[1].id].tensor;
+    lb_tensor *const b = f.graph->values[f.graph->nodes[0].in[2].id].tensor;
+    for (size_t i = 0; i < 4; i++)
+        lb_tensor_put(w, 4 + i, 0);
+    for (size_t i = 0; i < 4; i++)
+        lb_tensor_put(w, 8 + i, 1e-12);
+    lb_tensor_put(b, 1, 3);
+    lb_tensor_put(b, 2, -2);
+    quantise(&f);
+    CHECK_OK(evaluate(f.done.graph, f.samples, LB_KERNELS_BEST, f.arena, out, &f.err),
+             &f.err);
+    CHECK_NEAR(lb_tensor_get(out[0], 72 + 5), 3, 0.03);
+    CHECK_NEAR(lb_tensor_get(out[0], 2 * 72 + 5), -2, 0.03);
+    end(&f);
+}
+
+static void refused_with_reasons(void)
+{
+    lb_quantised again = {.n_layers = 0};
+    fixture f;
+
+    begin(&f, build_branches);
+    quantise(&f);
+    lb_quantize_setup setup = f.setup;
+    setup.graph = f.done.graph;
+    CHECK(lb_network_quantize(&setup, f.arena, &again, &f.err) == LB_ERR_INPUT);
+    CHECK_TEXT(f.err.text, "the network is quantised already");
+    const lb_shape wrong = lb_shape_of(4, 3, 4, 9, 9);
+    lb_tensor *other = NULL;
+    CHECK_OK(lb_tensor_new(f.arena, LB_F32, &wrong, &other, &f.err), &f.err);
+    setup = f.setup;
+    setup.samples = other;
+    CHECK(lb_network_quantize(&setup, f.arena, &again, &f.err) == LB_ERR_INPUT);
+    CHECK_TEXT(f.err.text, "float32 [N,4,9,8], but the samples are float32 [3,4,9,9]");
+    lb_tensor_put(f.samples, 7, NAN);
+    CHECK(lb_network_quantize(&f.setup, f.arena, &again, &f.err) == LB_ERR_INPUT);
+    CHECK_TEXT(f.err.text, "NaN or infinity");
+    CHECK(again.graph == NULL && again.real == NULL);
+    end(&f);
+}
+
+static void memory_may_run_out_anywhere(void)
+{
+    lb_quantised done = {.n_layers = 0};
+    lb_code code = LB_ERR_MEMORY;
+    fixture f;
+    int tries = 0;
+
+    begin(&f, build_branches);
+    for (long n = 0; code == LB_ERR_MEMORY && n < 200000; n += 1 + n / 20, tries++) {
+        lb_error err = {0};
+        lb_arena *const arena = lb_arena_new(0);
+        lb_arena_fail_after(n);
+        code = lb_network_quantize(&f.setup, arena, &done, &err);
+        lb_arena_fail_after(-1);
+        CHECK(code == LB_OK || code == LB_ERR_MEMORY);
+        lb_quantised_free(&done);
+        lb_arena_free(arena);
+    }
+    CHECK(code == LB_OK && tries > 20);
+    end(&f);
+}
+
+static void onnxruntime_answers_alike(void)
+{
+    const char *const folder = getenv("TMPDIR");
+    lb_tensor *out[MAX_OUTPUTS] = {NULL}, *y = NULL;
+    fixture f;
+
+    begin(&f, build_branches);
+    quantise(&f);
+    const char *const path = lb_arena_text(f.arena, "%s/limbeck-int8-%ld.onnx",
+                                           folder ? folder : "/tmp", (long)getpid());
+    const char *const array = lb_arena_text(f.arena, "%s.npy", path);
+    const char *const command =
+        lb_arena_text(f.arena,
+                      "python3 -c 'import sys, numpy as np, onnxruntime as o; "
+                      "s = o.InferenceSession(sys.argv[1]); "
+                      "np.save(sys.argv[2], s.run(None, {s.get_inputs()[0].name: "
+                      "np.load(sys.argv[2])})[0])' %s %s 2>/dev/null",
+                      path, array);
+    CHECK_OK(lb_onnx_save(f.done.graph, path, &f.err), &f.err);
+    CHECK_OK(lb_npy_save(f.samples, array, &f.err), &f.err);
+    if (system("python3 -c 'import numpy, onnxruntime' 2>/dev/null") != 0) {
+        SKIP("python3 has no onnxruntime");
+    } else {
+        CHECK(system(command) == 0);
+        CHECK_OK(lb_npy_load(f.arena, array, 1 << 20, &y, &f.err), &f.err);
+        CHECK_OK(evaluate(f.done.graph, f.samples, LB_KERNELS_BEST, f.arena, out, &f.err),
+                 &f.err);
+        CHECK(difference(out[0], y) < 0.02); /* two steps of 255 */
+    }
+    unlink(path);
+    unlink(array);
+    end(&f);
+}
+
+int main(void)
+{
+    RUN(nodes_stand_where_runtimes_want_them);
+    RUN(weights_have_a_scale_for_each_channel);
+    RUN(every_layer_is_near_what_it_stands_for);
+    RUN(a_device_can_run_it);
+    RUN(equalisation_changes_the_scales_and_not_the_network);
+    RUN(means_are_put_right);
+    RUN(ranges_cut_off_what_is_rare);
+    RUN(the_least_square_is_less_than_others);
+    RUN(zero_is_a_number_of_every_grid);
+    RUN(channels_without_weights_keep_their_bias);
+    RUN(refused_with_reasons);
+    RUN(memory_may_run_out_anywhere);
+    RUN(onnxruntime_answers_alike);
+    return DONE();
+}
