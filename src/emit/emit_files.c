@@ -38,28 +38,77 @@ void lb_emit_floats(lb_text *t, const float *value, size_t n)
     }
 }
 
+enum { LINE = 92 }; /* characters of a line of whole numbers */
+
+static void add_number(lb_text *t, int32_t value, size_t *line)
+{
+    const size_t before = t->n;
+
+    lb_text_add(t, "%d,", (int)value);
+    if (t->n - *line > LINE && !t->failed) { /* it begins the next one */
+        lb_text_add_char(t, '\n');
+        memmove(t->chars + before + 1, t->chars + before, t->n - 1 - before);
+        t->chars[before] = '\n';
+        *line = before + 1;
+    }
+}
+
+void lb_emit_bytes(lb_text *t, const int8_t *value, size_t n)
+{
+    size_t line = t->n;
+
+    for (size_t i = 0; i < n; i++)
+        add_number(t, value[i], &line);
+    lb_text_add_char(t, '\n');
+}
+
+void lb_emit_ints(lb_text *t, const int32_t *value, size_t n)
+{
+    size_t line = t->n;
+
+    for (size_t i = 0; i < n; i++)
+        add_number(t, value[i], &line);
+    lb_text_add_char(t, '\n');
+}
+
 const char *lb_emit_safe(lb_emission *e, const char *text)
 {
     char *const copy = lb_arena_copy_text(e->arena, text);
 
     for (char *c = copy; c && *c; c++)
-        if (!isprint((unsigned char)*c) || *c == '\\' || (*c == '*' && c[1] == '/') ||
+        if (!isprint((unsigned char)*c) || *c == '\\' || *c == '"' || (*c == '*' && c[1] == '/') ||
             (*c == '/' && c[1] == '*') || (*c == '?' && c[1] == '?'))
             *c = '_';
     return copy ? copy : "";
 }
 
-int lb_emit_kernels(const lb_low *low, const lb_fw *used[])
+static bool is_listed(const lb_fw_file list[], int n, const lb_fw_file *file)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(list[i].stem, file->stem) == 0)
+            return true;
+    return false;
+}
+
+int lb_emit_kernels(const lb_low *low, lb_fw_file used[])
 {
     int n = 0;
 
     for (int i = 0; i < low->n_steps; i++) {
-        const lb_fw *const fw = lb_fw_find(low->step[i].kind);
-        bool seen = !fw;
-        for (int k = 0; k < n && !seen; k++)
-            seen = strcmp(used[k]->stem, fw->stem) == 0;
-        if (!seen && n < LB_FW_MOST)
-            used[n++] = fw;
+        const lb_fw *const fw = lb_fw_find(low->dtype, low->step[i].kind);
+        for (int k = 0; fw && k < 2; k++)
+            if (!is_listed(used, n, &fw->file[k]) && n < LB_FW_MOST)
+                used[n++] = fw->file[k];
     }
     return n;
+}
+
+void lb_emit_template(lb_emission *e, lb_text *t, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '%' && (text[1] == '1' || text[1] == '2'))
+            lb_text_add(t, "%s", *++text == '1' ? e->name : e->upper);
+        else
+            lb_text_add_char(t, *text);
+    }
 }

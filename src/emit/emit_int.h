@@ -6,8 +6,11 @@
 #include "emit/emit.h"
 #include "emit/fw_text.h"
 
+typedef struct lb_emit_form lb_emit_form;
+
 typedef struct lb_emission {
     const lb_low *low;
+    const lb_emit_form *form;
     const lb_emit_options *options;
     const char *name;  /* prefix of functions and files */
     const char *upper; /* prefix of macros */
@@ -17,21 +20,52 @@ typedef struct lb_emission {
     int capacity;
 } lb_emission;
 
+/* How networks of one element type are printed. */
+struct lb_emit_form {
+    const char *type;    /* of elements, in C */
+    const char *preamble; /* of NAME.c: includes, the arena; a template */
+    const char *includes; /* of NAME.h */
+    /* What NAME.h says besides; or NULL. */
+    void (*describe)(lb_emission *e, lb_text *t);
+    /* "arena + ...": where a buffer begins. */
+    const char *(*at)(lb_emission *e, int buffer, char text[48]);
+    /* Constants of step i, for NAME_weights.h; false: out of memory. */
+    bool (*constants)(lb_emission *e, lb_text *t, int i);
+    /* The lines of the function that runs step i. */
+    void (*step)(lb_emission *e, lb_text *t, int i);
+    bool traces; /* NAME_trace sees the output of every step */
+    /* vectors.h; selftest.c, rules of the Makefile and paragraphs of README.txt as
+     * templates. */
+    lb_code (*vectors)(lb_emission *e, lb_error *err);
+    const char *selftest, *rules, *readme;
+};
+extern const lb_emit_form lb_emit_fp32, lb_emit_int8;
+
 /* Writes one file and lists it. */
 lb_code lb_emit_file(lb_emission *e, const char *file, const lb_text *text,
                      lb_error *err) LB_MUST_USE;
 
 /* n floats as C, exactly: hexadecimal, each with its f, lines of eight. */
 void lb_emit_floats(lb_text *t, const float *value, size_t n);
+/* n whole numbers as C, full lines. */
+void lb_emit_bytes(lb_text *t, const int8_t *value, size_t n);
+void lb_emit_ints(lb_text *t, const int32_t *value, size_t n);
 
-/* Text from outside, safe within a C comment or a Makefile's. */
+/* A text with %1 for the name and %2 for the macros' prefix. */
+void lb_emit_template(lb_emission *e, lb_text *t, const char *text);
+
+/* Text from outside, safe within a C comment, a string or a Makefile. */
 const char *lb_emit_safe(lb_emission *e, const char *text);
+
+/* vectors.h of fp32 and of int8. */
+lb_code lb_emit_vectors_fp32(lb_emission *e, lb_error *err) LB_MUST_USE;
+lb_code lb_emit_vectors_int8(lb_emission *e, lb_error *err) LB_MUST_USE;
 
 /* vectors.h, selftest.c, Makefile, README.txt. */
 lb_code lb_emit_test(lb_emission *e, lb_error *err) LB_MUST_USE;
 
 /* "fw_conv.c" of each kernel file in use, n of them. */
-int lb_emit_kernels(const lb_low *low, const lb_fw *used[]);
+int lb_emit_kernels(const lb_low *low, lb_fw_file used[]);
 enum { LB_FW_MOST = 32 };
 
 #endif

@@ -4,20 +4,29 @@
 
 #include "lower/lower.h"
 
-/* fw.h, the header of all kernels. */
-extern const char lb_fw_text_fw[];
+/* The headers: fw.h of the kernels in fp32; fw8.h and fw8_rounding.h of those in int8. */
+extern const char lb_fw_text_fw[], lb_fw_text_fw8[], lb_fw_text_fw8_rounding[];
 
 extern const char lb_fw_text_conv[], lb_fw_text_pointwise[], lb_fw_text_depthwise[],
     lb_fw_text_dense[], lb_fw_text_pool[], lb_fw_text_elementwise[], lb_fw_text_softmax[],
     lb_fw_text_move[];
+extern const char lb_fw_text_conv8[], lb_fw_text_pointwise8[], lb_fw_text_depthwise8[],
+    lb_fw_text_dense8[], lb_fw_text_pool8[], lb_fw_text_elementwise8[],
+    lb_fw_text_softmax8[], lb_fw_text_move8[], lb_fw_text_dot8[];
+
+typedef struct lb_fw_file {
+    const char *stem, *text;
+} lb_fw_file;
 
 /* A row of kernels.def. */
 typedef struct lb_fw {
+    lb_dtype dtype;
     lb_low_kind kind;
-    const char *stem, *function, *text;
+    const char *function;
+    lb_fw_file file[2]; /* the function's, and one that it needs or the same again */
 } lb_fw;
 
 /* NULL if there is no firmware for the kind. */
-const lb_fw *lb_fw_find(lb_low_kind kind);
+const lb_fw *lb_fw_find(lb_dtype dtype, lb_low_kind kind);
 
 #endif

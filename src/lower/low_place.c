@@ -1,11 +1,25 @@
 /* low_place.c: how long each buffer lives, what happens in place, and where it all lies.
  *
  * A step may write over an input that dies with it if it reads element i before it writes
- * element i and nothing later: activations, additions, and the residual of a
- * convolution. */
+ * element i and nothing later: activations, additions, and the residual of a convolution.
+ * The int8 kernels go further: a depthwise convolution works in place if its output is no
+ * larger than its input, and of a pointwise or dense layer input and output may begin
+ * together (the smaller output) or end together (the larger one). Where the sizes differ
+ * this is done if the arena does not grow by it: shared memory has one size for as long as
+ * any of those that share it lives. */
 #include "lower/lower_int.h"
 
 #include "graph/memory.h"
+
+/* Buffers that share memory form a group, named by its root. */
+typedef struct placing {
+    lb_low *low;
+    int n;
+    int *last;    /* of each root: the last step that needs its group */
+    size_t *at;   /* of each buffer: where it begins in its group's memory */
+    size_t *size; /* of each root: its group's memory */
+    lb_piece *piece;
+} placing;
 
 static int root_of(const lb_low *low, int buffer)
 {
@@ -37,45 +51,91 @@ static void find_lives(lb_lowering *l)
     read_at(low, low->output_buffer, low->n_steps - 1);
 }
 
-/* Lets the step's output take over `buffer` if that dies here. */
-static bool take_over(lb_low *low, int s, int buffer, int *group_last)
+/* A buffer for each step that works in one. */
+static void add_scratch(lb_lowering *l)
 {
-    const int out = low->step[s].out;
-    const int root = root_of(low, buffer);
+    lb_low *const low = l->low;
 
-    if (group_last[root] != s || low->buffer[root].bytes != low->buffer[out].bytes)
-        return false;
+    for (int i = 0; i < low->n_steps; i++) {
+        const size_t bytes = lb_low_scratch_bytes(low, &low->step[i]);
+        if (bytes == 0)
+            continue;
+        low->step[i].scratch = low->n_buffers;
+        l->maker[low->n_buffers] = i;
+        low->buffer[low->n_buffers++] = (lb_low_buffer){.name = "scratch",
+                                                        .dims = {1, 1, (int)bytes},
+                                                        .bytes = bytes,
+                                                        .first = i,
+                                                        .last = i,
+                                                        .alias = -1};
+    }
+}
+
+/* ----------------------------------------------------------------------------- sharing */
+
+/* Lets the step's output take over `buffer`, whose group dies here. */
+static void share(placing *p, int s, int buffer)
+{
+    lb_low *const low = p->low;
+    const int out = low->step[s].out, root = root_of(low, buffer);
+    const size_t bytes = low->buffer[buffer].bytes;
+    const size_t grown = low->buffer[out].bytes > p->at[buffer] + bytes
+                             ? low->buffer[out].bytes - p->at[buffer] - bytes
+                             : 0;
+
+    for (int i = 0; i < p->n; i++)
+        if (root_of(low, i) == root)
+            p->at[i] += grown;
+    p->size[root] += grown;
+    /* the larger output ends with the input */
+    const size_t first = low->buffer[out].bytes > bytes
+                             ? p->at[buffer] + bytes - low->buffer[out].bytes
+                             : p->at[buffer];
+    for (int i = 0; i < p->n; i++)
+        if (root_of(low, i) == out) /* itself, and others by its name */
+            p->at[i] = first;
     low->buffer[out].alias = root;
-    if (group_last[out] > group_last[root])
-        group_last[root] = group_last[out];
+    if (p->last[out] > p->last[root])
+        p->last[root] = p->last[out];
+}
+
+static bool dies(const placing *p, int s, int buffer)
+{
+    return p->last[root_of(p->low, buffer)] == s;
+}
+
+/* The same, if the sizes agree. */
+static bool take_over(placing *p, int s, int buffer)
+{
+    const lb_low_buffer *const out = &p->low->buffer[p->low->step[s].out];
+
+    if (!dies(p, s, buffer) || p->low->buffer[buffer].bytes != out->bytes ||
+        out->alias >= 0)
+        return false;
+    share(p, s, buffer);
     return true;
 }
 
-static void find_in_place(lb_low *low, int *group_last)
+static void share_equals(placing *p)
 {
-    for (int i = 0; i < low->n_buffers; i++) {
-        const int root = root_of(low, i);
-        if (group_last[root] < low->buffer[i].last)
-            group_last[root] = low->buffer[i].last;
-    }
-    for (int s = 0; s < low->n_steps; s++) {
-        const lb_low_step *const step = &low->step[s];
+    for (int s = 0; s < p->low->n_steps; s++) {
+        const lb_low_step *const step = &p->low->step[s];
         switch (step->kind) {
         case LB_LOW_ADD:
-            if (!take_over(low, s, step->in[0], group_last))
-                take_over(low, s, step->in[1], group_last);
+            if (!take_over(p, s, step->in[0]))
+                take_over(p, s, step->in[1]);
             break;
         case LB_LOW_ACTIVATION:
         case LB_LOW_AFFINE:
         case LB_LOW_SOFTMAX:
-            take_over(low, s, step->in[0], group_last);
+            take_over(p, s, step->in[0]);
             break;
         case LB_LOW_CONV:
         case LB_LOW_POINTWISE:
         case LB_LOW_DEPTHWISE:
             if (step->in[1] >= 0 &&
-                root_of(low, step->in[0]) != root_of(low, step->in[1]))
-                take_over(low, s, step->in[1], group_last);
+                root_of(p->low, step->in[0]) != root_of(p->low, step->in[1]))
+                take_over(p, s, step->in[1]);
             break;
         case LB_LOW_DENSE:
         case LB_LOW_MAX_POOL:
@@ -88,28 +148,122 @@ static void find_in_place(lb_low *low, int *group_last)
     }
 }
 
+/* Whether a row of a depthwise convolution is written over rows of the input only that no
+ * later row needs: all up to the last one under its kernel have been copied. */
+static bool rows_follow(const lb_low *low, const lb_low_step *s)
+{
+    const lb_low_dims *const in = &low->buffer[s->in[0]].dims;
+    const lb_low_dims *const out = &low->buffer[s->out].dims;
+
+    for (int h = 0; h < out->h; h++) {
+        const int copied =
+            h * s->stride_h - s->pad_top + (s->kernel_h - 1) * s->dilation_h + 1;
+        if (copied < in->h && (h + 1) * out->w > (copied < 0 ? 0 : copied) * in->w)
+            return false;
+    }
+    return low->buffer[s->out].bytes <= low->buffer[s->in[0]].bytes;
+}
+
+/* Whether the int8 kernel can work in the memory of its input. */
+static bool works_in_place(const lb_low *low, const lb_low_step *s)
+{
+    if (low->dtype != LB_I8 ||
+        (s->in[1] >= 0 && root_of(low, s->in[0]) == root_of(low, s->in[1])))
+        return false;
+    return s->kind == LB_LOW_POINTWISE || s->kind == LB_LOW_DENSE ||
+           (s->kind == LB_LOW_DEPTHWISE && rows_follow(low, s));
+}
+
+/* ----------------------------------------------------------------------------- placing */
+
+static lb_code plan(placing *p, size_t *total, lb_error *err)
+{
+    lb_low *const low = p->low;
+
+    for (int i = 0; i < p->n; i++)
+        p->piece[i] = (lb_piece){0};
+    for (int i = 0; i < p->n; i++) {
+        const lb_low_buffer *const b = &low->buffer[i];
+        const int root = root_of(low, i);
+        lb_piece *const piece = &p->piece[root];
+        const bool fresh = piece->size == 0;
+        piece->size = p->size[root];
+        piece->first = fresh || b->first < piece->first ? b->first : piece->first;
+        piece->last = fresh || b->last > piece->last ? b->last : piece->last;
+    }
+    return lb_memory_plan(p->piece, p->n, sizeof(float), total, err);
+}
+
+/* Works in place wherever the arena does not grow by it. */
+static lb_code share_inputs(placing *p, lb_arena *arena, lb_error *err)
+{
+    lb_low *const low = p->low;
+    size_t *const at = LB_TAKE_ARRAY(arena, p->n, size_t);
+    size_t best, total;
+
+    if (!at)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to place %d buffers", p->n);
+    LB_TRY(plan(p, &best, err));
+    for (int s = 0; s < low->n_steps; s++) {
+        const lb_low_step *const step = &low->step[s];
+        const int root = root_of(low, step->in[0]);
+        if (!works_in_place(low, step) || !dies(p, s, step->in[0]) ||
+            low->buffer[step->out].alias >= 0)
+            continue;
+        const size_t size = p->size[root];
+        for (int i = 0; i < p->n; i++)
+            at[i] = p->at[i];
+        share(p, s, step->in[0]);
+        LB_TRY(plan(p, &total, err));
+        if (total <= best) {
+            best = total;
+            continue;
+        }
+        low->buffer[step->out].alias = -1;
+        p->last[root] = s;
+        p->size[root] = size;
+        for (int i = 0; i < p->n; i++)
+            p->at[i] = at[i];
+    }
+    return LB_OK;
+}
+
+static void begin(placing *p)
+{
+    const lb_low *const low = p->low;
+
+    for (int i = 0; i < p->n; i++) {
+        const int root = root_of(low, i);
+        if (p->last[root] < low->buffer[i].last)
+            p->last[root] = low->buffer[i].last;
+        p->size[i] = low->buffer[i].bytes;
+    }
+}
+
 lb_code lb_low_place(lb_lowering *l, lb_error *err)
 {
     lb_low *const low = l->low;
-    lb_piece *const piece = LB_TAKE_ARRAY(l->arena, low->n_buffers, lb_piece);
-    int *const group_last = LB_TAKE_ARRAY(l->arena, low->n_buffers, int);
 
-    if (!piece || !group_last)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory to place %d buffers",
-                        low->n_buffers);
     find_lives(l);
-    find_in_place(low, group_last);
-    for (int i = 0; i < low->n_buffers; i++) {
-        const lb_low_buffer *const b = &low->buffer[i];
-        lb_piece *const p = &piece[root_of(low, i)];
-        const bool fresh = p->size == 0;
-        p->size = b->bytes;
-        p->first = fresh || b->first < p->first ? b->first : p->first;
-        p->last = fresh || b->last > p->last ? b->last : p->last;
+    add_scratch(l);
+    placing p = {.low = low, .n = low->n_buffers};
+    p.last = LB_TAKE_ARRAY(l->arena, p.n, int);
+    p.at = LB_TAKE_ARRAY(l->arena, p.n, size_t);
+    p.size = LB_TAKE_ARRAY(l->arena, p.n, size_t);
+    p.piece = LB_TAKE_ARRAY(l->arena, p.n, lb_piece);
+    if (!p.last || !p.at || !p.size || !p.piece)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to place %d buffers", p.n);
+    begin(&p);
+    share_equals(&p);
+    LB_TRY(share_inputs(&p, l->arena, err));
+    LB_TRY(plan(&p, &low->arena_bytes, err));
+    low->bound_bytes = lb_memory_bound(p.piece, p.n);
+    low->run_bytes = low->arena_bytes;
+    for (int i = 0; i < p.n; i++) {
+        lb_low_buffer *const b = &low->buffer[i];
+        b->offset = p.piece[root_of(low, i)].offset + p.at[i];
+        if (low->run_bytes < low->arena_bytes + b->bytes)
+            low->run_bytes = low->arena_bytes + b->bytes;
     }
-    LB_TRY(lb_memory_plan(piece, low->n_buffers, sizeof(float), &low->arena_bytes, err));
-    low->bound_bytes = lb_memory_bound(piece, low->n_buffers);
-    for (int i = 0; i < low->n_buffers; i++)
-        low->buffer[i].offset = piece[root_of(low, i)].offset;
     return LB_OK;
 }

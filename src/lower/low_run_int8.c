@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 typedef struct job {
     const lb_low *low;
@@ -270,7 +271,8 @@ static void run_step(const job *j)
     }
 }
 
-void lb_low_run_int8(const lb_low *low, const int8_t *in, int8_t *out, void *scratch)
+void lb_low_run_int8_watched(const lb_low *low, const int8_t *in, int8_t *out,
+                             void *scratch, lb_low_watch watch, void *user)
 {
     char *const base = scratch;
     int8_t *const x = (int8_t *)(base + low->buffer[low->input_buffer].offset);
@@ -295,13 +297,22 @@ void lb_low_run_int8(const lb_low *low, const int8_t *in, int8_t *out, void *scr
             .x = (const int8_t *)(base + from->offset),
             .z = other ? (const int8_t *)(base + other->offset) : NULL,
             .zz = other ? other->q.zero : 0,
-            .y = (int8_t *)(base + to->offset),
+            .y = (int8_t *)(base + low->arena_bytes),
             .scratch = base,
         };
         run_step(&j);
+        /* the output may share memory with the input in ways that suit the firmware only */
+        memcpy(base + to->offset, j.y, lb_low_count(&to->dims));
+        if (watch)
+            watch(user, i, j.y);
     }
     for (size_t i = 0; i < lb_low_count(&low->output); i++)
         out[i] = y[lb_low_place_of(&low->output, i)];
+}
+
+void lb_low_run_int8(const lb_low *low, const int8_t *in, int8_t *out, void *scratch)
+{
+    lb_low_run_int8_watched(low, in, out, scratch, NULL, NULL);
 }
 
 void lb_quantise(lb_qparams q, const float *in, size_t n, int8_t *out)

@@ -139,7 +139,8 @@ lb_code lb_low_source(const lb_lowering *l, const lb_node *node, int i, int *buf
     return LB_OK;
 }
 
-/* There is room for every buffer: two for each node at most, and the input. */
+/* There is room for every buffer: two for each node at most, one for its scratch memory,
+ * and the input. */
 static int new_buffer(lb_lowering *l, const char *name, const lb_low_dims *dims)
 {
     lb_low *const low = l->low;
@@ -175,6 +176,7 @@ lb_low_step *lb_low_append(lb_lowering *l, lb_low_kind kind, const lb_node *node
     *s = (lb_low_step){.kind = kind,
                        .name = lb_arena_copy_text(l->arena, node->name),
                        .in = {in, -1},
+                       .scratch = -1,
                        .out = out,
                        .kernel_h = 1,
                        .kernel_w = 1,
@@ -271,11 +273,11 @@ static lb_code begin(lb_lowering *l, lb_error *err)
     l->low = low;
     l->spot = LB_TAKE_ARRAY(l->arena, g->n_values, lb_spot);
     l->draft = LB_TAKE_ARRAY(l->arena, g->n_nodes + 1, lb_draft);
-    l->maker = LB_TAKE_ARRAY(l->arena, 2 * g->n_nodes + 1, int);
+    l->maker = LB_TAKE_ARRAY(l->arena, 3 * g->n_nodes + 1, int);
     if (!low || !l->spot || !l->draft || !l->maker)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to lower the network");
     low->step = LB_TAKE_ARRAY(l->arena, g->n_nodes + 1, lb_low_step);
-    low->buffer = LB_TAKE_ARRAY(l->arena, 2 * g->n_nodes + 1, lb_low_buffer);
+    low->buffer = LB_TAKE_ARRAY(l->arena, 3 * g->n_nodes + 1, lb_low_buffer);
     const lb_value_info *const in = lb_info(g, g->inputs[0]);
     const lb_value_info *const out = lb_info(g, g->outputs[0]);
     low->input_name = lb_arena_copy_text(l->arena, in->name);

@@ -70,6 +70,7 @@ typedef struct lb_low_step {
     lb_low_kind kind;
     const char *name; /* of the node */
     int in[2], out;   /* buffers; in[1]: residual of a convolution or add, or -1 */
+    int scratch;      /* int8: a buffer that the firmware's kernel works in, or -1 */
     int n_in_all;     /* of concat: the inputs are in_all */
     int *in_all;
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
@@ -95,6 +96,7 @@ typedef struct lb_low {
     lb_low_buffer *buffer;
     int n_buffers;
     size_t arena_bytes; /* input and output counted */
+    size_t run_bytes;   /* of lb_low_run_int8: the arena, and the largest output once more */
     size_t bound_bytes; /* the most bytes alive at once: no order of placing needs less */
     size_t weight_bytes; /* weights, biases and multipliers */
 } lb_low;
@@ -133,8 +135,13 @@ const char *lb_low_kind_name(lb_low_kind kind);
 void lb_low_run(const lb_low *low, const float *in, float *out, void *scratch);
 
 /* The same in int8: the one definition of limbeck's integer arithmetic, which the emitted
- * firmware equals byte for byte. */
+ * firmware equals byte for byte. scratch: run_bytes. */
 void lb_low_run_int8(const lb_low *low, const int8_t *in, int8_t *out, void *scratch);
+
+/* The same; watch sees the output of each step, channels-last. */
+typedef void (*lb_low_watch)(void *user, int step, const int8_t *y);
+void lb_low_run_int8_watched(const lb_low *low, const int8_t *in, int8_t *out,
+                             void *scratch, lb_low_watch watch, void *user);
 
 /* As QuantizeLinear and DequantizeLinear do it, for n elements. */
 void lb_quantise(lb_qparams q, const float *in, size_t n, int8_t *out);

@@ -1,0 +1,155 @@
+/* fw8.h: the int8 kernels of a network that limbeck has emitted. C99, no memory of their
+ * own; int32 sums; shifts of negative numbers are taken to be arithmetic.
+ *
+ * An element q stands for scale * (q - zero). Maps lie channels-last: element (h, w, c) is
+ * at (h * width + w) * channels + c. Zero points of inputs are folded into the biases, so
+ * padding is filled with the zero point. */
+#ifndef FW8_H
+#define FW8_H
+
+#include "fw8_rounding.h"
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define FW8_ALIGNED __attribute__((aligned(8)))
+#else
+#define FW8_ALIGNED
+#endif
+
+typedef struct fw8_shape {
+    int in_h, in_w, in_c, out_h, out_w, out_c;
+    int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    int pad_top, pad_left, pad_bottom, pad_right;
+    int fill; /* what stands in the padding */
+} fw8_shape;
+
+/* From an int32 sum to int8: clamp(round(sum * factor) + zero). One factor for each
+ * channel, of which factor[] has the leading 31 bits and shift[] the exponent: the value is
+ * q / 2^(33 + shift), by the double rounding q / 2^(31 + shift). */
+typedef struct fw8_grid {
+    const int32_t *factor;
+    const int8_t *shift;
+    int zero, low, high;
+} fw8_grid;
+
+/* y = a + b, elements on three grids. */
+typedef struct fw8_sum {
+#if FW8_TFLITE
+    int zero_a, zero_b;
+    int32_t factor_a, factor_b, factor_y; /* as in fw8_grid */
+    int shift_a, shift_b, shift_y;
+#else
+    int32_t factor_a, factor_b, offset; /* offset: half, and the zero points of a and b */
+    int shift;
+#endif
+    int zero, low, high;
+} fw8_sum;
+
+/* A convolution or dense layer. Its channels come in groups of four; weight, bias and the
+ * grid's arrays are filled up with zeros to whole groups.
+ *
+ * weight of all but depthwise: for each group, for every four inputs k0..k3 (taps by row
+ * and column, in each its channels; filled up with zeros), the channels a..d as
+ * a0 b0 a2 b2  c0 d0 c2 d2  a1 b1 a3 b3  c1 d1 c3 d3. Depthwise: [group][tap][channel]. */
+typedef struct fw8_layer {
+    const int8_t *weight;
+    const int32_t *bias;
+    fw8_grid grid; /* of the sum */
+    const fw8_sum *residual; /* the sum's int8, as a, and the residual; or NULL */
+} fw8_layer;
+
+/* z: the residual, like y, or NULL; y may be z. scratch: 8-byte aligned. */
+
+/* scratch: 4 K bytes, K = kernel_h * kernel_w * in_c rounded up to 4; then, if in_c is a
+ * multiple of 4, in_c bytes, otherwise 2 K. */
+void fw8_conv(const fw8_shape *s, const fw8_layer *l, const int8_t *x, const int8_t *z,
+              void *scratch, int8_t *y);
+/* Kernel 1x1, stride 1, no padding. scratch: 4 K bytes, K = in_c rounded up to 4. y may
+ * begin where x begins if out_c <= in_c, and end where x ends if out_c >= in_c. */
+void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
+                   const int8_t *z, void *scratch, int8_t *y);
+/* scratch: 8 bytes for each tap, then ((kernel_h - 1) * dilation_h + 1) rows of
+ * (out_w - 1) * stride_w + (kernel_w - 1) * dilation_w + 1 times 8 bytes. y may begin where
+ * x begins if no row of y reaches rows of x that the next row of y still needs. */
+void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
+                   const int8_t *z, void *scratch, int8_t *y);
+/* scratch: 2 K bytes, K = the inputs rounded up to 4. */
+void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *scratch,
+               int8_t *y);
+/* The window's largest element; both grids are one. Clamped to low..high. */
+void fw8_max_pool(const fw8_shape *s, int low, int high, const int8_t *x, int8_t *y);
+/* grid: one factor, of a sum over the window, its padding included; or (by_taps) one for
+ * each number of taps inside the input, from 1 on. By the double rounding: whole numbers
+ * are divided, ties away from zero, and the factors are not looked at. */
+void fw8_average_pool(const fw8_shape *s, const fw8_grid *grid, int by_taps, int zero_x,
+                      const int8_t *x, int8_t *y);
+/* Element by element, n of them; y may be an input. */
+void fw8_add(const fw8_sum *sum, int n, const int8_t *a, const int8_t *b, int8_t *y);
+void fw8_activation(const fw8_grid *grid, int zero_x, int n, const int8_t *x, int8_t *y);
+/* s->fill stands around x. */
+void fw8_pad(const fw8_shape *s, const int8_t *x, int8_t *y);
+/* in_c channels of x become the channels of y from first on; grid: NULL if x is on the
+ * grid of y already. */
+void fw8_concat(const fw8_shape *s, const fw8_grid *grid, int zero_x, int first,
+                const int8_t *x, int8_t *y);
+/* Element i in the order [C,H,W] stays element i. */
+void fw8_copy(const fw8_shape *s, const int8_t *x, int8_t *y);
+/* exp(x - most) / sum in fixed point, on the grid of scale 1/256 and zero -128. A difference
+ * times 2^shift times factor / 2^31 is in units of 2^-26; those below least count as 0. y may
+ * be x. */
+void fw8_softmax(int32_t factor, int shift, int32_t least, int n, const int8_t *x,
+                 int8_t *y);
+
+/* What the kernels share. */
+
+static inline int fw8_clamp(int32_t v, int low, int high)
+{
+    return v < low ? low : v > high ? high : (int)v;
+}
+
+/* round(v * factor / 2^(33 + shift)) + zero, by the double rounding / 2^(31 + shift). */
+#if FW8_TFLITE
+static inline int32_t fw8_scale(int32_t v, int32_t factor, int shift, int zero)
+{
+    const int64_t raised = shift < 0 ? v * ((int64_t)1 << -shift) : v;
+    const int32_t high = (int32_t)((raised * factor + ((int64_t)1 << 30)) >> 31);
+
+    if (shift <= 0)
+        return high + zero;
+    return ((high + (high >> 31) + (1 << (shift - 1))) >> shift) + zero;
+}
+#else
+static inline int32_t fw8_scale(int32_t v, int32_t factor, int shift, int zero)
+{
+    /* one multiply that keeps the high word, where the processor has it */
+    if (shift >= 0)
+        return (((int32_t)(((int64_t)v * factor) >> 32) >> shift) + 2 * zero + 1) >> 1;
+    return (int32_t)(((int64_t)v * factor + ((int64_t)1 << (32 + shift))) >>
+                     (33 + shift)) +
+           zero;
+}
+#endif
+
+/* The sum before it is clamped. */
+static inline int32_t fw8_sum_of(const fw8_sum *s, int a, int b)
+{
+#if FW8_TFLITE
+    const int32_t v = fw8_scale((a - s->zero_a) * (1 << 20), s->factor_a, s->shift_a, 0);
+    const int32_t w = fw8_scale((b - s->zero_b) * (1 << 20), s->factor_b, s->shift_b, 0);
+    return fw8_scale(v + w, s->factor_y, s->shift_y, s->zero);
+#else
+    return ((a * s->factor_a + b * s->factor_b + s->offset) >> s->shift) + s->zero;
+#endif
+}
+
+/* Two positions of n inputs each (filled up with zeros to a multiple of 4) as int16 in the
+ * order of fw8_run. */
+void fw8_widen(const int8_t *x0, const int8_t *x1, int n, int16_t *column);
+
+/* All channels of one or two (positions) adjacent outputs. column: for every four inputs
+ * k0..k3 of positions p and q p0 p2 q0 q2 p1 p3 q1 q3; `blocks` times four inputs. */
+void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks,
+             int positions, const int8_t *z, int8_t *y);
+
+#endif

@@ -1,0 +1,57 @@
+/* low_scratch.c: what the firmware's int8 kernels need beside their inputs and outputs: see
+ * emit/kernels/fw8.h. */
+#include "lower/lower_int.h"
+
+static size_t up_to_four(size_t n)
+{
+    return (n + 3) / 4 * 4;
+}
+
+/* The inputs of two positions, widened; then, in bytes, a tap of padding or, where channels
+ * are not in fours, those inputs themselves. */
+static size_t of_conv(const lb_low_step *s, size_t channels)
+{
+    const size_t inputs = (size_t)s->kernel_h * (size_t)s->kernel_w * channels;
+    const size_t bytes = channels % 4 == 0 ? channels : 2 * up_to_four(inputs);
+
+    return 4 * up_to_four(inputs) + bytes;
+}
+
+/* Weights of four channels and a ring of the rows under the kernel, widened. */
+static size_t of_depthwise(const lb_low_step *s, const lb_low_dims *out)
+{
+    const size_t rows = (size_t)(s->kernel_h - 1) * (size_t)s->dilation_h + 1;
+    const size_t width = (size_t)(out->w - 1) * (size_t)s->stride_w +
+                         (size_t)(s->kernel_w - 1) * (size_t)s->dilation_w + 1;
+
+    return 8 * ((size_t)s->kernel_h * (size_t)s->kernel_w + rows * width);
+}
+
+size_t lb_low_scratch_bytes(const lb_low *low, const lb_low_step *s)
+{
+    const lb_low_dims *const in = &low->buffer[s->in[0]].dims;
+
+    if (low->dtype != LB_I8)
+        return 0;
+    switch (s->kind) {
+    case LB_LOW_CONV:
+        return of_conv(s, (size_t)in->c);
+    case LB_LOW_POINTWISE:
+        return 4 * up_to_four((size_t)in->c);
+    case LB_LOW_DEPTHWISE:
+        return of_depthwise(s, &low->buffer[s->out].dims);
+    case LB_LOW_DENSE:
+        return 2 * up_to_four(lb_low_count(in));
+    case LB_LOW_MAX_POOL:
+    case LB_LOW_AVERAGE_POOL:
+    case LB_LOW_ADD:
+    case LB_LOW_SOFTMAX:
+    case LB_LOW_ACTIVATION:
+    case LB_LOW_PAD:
+    case LB_LOW_CONCAT:
+    case LB_LOW_COPY:
+    case LB_LOW_AFFINE:
+        break;
+    }
+    return 0;
+}
