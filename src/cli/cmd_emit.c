@@ -18,6 +18,9 @@ static const lb_option options[] = {
      .value = "NAME",
      .help = "C identifier before every name; usually the file's"},
     {.name = "package", .value = "plain", .help = "how the sources are packed"},
+    {.name = "rounding",
+     .value = "RULE",
+     .help = "of int8: single (usual), or tflite: twice, as TFLite Micro does"},
     {.name = "no-check", .help = "does not compile and run the self-test here"},
     {0},
 };
@@ -55,7 +58,8 @@ static lb_code check_identifier(const char *name, lb_error *err)
                     name);
 }
 
-/* Inputs for the self-test: any numbers in the usual range do. */
+/* Inputs for the self-test: any numbers in the usual range do, in int8 in that of the
+ * grid. */
 static lb_code make_vectors(lb_arena *arena, const lb_low *low, const float **out,
                             lb_error *err)
 {
@@ -69,8 +73,11 @@ static lb_code make_vectors(lb_arena *arena, const lb_low *low, const float **ou
     float *const vectors = LB_TAKE_ARRAY(arena, n, float);
     if (!vectors)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the test vectors");
-    for (size_t i = 0; i < n; i++)
-        vectors[i] = (float)lb_rng_uniform(&rng);
+    const lb_qparams q = low->buffer[low->input_buffer].q;
+    for (size_t i = 0; i < n; i++) {
+        const float v = (float)lb_rng_uniform(&rng);
+        vectors[i] = low->dtype == LB_I8 ? q.scale * (v * 256 - 128 - (float)q.zero) : v;
+    }
     *out = vectors;
     return LB_OK;
 }
@@ -82,6 +89,31 @@ typedef struct job {
     bool proved;
 } job;
 
+static lb_code rounding_of(const lb_args *args, lb_rounding *out, lb_error *err)
+{
+    const char *const rule = lb_arg(args, "rounding");
+
+    *out = rule && strcmp(rule, "tflite") == 0 ? LB_ROUND_TFLITE : LB_ROUND_SINGLE;
+    if (!rule || *out == LB_ROUND_TFLITE || strcmp(rule, "single") == 0)
+        return LB_OK;
+    return lb_raise(err, LB_ERR_INPUT, "--rounding must be single or tflite, not '%.60s'",
+                    rule);
+}
+
+static lb_code lower(const lb_args *args, const lb_graph *graph, lb_arena *arena,
+                     lb_low **out, lb_error *err)
+{
+    lb_rounding rounding;
+
+    LB_TRY(rounding_of(args, &rounding, err));
+    LB_TRY(lb_lower_rounded(graph, rounding, arena, out, err));
+    if (lb_arg(args, "rounding") && (*out)->dtype != LB_I8)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "--rounding is for int8 networks, and this one computes in "
+                        "floats; see `limbeck quantize --help`");
+    return LB_OK;
+}
+
 static lb_code emit(const lb_args *args, job *j, lb_arena *arena, lb_error *err)
 {
     lb_emit_options wanted = {.name = j->name, .n_vectors = N_VECTORS};
@@ -89,7 +121,7 @@ static lb_code emit(const lb_args *args, job *j, lb_arena *arena, lb_error *err)
     lb_low *low = NULL;
 
     LB_TRY(lb_network_load(args->word[0], &graph, NULL, err));
-    lb_code code = lb_lower(graph, arena, &low, err);
+    lb_code code = lower(args, graph, arena, &low, err);
     if (code != LB_OK)
         code = lb_within(err, "%s", args->word[0]);
     lb_graph_free(graph);
@@ -197,7 +229,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
 const lb_cmd lb_cmd_emit = {
     .name = "emit",
-    .usage = "MODEL.onnx|.tflite -o DIR [--name NAME] [--package plain]",
+    .usage = "MODEL.onnx|.tflite -o DIR [--name NAME] [--rounding single|tflite]",
     .help = "firmware C with its own test vectors",
     .detail =
         "Writes self-contained C99: const weights, one static arena, no malloc. The "

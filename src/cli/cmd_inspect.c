@@ -57,25 +57,6 @@ static lb_code list_layers(job *j, lb_arena *arena, lb_error *err)
     return LB_OK;
 }
 
-static bool is_live(const lb_low_buffer *buffer, int step)
-{
-    return buffer->first <= step && step <= buffer->last;
-}
-
-/* Bytes of the arena in use while a step runs; what is written over its input is one
- * piece of memory. */
-static size_t live_bytes(const lb_low *low, int step)
-{
-    size_t sum = 0;
-
-    for (int i = 0; i < low->n_buffers; i++) {
-        const lb_low_buffer *const b = &low->buffer[i];
-        if (is_live(b, step) && (b->alias < 0 || !is_live(&low->buffer[b->alias], step)))
-            sum += b->bytes;
-    }
-    return sum;
-}
-
 static void estimate(job *j, lb_arena *arena)
 {
     const lb_device_options no_limits = {0};
@@ -97,7 +78,7 @@ static void print_memory(const job *j)
 
     printf("\nmemory over time (activations):\n");
     for (int i = 0; i < low->n_steps; i++) {
-        const size_t live = live_bytes(low, i);
+        const size_t live = lb_low_live_bytes(low, i);
         const size_t width =
             low->arena_bytes ? (live * 40 + low->arena_bytes - 1) / low->arena_bytes : 0;
         printf("  %-28.28s %9zu B  %.*s\n", low->step[i].name, live,
@@ -184,7 +165,7 @@ static void json_memory(const job *j, lb_json *json)
     for (int i = 0; i < j->low->n_steps; i++) {
         lb_json_open(json, NULL, '{');
         lb_json_text(json, "step", j->low->step[i].name);
-        lb_json_int(json, "bytes", (int64_t)live_bytes(j->low, i));
+        lb_json_int(json, "bytes", (int64_t)lb_low_live_bytes(j->low, i));
         lb_json_close(json, '}');
     }
     lb_json_close(json, ']');

@@ -14,17 +14,28 @@ typedef enum kernel_file {
     FILE_ELEMENTWISE,
     FILE_SOFTMAX,
     FILE_MOVE,
+    FILE_DOT, /* of int8: what convolution and pointwise have in common */
     N_FILES
 } kernel_file;
 
-static const struct {
+typedef struct cost {
     size_t code, stack;
-} costs[N_FILES] = {
+} cost;
+
+static const cost costs_fp32[N_FILES] = {
     [FILE_CONV] = {988, 240},      [FILE_POINTWISE] = {720, 152},
     [FILE_DEPTHWISE] = {648, 176}, [FILE_DENSE] = {480, 72},
     [FILE_POOL] = {796, 148},      [FILE_ELEMENTWISE] = {280, 32},
     [FILE_SOFTMAX] = {740, 104}, /* with the C library's expf */
     [FILE_MOVE] = {348, 56},
+};
+/* stack: with that of FILE_DOT */
+static const cost costs_int8[N_FILES] = {
+    [FILE_CONV] = {864, 352},      [FILE_POINTWISE] = {140, 256},
+    [FILE_DEPTHWISE] = {996, 168}, [FILE_DENSE] = {568, 96},
+    [FILE_POOL] = {1120, 168},     [FILE_ELEMENTWISE] = {256, 64},
+    [FILE_SOFTMAX] = {1100, 112},  [FILE_MOVE] = {452, 112},
+    [FILE_DOT] = {1004, 0},
 };
 enum {
     RUN_CODE = 120,  /* the function that calls the steps */
@@ -86,7 +97,7 @@ static lb_work_kind work_of(lb_low_kind kind)
 
 lb_range lb_device_step_cycles(const lb_low_step *step, const lb_device *device)
 {
-    const lb_speed *const speed = &device->fp32;
+    const lb_speed *const speed = step->q ? &device->int8 : &device->fp32;
     const lb_range *const mac = &speed->cycles_per_mac[work_of(step->kind)];
     const lb_range *const element = &speed->cycles_per_element;
     const lb_range *const layer = &speed->cycles_per_layer;
@@ -98,30 +109,16 @@ lb_range lb_device_step_cycles(const lb_low_step *step, const lb_device *device)
     };
 }
 
-/* Bytes alive at a step; memory that was taken over in place counts once. */
-static size_t alive_at(const lb_low *low, int step)
-{
-    size_t sum = 0;
-
-    for (int i = 0; i < low->n_buffers; i++) {
-        const lb_low_buffer *const b = &low->buffer[i];
-        const lb_low_buffer *const root = b->alias >= 0 ? &low->buffer[b->alias] : NULL;
-        if (b->first <= step && step <= b->last &&
-            !(root && root->first <= step && step <= root->last))
-            sum += b->bytes;
-    }
-    return sum;
-}
-
 static void estimate_memory(const lb_low *low, lb_estimate *out)
 {
+    const cost *const costs = low->dtype == LB_I8 ? costs_int8 : costs_fp32;
     bool used[N_FILES] = {false};
     size_t stack = 0, peak = 0;
 
     out->code_bytes = RUN_CODE + (size_t)low->n_steps * STEP_CODE;
     for (int i = 0; i < low->n_steps; i++) {
         const kernel_file file = file_of(low->step[i].kind);
-        const size_t alive = alive_at(low, i);
+        const size_t alive = lb_low_live_bytes(low, i);
         if (!used[file])
             out->code_bytes += costs[file].code;
         used[file] = true;
@@ -131,6 +128,8 @@ static void estimate_memory(const lb_low *low, lb_estimate *out)
             out->peak_step = i;
         }
     }
+    if (used[FILE_CONV] || used[FILE_POINTWISE])
+        out->code_bytes += costs[FILE_DOT].code;
     out->weight_bytes = low->weight_bytes;
     out->flash_bytes = out->weight_bytes + out->code_bytes;
     out->arena_bytes = low->arena_bytes;

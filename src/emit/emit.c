@@ -42,19 +42,21 @@ static void add_functions(lb_emission *e, lb_text *t)
 {
     const char *const type = e->form->type, *const name = e->name;
 
-    lb_text_add(t,
-                "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
-                "/* Runs the network once. Not reentrant: the arena is shared. in may be\n"
-                " * %s_input(), then nothing is copied. */\nvoid %s_run(const %s *in, "
-                "%s *out);\n\n/* Where the input lies; %s_run may write over it. */\n"
-                "%s *%s_input(void);\n",
-                name, name, type, type, name, type, name);
+    lb_text_add(
+        t,
+        "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
+        "/* Runs the network once. Not reentrant: the arena is shared. in may be\n"
+        " * %s_input(), then nothing is copied. */\nvoid %s_run(const %s *in, "
+        "%s *out);\n\n/* Where the input lies; %s_run may write over it. */\n"
+        "%s *%s_input(void);\n",
+        name, name, type, type, name, type, name);
     if (e->form->traces)
-        lb_text_add(t,
-                    "\n#ifdef %s_TRACE\n/* Called after each step with its output: n "
-                    "bytes. Yours to define. */\nvoid %s_trace(int step, const %s *y, long "
-                    "n);\n#endif\n",
-                    e->upper, name, type);
+        lb_text_add(
+            t,
+            "\n#ifdef %s_TRACE\n/* Called after each step with its output: n "
+            "bytes. Yours to define. */\nvoid %s_trace(int step, const %s *y, long "
+            "n);\n#endif\n",
+            e->upper, name, type);
     lb_text_add(t, "\n#ifdef __cplusplus\n}\n#endif\n\n");
 }
 

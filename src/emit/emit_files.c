@@ -76,8 +76,9 @@ const char *lb_emit_safe(lb_emission *e, const char *text)
     char *const copy = lb_arena_copy_text(e->arena, text);
 
     for (char *c = copy; c && *c; c++)
-        if (!isprint((unsigned char)*c) || *c == '\\' || *c == '"' || (*c == '*' && c[1] == '/') ||
-            (*c == '/' && c[1] == '*') || (*c == '?' && c[1] == '?'))
+        if (!isprint((unsigned char)*c) || *c == '\\' || *c == '"' ||
+            (*c == '*' && c[1] == '/') || (*c == '/' && c[1] == '*') ||
+            (*c == '?' && c[1] == '?'))
             *c = '_';
     return copy ? copy : "";
 }

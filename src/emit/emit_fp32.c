@@ -172,6 +172,7 @@ const lb_emit_form lb_emit_fp32 = {
     .vectors = lb_emit_vectors_fp32,
     .selftest = selftest,
     .rules = "",
-    .readme = "-ffp-contract=off gives limbeck's results to the last bit; without it they are\n"
-              "as good, and faster where a fused multiply-add exists.\n",
+    .readme =
+        "-ffp-contract=off gives limbeck's results to the last bit; without it they are\n"
+        "as good, and faster where a fused multiply-add exists.\n",
 };

@@ -22,7 +22,7 @@ typedef struct lb_emission {
 
 /* How networks of one element type are printed. */
 struct lb_emit_form {
-    const char *type;    /* of elements, in C */
+    const char *type;     /* of elements, in C */
     const char *preamble; /* of NAME.c: includes, the arena; a template */
     const char *includes; /* of NAME.h */
     /* What NAME.h says besides; or NULL. */

@@ -1,7 +1,7 @@
 /* emit_int8.c: int8 networks: their constants, laid out for the kernels, and their steps.
  *
- * Zero points of inputs are folded into the biases; channels are filled up to whole groups
- * of four, inputs to whole blocks of four. */
+ * Zero points of inputs are folded into the biases; channels are filled up to whole
+ * groups of four, inputs to whole blocks of four. */
 #include "emit/emit_int.h"
 
 #include <stdio.h>
@@ -24,21 +24,20 @@ static void describe(lb_emission *e, lb_text *t)
 
     lb_text_add(t,
                 "/* An element q stands for SCALE * (q - ZERO). */\n"
-                "#define %s_INPUT_SCALE %.9gf\n#define %s_INPUT_ZERO (%d)\n"
-                "#define %s_OUTPUT_SCALE %.9gf\n#define %s_OUTPUT_ZERO (%d)\n\n",
+                "#define %s_INPUT_SCALE %.8ef\n#define %s_INPUT_ZERO (%d)\n"
+                "#define %s_OUTPUT_SCALE %.8ef\n#define %s_OUTPUT_ZERO (%d)\n\n",
                 e->upper, (double)in->scale, e->upper, in->zero, e->upper,
                 (double)out->scale, e->upper, out->zero);
-    lb_emit_template(
-        e, t,
-        "/* An element of the input: the nearest, ties to even. */\n"
-        "static inline int8_t %1_quantise(float real)\n{\n"
-        "    const float q = real / %2_INPUT_SCALE;\n\n"
-        "    if (!(q > -128 - %2_INPUT_ZERO))\n        return -128;\n"
-        "    if (q >= 127 - %2_INPUT_ZERO)\n        return 127;\n"
-        "    return (int8_t)(lrintf(q) + %2_INPUT_ZERO);\n}\n\n"
-        "/* The number that an element of the output stands for. */\n"
-        "static inline float %1_dequantise(int8_t q)\n{\n"
-        "    return %2_OUTPUT_SCALE * (float)(q - %2_OUTPUT_ZERO);\n}\n\n");
+    lb_emit_template(e, t,
+                     "/* An element of the input: the nearest, ties to even. */\n"
+                     "static inline int8_t %1_quantise(float real)\n{\n"
+                     "    const float q = real / %2_INPUT_SCALE;\n\n"
+                     "    if (!(q > -128 - %2_INPUT_ZERO))\n        return -128;\n"
+                     "    if (q >= 127 - %2_INPUT_ZERO)\n        return 127;\n"
+                     "    return (int8_t)(lrintf(q) + %2_INPUT_ZERO);\n}\n\n"
+                     "/* The number that an element of the output stands for. */\n"
+                     "static inline float %1_dequantise(int8_t q)\n{\n"
+                     "    return %2_OUTPUT_SCALE * (float)(q - %2_OUTPUT_ZERO);\n}\n\n");
 }
 
 static const char *at(lb_emission *e, int buffer, char text[48])
@@ -49,7 +48,8 @@ static const char *at(lb_emission *e, int buffer, char text[48])
     return text;
 }
 
-/* ---------------------------------------------------------------------------- constants */
+/* ---------------------------------------------------------------------------- constants
+ */
 
 static bool is_deep(const lb_low_step *s)
 {
@@ -153,7 +153,8 @@ static bool add_constants(lb_emission *e, lb_text *t, int i)
     return q->n_multipliers == 0 || add_factors(e, t, i);
 }
 
-/* -------------------------------------------------------------------------------- steps */
+/* -------------------------------------------------------------------------------- steps
+ */
 
 static void add_shape(lb_emission *e, lb_text *t, const lb_low_step *s, int from)
 {
@@ -325,7 +326,8 @@ static void add_step(lb_emission *e, lb_text *t, int i)
 }
 
 static const char selftest[] =
-    "/* selftest.c: runs the network on vectors.h and compares every byte. Prints one line\n"
+    "/* selftest.c: runs the network on vectors.h and compares every byte. Prints one "
+    "line\n"
     " * of results; the exit status is 0 if all agree. With %2_TRACE (`make trace`) it\n"
     " * compares a checksum of every step too and names the first that is wrong. */\n"
     "#include \"%1.h\"\n"
@@ -347,7 +349,8 @@ static const char selftest[] =
     "        sum = (sum ^ (uint8_t)*y++) * 16777619u;\n"
     "    if (sum != step_sum[vector][step] && wrong < 0) {\n"
     "        wrong = step;\n"
-    "        printf(\"vector %d: step %d, %s, is the first that is wrong\\n\", vector, step,\n"
+    "        printf(\"vector %d: step %d, %s, is the first that is wrong\\n\", vector, "
+    "step,\n"
     "               step_name[step]);\n"
     "    }\n"
     "}\n"
@@ -383,17 +386,16 @@ static const char selftest[] =
 
 const lb_emit_form lb_emit_int8 = {
     .type = "int8_t",
-    .preamble =
-        "#include \"%1.h\"\n\n#include \"fw8.h\"\n#include \"%1_weights.h\"\n\n"
-        "#include <stddef.h>\n#include <string.h>\n\n"
-        "/* in words, for alignment */\n"
-        "static int32_t arena[(%2_ARENA_BYTES + 3) / 4];\n"
-        "#define AT(offset) ((int8_t *)arena + (offset))\n\n"
-        "#ifdef %2_TRACE\n"
-        "#define TRACE(step, y, n) %1_trace(step, y, n)\n"
-        "#else\n"
-        "#define TRACE(step, y, n) ((void)0)\n"
-        "#endif\n\n",
+    .preamble = "#include \"%1.h\"\n\n#include \"fw8.h\"\n#include \"%1_weights.h\"\n\n"
+                "#include <stddef.h>\n#include <string.h>\n\n"
+                "/* in words, for alignment */\n"
+                "static int32_t arena[(%2_ARENA_BYTES + 3) / 4];\n"
+                "#define AT(offset) ((int8_t *)arena + (offset))\n\n"
+                "#ifdef %2_TRACE\n"
+                "#define TRACE(step, y, n) %1_trace(step, y, n)\n"
+                "#else\n"
+                "#define TRACE(step, y, n) ((void)0)\n"
+                "#endif\n\n",
     .includes = "#include <math.h>\n#include <stdint.h>\n\n",
     .describe = describe,
     .at = at,
@@ -407,6 +409,7 @@ const lb_emit_form lb_emit_int8 = {
              "\t$(CC) $(CFLAGS) -D%2_TRACE -o selftest_trace selftest.c $(OBJECTS:.o=.c) "
              "-lm\n"
              "\t./selftest_trace\n\t@rm -f selftest_trace\n\n.PHONY: trace\n\n",
-    .readme = "The results are the same to the last byte with every compiler and on every\n"
-              "processor.\n",
+    .readme =
+        "The results are the same to the last byte with every compiler and on every\n"
+        "processor.\n",
 };

@@ -1,4 +1,5 @@
-/* emit_vectors.c: vectors.h: inputs of the self-test, and what limbeck computes from them. */
+/* emit_vectors.c: vectors.h: inputs of the self-test, and what limbeck computes from
+ * them. */
 #include "emit/emit_int.h"
 
 /* [C,H,W] to channels-last. */
@@ -94,7 +95,8 @@ static void watch(void *user, int step, const int8_t *y)
     const watching *const w = user;
     const int out = w->low->step[step].out;
 
-    lb_text_add(w->sums, "0x%08xu,", checksum(y, lb_low_count(&w->low->buffer[out].dims)));
+    lb_text_add(w->sums, "0x%08xu,",
+                checksum(y, lb_low_count(&w->low->buffer[out].dims)));
     lb_text_add_char(w->sums, step % 8 == 7 ? '\n' : ' ');
 }
 

@@ -5,8 +5,8 @@
  * The int8 kernels go further: a depthwise convolution works in place if its output is no
  * larger than its input, and of a pointwise or dense layer input and output may begin
  * together (the smaller output) or end together (the larger one). Where the sizes differ
- * this is done if the arena does not grow by it: shared memory has one size for as long as
- * any of those that share it lives. */
+ * this is done if the arena does not grow by it: shared memory has one size for as long
+ * as any of those that share it lives. */
 #include "lower/lower_int.h"
 
 #include "graph/memory.h"
@@ -71,7 +71,8 @@ static void add_scratch(lb_lowering *l)
     }
 }
 
-/* ----------------------------------------------------------------------------- sharing */
+/* ----------------------------------------------------------------------------- sharing
+ */
 
 /* Lets the step's output take over `buffer`, whose group dies here. */
 static void share(placing *p, int s, int buffer)
@@ -174,7 +175,8 @@ static bool works_in_place(const lb_low *low, const lb_low_step *s)
            (s->kind == LB_LOW_DEPTHWISE && rows_follow(low, s));
 }
 
-/* ----------------------------------------------------------------------------- placing */
+/* ----------------------------------------------------------------------------- placing
+ */
 
 static lb_code plan(placing *p, size_t *total, lb_error *err)
 {
@@ -266,4 +268,36 @@ lb_code lb_low_place(lb_lowering *l, lb_error *err)
             low->run_bytes = low->arena_bytes + b->bytes;
     }
     return LB_OK;
+}
+
+static bool is_live(const lb_low_buffer *b, int step)
+{
+    return b->first <= step && step <= b->last;
+}
+
+/* Bytes that two buffers share. */
+static size_t overlap(const lb_low_buffer *a, const lb_low_buffer *b)
+{
+    const size_t begin = a->offset > b->offset ? a->offset : b->offset;
+    const size_t end_a = a->offset + a->bytes, end_b = b->offset + b->bytes;
+    const size_t end = end_a < end_b ? end_a : end_b;
+
+    return end > begin ? end - begin : 0;
+}
+
+size_t lb_low_live_bytes(const lb_low *low, int step)
+{
+    size_t sum = 0;
+
+    for (int i = 0; i < low->n_buffers; i++) {
+        const lb_low_buffer *const b = &low->buffer[i];
+        size_t shared = 0;
+        for (int k = 0; k < i && is_live(b, step); k++) {
+            const size_t both =
+                is_live(&low->buffer[k], step) ? overlap(b, &low->buffer[k]) : 0;
+            shared = both > shared ? both : shared;
+        }
+        sum += is_live(b, step) ? b->bytes - shared : 0;
+    }
+    return sum;
 }

@@ -301,7 +301,8 @@ void lb_low_run_int8_watched(const lb_low *low, const int8_t *in, int8_t *out,
             .scratch = base,
         };
         run_step(&j);
-        /* the output may share memory with the input in ways that suit the firmware only */
+        /* the output may share memory with the input in ways that suit the firmware only
+         */
         memcpy(base + to->offset, j.y, lb_low_count(&to->dims));
         if (watch)
             watch(user, i, j.y);

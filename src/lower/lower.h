@@ -96,9 +96,10 @@ typedef struct lb_low {
     lb_low_buffer *buffer;
     int n_buffers;
     size_t arena_bytes; /* input and output counted */
-    size_t run_bytes;   /* of lb_low_run_int8: the arena, and the largest output once more */
+    size_t
+        run_bytes; /* of lb_low_run_int8: the arena, and the largest output once more */
     size_t bound_bytes; /* the most bytes alive at once: no order of placing needs less */
-    size_t weight_bytes; /* weights, biases and multipliers */
+    size_t weight_bytes; /* weights, biases and multipliers, as the firmware has them */
 } lb_low;
 
 /* graph: any form with one input and one output; it is copied, folded and fused here.
@@ -125,6 +126,9 @@ static inline size_t lb_low_count(const lb_low_dims *d)
 
 /* Elements of a step's weights; 0 if it has none. Its biases: the output's channels. */
 size_t lb_low_weights(const lb_low *low, const lb_low_step *step);
+
+/* Bytes of the arena in use while a step runs; what it works on in place counts once. */
+size_t lb_low_live_bytes(const lb_low *low, int step);
 
 /* "conv", "pointwise", ... */
 const char *lb_low_kind_name(lb_low_kind kind);

@@ -370,10 +370,7 @@ lb_code lb_low_quantise(lb_lowering *l, lb_error *err)
         if (quantise_step(l, i, err) != LB_OK)
             return lb_within(err, "'%s' (%s)", s->name, lb_low_kind_name(s->kind));
         LB_TRY(join_aliases(low, err));
-        low->weight_bytes +=
-            (s->q->weight ? lb_low_weights(low, s) : 0) +
-            (s->q->bias ? (size_t)low->buffer[s->out].dims.c : 0) * sizeof(int32_t) +
-            (size_t)s->q->n_multipliers * sizeof(lb_multiplier);
+        low->weight_bytes += lb_low_constant_bytes(low, s);
     }
     for (int i = 0; i < low->n_buffers; i++)
         low->buffer[i].bytes = lb_low_count(&low->buffer[i].dims);

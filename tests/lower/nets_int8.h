@@ -185,6 +185,19 @@ static inline lb_value net8_build_mixed(lb_builder *b, lb_value x)
     return net8_dense(b, y, 33, 5, (net8_end){0.3, 1, false}).v;
 }
 
+/* Depthwise (the second one halves the map) and pointwise layers (wider, narrower). */
+static inline lb_value net8_build_separable(lb_builder *b, lb_value x)
+{
+    const lb_window half = {
+        .n = 2, .kernel = {3, 3}, .stride = {2, 2}, .pad_end = {1, 1}, .group = 8};
+    net8 y = net8_grid(b, x, 1.0 / 64, -3);
+
+    y = net8_same(b, y, 51, 4, 3, 4, (net8_end){0.05, -128, true});
+    y = net8_same(b, y, 53, 8, 1, 1, (net8_end){0.1, -128, true});
+    y = net8_conv(b, y, 55, 8, &half, (net8_end){0.2, 9, false});
+    return net8_same(b, y, 57, 3, 1, 1, (net8_end){0.3, 5, false}).v;
+}
+
 /* 1-D: [N,4,30] with the time axis as the width. */
 static inline lb_value net8_build_sequence(lb_builder *b, lb_value x)
 {

@@ -38,7 +38,7 @@ static bool run_both(trial *t, uint64_t seed)
     const size_t n_in = lb_low_count(&t->low->input);
     float *const in = LB_TAKE_ARRAY(t->arena, n_in, float);
     int8_t *const in8 = LB_TAKE_ARRAY(t->arena, n_in, int8_t);
-    void *const scratch = lb_arena_take(t->arena, t->low->arena_bytes);
+    void *const scratch = lb_arena_take(t->arena, t->low->run_bytes);
     lb_rng rng = lb_rng_make(seed, LB_RNG_TEST, 0, 0);
 
     t->n_out = lb_low_count(&t->low->output);
@@ -46,7 +46,7 @@ static bool run_both(trial *t, uint64_t seed)
     for (size_t i = 0; i < n_in; i++)
         in[i] = (float)(4 * lb_rng_uniform(&rng) - 2);
     lb_quantise(t->low->buffer[t->low->input_buffer].q, in, n_in, in8);
-    memset(scratch, 0x55, t->low->arena_bytes); /* what nobody wrote shows */
+    memset(scratch, 0x55, t->low->run_bytes); /* what nobody wrote shows */
     lb_low_run_int8(t->low, in8, t->got, scratch);
     return run_graph(t, in, n_in);
 }
@@ -205,8 +205,27 @@ static void additions_are_fused(void)
         CHECK(s->q->middle.scale > 0);
     }
     CHECK(n == 2);
-    /* stem and one more map of 8x8x8 */
-    CHECK(t.low && t.low->arena_bytes == 2 * 512);
+    /* stem and one more map of 8x8x8, and what a 3x3 kernel over 8 channels works in */
+    CHECK(t.low && t.low->arena_bytes == 2 * 512 + 4 * 72 + 8);
+    end(&t);
+}
+
+/* Pointwise and depthwise layers work in the memory of their input: alone in the arena
+ * with the largest map are the kernel and three rows that a depthwise layer works in. */
+static void layers_work_in_place(void)
+{
+    trial t = begin(net8_build_separable, 4, 12, 10, LB_ROUND_SINGLE);
+
+    CHECK(t.low && t.low->n_steps == 4);
+    if (t.low && t.low->n_steps == 4) {
+        const lb_low_step *const s = t.low->step;
+        const lb_low_buffer *const b = t.low->buffer;
+        CHECK(b[s[0].in[0]].offset == b[s[0].out].offset);
+        /* 8 channels from 4: both end together */
+        CHECK(b[s[1].in[0]].offset + 480 == b[s[1].out].offset + 960);
+        CHECK(b[s[2].in[0]].offset == b[s[2].out].offset);
+        CHECK(t.low->arena_bytes == 960 + 8 * (9 + 3 * 12));
+    }
     end(&t);
 }
 
@@ -280,6 +299,7 @@ int main(void)
     RUN(networks_agree);
     RUN(roundings_are_close);
     RUN(additions_are_fused);
+    RUN(layers_work_in_place);
     RUN(refusals_have_reasons);
     return DONE();
 }

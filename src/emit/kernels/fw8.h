@@ -1,9 +1,9 @@
 /* fw8.h: the int8 kernels of a network that limbeck has emitted. C99, no memory of their
  * own; int32 sums; shifts of negative numbers are taken to be arithmetic.
  *
- * An element q stands for scale * (q - zero). Maps lie channels-last: element (h, w, c) is
- * at (h * width + w) * channels + c. Zero points of inputs are folded into the biases, so
- * padding is filled with the zero point. */
+ * An element q stands for scale * (q - zero). Maps lie channels-last: element (h, w, c)
+ * is at (h * width + w) * channels + c. Zero points of inputs are folded into the biases,
+ * so padding is filled with the zero point. */
 #ifndef FW8_H
 #define FW8_H
 
@@ -25,8 +25,8 @@ typedef struct fw8_shape {
 } fw8_shape;
 
 /* From an int32 sum to int8: clamp(round(sum * factor) + zero). One factor for each
- * channel, of which factor[] has the leading 31 bits and shift[] the exponent: the value is
- * q / 2^(33 + shift), by the double rounding q / 2^(31 + shift). */
+ * channel, of which factor[] has the leading 31 bits and shift[] the exponent: the value
+ * is q / 2^(33 + shift), by the double rounding q / 2^(31 + shift). */
 typedef struct fw8_grid {
     const int32_t *factor;
     const int8_t *shift;
@@ -51,11 +51,12 @@ typedef struct fw8_sum {
  *
  * weight of all but depthwise: for each group, for every four inputs k0..k3 (taps by row
  * and column, in each its channels; filled up with zeros), the channels a..d as
- * a0 b0 a2 b2  c0 d0 c2 d2  a1 b1 a3 b3  c1 d1 c3 d3. Depthwise: [group][tap][channel]. */
+ * a0 b0 a2 b2  c0 d0 c2 d2  a1 b1 a3 b3  c1 d1 c3 d3. Depthwise: [group][tap][channel].
+ */
 typedef struct fw8_layer {
     const int8_t *weight;
     const int32_t *bias;
-    fw8_grid grid; /* of the sum */
+    fw8_grid grid;           /* of the sum */
     const fw8_sum *residual; /* the sum's int8, as a, and the residual; or NULL */
 } fw8_layer;
 
@@ -70,8 +71,8 @@ void fw8_conv(const fw8_shape *s, const fw8_layer *l, const int8_t *x, const int
 void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
                    const int8_t *z, void *scratch, int8_t *y);
 /* scratch: 8 bytes for each tap, then ((kernel_h - 1) * dilation_h + 1) rows of
- * (out_w - 1) * stride_w + (kernel_w - 1) * dilation_w + 1 times 8 bytes. y may begin where
- * x begins if no row of y reaches rows of x that the next row of y still needs. */
+ * (out_w - 1) * stride_w + (kernel_w - 1) * dilation_w + 1 times 8 bytes. y may begin
+ * where x begins if no row of y reaches rows of x that the next row of y still needs. */
 void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
                    const int8_t *z, void *scratch, int8_t *y);
 /* scratch: 2 K bytes, K = the inputs rounded up to 4. */
@@ -95,9 +96,9 @@ void fw8_concat(const fw8_shape *s, const fw8_grid *grid, int zero_x, int first,
                 const int8_t *x, int8_t *y);
 /* Element i in the order [C,H,W] stays element i. */
 void fw8_copy(const fw8_shape *s, const int8_t *x, int8_t *y);
-/* exp(x - most) / sum in fixed point, on the grid of scale 1/256 and zero -128. A difference
- * times 2^shift times factor / 2^31 is in units of 2^-26; those below least count as 0. y may
- * be x. */
+/* exp(x - most) / sum in fixed point, on the grid of scale 1/256 and zero -128. A
+ * difference times 2^shift times factor / 2^31 is in units of 2^-26; those below least
+ * count as 0. y may be x. */
 void fw8_softmax(int32_t factor, int shift, int32_t least, int n, const int8_t *x,
                  int8_t *y);
 
@@ -143,8 +144,8 @@ static inline int32_t fw8_sum_of(const fw8_sum *s, int a, int b)
 #endif
 }
 
-/* Two positions of n inputs each (filled up with zeros to a multiple of 4) as int16 in the
- * order of fw8_run. */
+/* Two positions of n inputs each (filled up with zeros to a multiple of 4) as int16 in
+ * the order of fw8_run. */
 void fw8_widen(const int8_t *x0, const int8_t *x1, int n, int16_t *column);
 
 /* All channels of one or two (positions) adjacent outputs. column: for every four inputs

@@ -1,6 +1,6 @@
 /* fw_depthwise8.c: depthwise convolution, four channels at a time, in place where the
- * output is no larger than the input: the rows under the kernel are widened in the scratch
- * memory, with their padding, before a row of the output is written. */
+ * output is no larger than the input: the rows under the kernel are widened in the
+ * scratch memory, with their padding, before a row of the output is written. */
 #include "fw8.h"
 
 #include <stddef.h>
@@ -69,9 +69,9 @@ static void run_row(const fw8_shape *s, const fw8_layer *l, const ring *r,
         position(s, r, weight, slot, ow * s->stride_w, sum);
         for (i = 0; i < many; i++) {
             const ptrdiff_t at = ((ptrdiff_t)oh * s->out_w + ow) * s->out_c + m + i;
-            int v = fw8_clamp(
-                fw8_scale(sum[i], g->factor[m + i], g->shift[m + i], g->zero), g->low,
-                g->high);
+            int v =
+                fw8_clamp(fw8_scale(sum[i], g->factor[m + i], g->shift[m + i], g->zero),
+                          g->low, g->high);
             if (z)
                 v = fw8_clamp(fw8_sum_of(l->residual, v, z[at]), l->residual->low,
                               l->residual->high);

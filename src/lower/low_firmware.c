@@ -1,5 +1,5 @@
-/* low_scratch.c: what the firmware's int8 kernels need beside their inputs and outputs: see
- * emit/kernels/fw8.h. */
+/* low_firmware.c: what the firmware's int8 kernels need beside their inputs and outputs,
+ * see emit/kernels/fw8.h: memory to work in, and constants. */
 #include "lower/lower_int.h"
 
 static size_t up_to_four(size_t n)
@@ -7,8 +7,8 @@ static size_t up_to_four(size_t n)
     return (n + 3) / 4 * 4;
 }
 
-/* The inputs of two positions, widened; then, in bytes, a tap of padding or, where channels
- * are not in fours, those inputs themselves. */
+/* The inputs of two positions, widened; then, in bytes, a tap of padding or, where
+ * channels are not in fours, those inputs themselves. */
 static size_t of_conv(const lb_low_step *s, size_t channels)
 {
     const size_t inputs = (size_t)s->kernel_h * (size_t)s->kernel_w * channels;
@@ -54,4 +54,18 @@ size_t lb_low_scratch_bytes(const lb_low *low, const lb_low_step *s)
         break;
     }
     return 0;
+}
+
+/* Weights, biases and factors, filled up to whole groups and blocks of four. */
+size_t lb_low_constant_bytes(const lb_low *low, const lb_low_step *s)
+{
+    const size_t channels = (size_t)low->buffer[s->out].dims.c;
+    const size_t factors = 5 * up_to_four((size_t)s->q->n_multipliers);
+    const size_t inputs = lb_low_weights(low, s) / channels;
+    const bool deep = s->kind == LB_LOW_DEPTHWISE;
+
+    if (!s->q->weight)
+        return factors;
+    return factors + up_to_four(channels) *
+                         ((deep ? inputs : up_to_four(inputs)) + sizeof(int32_t));
 }
