@@ -100,17 +100,14 @@ static lb_code rounding_of(const lb_args *args, lb_rounding *out, lb_error *err)
                     rule);
 }
 
-static lb_code lower(const lb_args *args, const lb_graph *graph, lb_arena *arena,
-                     lb_low **out, lb_error *err)
+static lb_code lower(const lb_args *args, const lb_graph *graph, lb_rounding rounding,
+                     lb_arena *arena, lb_low **out, lb_error *err)
 {
-    lb_rounding rounding;
-
-    LB_TRY(rounding_of(args, &rounding, err));
     LB_TRY(lb_lower_rounded(graph, rounding, arena, out, err));
     if (lb_arg(args, "rounding") && (*out)->dtype != LB_I8)
         return lb_raise(err, LB_ERR_INPUT,
                         "--rounding is for int8 networks, and this one computes in "
-                        "floats; see `limbeck quantize --help`");
+                        "floats");
     return LB_OK;
 }
 
@@ -119,9 +116,11 @@ static lb_code emit(const lb_args *args, job *j, lb_arena *arena, lb_error *err)
     lb_emit_options wanted = {.name = j->name, .n_vectors = N_VECTORS};
     lb_graph *graph;
     lb_low *low = NULL;
+    lb_rounding rounding;
 
+    LB_TRY(rounding_of(args, &rounding, err));
     LB_TRY(lb_network_load(args->word[0], &graph, NULL, err));
-    lb_code code = lower(args, graph, arena, &low, err);
+    lb_code code = lower(args, graph, rounding, arena, &low, err);
     if (code != LB_OK)
         code = lb_within(err, "%s", args->word[0]);
     lb_graph_free(graph);

@@ -39,13 +39,13 @@ static size_t count_wrong(const lb_low *low, const lb_tensor *in, const lb_tenso
     int8_t *const x = LB_TAKE_ARRAY(arena, n_in, int8_t);
     int8_t *const y = LB_TAKE_ARRAY(arena, n_out, int8_t);
     float *const real = LB_TAKE_ARRAY(arena, n_out, float);
-    void *const scratch = lb_arena_take(arena, low->arena_bytes);
+    void *const scratch = lb_arena_take(arena, low->run_bytes);
     size_t wrong = 0;
 
     for (int s = 0; s < in->shape.dim[0]; s++) {
         lb_quantise(low->buffer[low->input_buffer].q,
                     (const float *)in->data + (size_t)s * n_in, n_in, x);
-        memset(scratch, 0x55, low->arena_bytes); /* what nobody wrote shows */
+        memset(scratch, 0x55, low->run_bytes); /* what nobody wrote shows */
         lb_low_run_int8(low, x, y, scratch);
         lb_dequantise(low->buffer[low->output_buffer].q, y, n_out, real);
         for (size_t k = 0; k < n_out; k++)
