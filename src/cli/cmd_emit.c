@@ -20,7 +20,7 @@ static const lb_option options[] = {
     {.name = "package", .value = "plain", .help = "how the sources are packed"},
     {.name = "rounding",
      .value = "RULE",
-     .help = "of int8: single (usual), or tflite: twice, as TFLite Micro does"},
+     .help = "of int8: single (usual), or tflite: twice"},
     {.name = "no-check", .help = "does not compile and run the self-test here"},
     {0},
 };
