@@ -3,6 +3,9 @@
 #include "check.h"
 
 #include "base/file.h"
+#include "device/device.h"
+#include "emit/emit.h"
+#include "onnx/onnx.h"
 #include "prove/prove_int.h"
 
 #include <dirent.h>
@@ -365,6 +368,74 @@ static void targets_have_names(void)
     CHECK(lb_prove_board(-1, NULL) == NULL && lb_prove_board(6, NULL) == NULL);
 }
 
+/* Emits a network of the source tree into the place's folder, with one vector. */
+static const lb_low *emit(place *p, const char *file)
+{
+    char path[400];
+    lb_graph *graph = NULL;
+    lb_low *low = NULL;
+    lb_emitted emitted;
+
+    snprintf(path, sizeof path, "%s/%s", getenv("LB_SOURCE"), file);
+    CHECK_OK(lb_onnx_load(path, &graph, NULL, &p->err), &p->err);
+    if (!graph)
+        return NULL;
+    CHECK_OK(lb_lower(graph, p->arena, &low, &p->err), &p->err);
+    lb_graph_free(graph);
+    if (!low)
+        return NULL;
+    const lb_emit_options options = {
+        .n_vectors = 1,
+        .vectors = LB_TAKE_ARRAY(p->arena, lb_low_count(&low->input), float)};
+    CHECK_OK(lb_emit(low, &options, p->folder, p->arena, &emitted, &p->err), &p->err);
+    return low;
+}
+
+static void empty(const char *folder)
+{
+    DIR *const d = opendir(folder);
+    char path[800];
+
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (e->d_name[0] != '.')
+            CHECK(unlink(path) == 0);
+    }
+    if (d)
+        closedir(d);
+}
+
+/* What is promised before anything is compiled, against what the linker made. */
+static void the_estimate_is_the_firmware(void)
+{
+    static const struct {
+        const char *file;
+        double flash, sram; /* shares by which they may differ */
+    } nets[] = {{"examples/fashion-mnist/teacher.onnx", 0.01, 0.01},
+                {"tests/onnx/fixtures/norm8.onnx", 0.05, 0.05}};
+
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+        lb_estimate e;
+        place p = {.folder = "/tmp/lb-emulate-XXXXXX", .arena = lb_arena_new(0)};
+        CHECK(mkdtemp(p.folder) != NULL);
+        const lb_low *const low = emit(&p, nets[i].file);
+        const lb_code code = low ? prove(&p, "qemu:cortex-m4", NULL) : LB_ERR_IO;
+        if (low && !skipped(&p, code)) {
+            CHECK_OK(code, &p.err);
+            lb_device_estimate(low, lb_device_find("stm32l4r5"), &e);
+            const double flash = (double)p.proof.flash_bytes;
+            const double sram = (double)p.proof.sram_bytes;
+            CHECK_NEAR((double)e.flash_bytes / flash, 1, nets[i].flash);
+            CHECK_NEAR((double)e.sram_bytes / sram, 1, nets[i].sram);
+            CHECK(e.arena_bytes == p.proof.arena_bytes);
+            CHECK(p.proof.mismatches == 0 && p.proof.n_steps == low->n_steps);
+        }
+        empty(p.folder);
+        CHECK(rmdir(p.folder) == 0);
+        lb_arena_free(p.arena);
+    }
+}
+
 int main(void)
 {
     RUN(targets_have_names);
@@ -375,6 +446,7 @@ int main(void)
     RUN(cortex_m7_counts);
     RUN(cortex_m55_counts);
     RUN(riscv32_counts);
+    RUN(the_estimate_is_the_firmware);
     RUN(a_broken_vector_is_found);
     RUN(flags_are_the_users);
     RUN(what_goes_wrong_is_told);
