@@ -127,11 +127,12 @@ static window look(const job *j, int oh, int ow, int m)
     return w;
 }
 
-/* TensorFlow Lite's: of the stored integers, ties away from zero. */
+/* TensorFlow Lite's: of the stored integers, ties away from zero. Pads that count hold
+ * the zero point. */
 static int32_t mean_of_stored(const job *j, const window *w)
 {
     const int n = j->s->count_include_pad ? j->s->kernel_h * j->s->kernel_w : w->count;
-    const int32_t sum = w->sum + w->count * j->zx;
+    const int32_t sum = w->sum + n * j->zx;
 
     if (n == 0)
         return 0;

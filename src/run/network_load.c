@@ -1,10 +1,11 @@
-/* network_load.c: networks from files, whatever their format. */
+/* network_load.c: networks from files and into files, whatever their format. */
 #include "run/network_load.h"
 
 #include "onnx/onnx.h"
 #include "tflite/tflite.h"
 
 #include <stdio.h>
+#include <string.h>
 
 lb_code lb_network_load(const char *path, lb_graph **out, lb_digest *digest,
                         lb_error *err)
@@ -18,4 +19,14 @@ lb_code lb_network_load(const char *path, lb_graph **out, lb_digest *digest,
     if (lb_tflite_is(start, n))
         return lb_tflite_load(path, out, digest, err);
     return lb_onnx_load(path, out, digest, err);
+}
+
+lb_code lb_network_save(const lb_graph *graph, const char *path, lb_error *err)
+{
+    static const char ending[] = ".tflite";
+    const size_t n = strlen(path), n_ending = sizeof ending - 1;
+
+    if (n >= n_ending && strcmp(path + n - n_ending, ending) == 0)
+        return lb_tflite_save(graph, path, err);
+    return lb_onnx_save(graph, path, err);
 }

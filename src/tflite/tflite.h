@@ -1,4 +1,4 @@
-/* tflite.h: TensorFlow Lite files in.
+/* tflite.h: TensorFlow Lite files in and out.
  *
  * A .tflite file of int8 becomes a graph in ONNX's QDQ form: every int8 tensor of the
  * file is QuantizeLinear and DequantizeLinear behind the node that computes it; inputs
@@ -26,5 +26,12 @@ lb_code lb_tflite_load(const char *path, lb_graph **out, lb_digest *digest,
 /* The same from memory; `name` is for messages. */
 lb_code lb_tflite_parse(const char *name, const uint8_t *data, size_t size,
                         lb_graph **out, lb_error *err) LB_MUST_USE;
+
+/* Writes a graph in QDQ form (every activation on one int8 grid, weights and biases
+ * behind DequantizeLinear with zero point 0) as an int8 file: inputs and outputs are
+ * int8, channels last. Pads that are not SAME become PAD. What the file has no operator
+ * for is refused by node, all at once. Atomic. */
+lb_code lb_tflite_save(const lb_graph *graph, const char *path,
+                       lb_error *err) LB_MUST_USE;
 
 #endif

@@ -131,6 +131,8 @@ lb_value lb_tfl_weights(lb_tfl_reader *r, lb_tfl_node *node, int k, const lb_sha
 lb_value lb_tfl_bias(lb_tfl_reader *r, lb_tfl_node *node, int k, int m);
 /* The grid is one that int8 can have. */
 bool lb_tfl_grid_is_sound(const lb_tfl_tensor *t);
+/* The real numbers at its ends. */
+void lb_tfl_grid_ends(const lb_tfl_tensor *t, double *low, double *high);
 /* Is one the uint8 form of the other, which is int8: 128 apart on the same scale? */
 bool lb_tfl_is_shifted(const lb_tfl_tensor *a, const lb_tfl_tensor *b);
 /* v behind QuantizeLinear and DequantizeLinear on the grid of the tensor. */

@@ -325,17 +325,23 @@ static lb_value relu(lb_tfl_reader *r, lb_tfl_node *node)
                       node->op->code == LB_TFL_RELU ? LB_TFL_ACT_RELU : LB_TFL_ACT_RELU6);
 }
 
-/* The result's grid does the work. */
+/* The result's grid does the work. From one int8 grid to another a Clip stands between,
+ * at the ends that the new grid has anyway: it is what computes the rescaling. */
 static lb_value quantize(lb_tfl_reader *r, lb_tfl_node *node)
 {
-    const lb_tfl_tensor *const in = lb_tfl_in(r, node, 0), *const out =
-                                                               lb_tfl_out(r, node);
+    const lb_tfl_tensor *const in = lb_tfl_in(r, node, 0);
+    const lb_tfl_tensor *const out = lb_tfl_out(r, node);
     const bool uint8 = in->type == LB_TFL_UINT8 || out->type == LB_TFL_UINT8;
+    double low, high;
 
     if (uint8 && !lb_tfl_is_shifted(in, out))
         return lb_tfl_refuse(r, node,
                              "it goes between uint8 and other grids than that of "
                              "int8 on the same scale");
+    if (!uint8 && lb_tfl_is_int8(in) && lb_tfl_is_int8(out)) {
+        lb_tfl_grid_ends(out, &low, &high);
+        return lb_clip(&r->b, node->x[0], low, high, NULL);
+    }
     node->passes = true;
     return node->x[0];
 }

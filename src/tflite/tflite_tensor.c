@@ -36,6 +36,14 @@ bool lb_tfl_grid_is_sound(const lb_tfl_tensor *t)
     return scale > 0 && !isinf(scale) && zero_of(t, 0) >= -128 && zero_of(t, 0) <= 127;
 }
 
+void lb_tfl_grid_ends(const lb_tfl_tensor *t, double *low, double *high)
+{
+    const double scale = (double)lb_flat_item_f32(&t->scale, 0);
+
+    *low = scale * (double)(-128 - zero_of(t, 0));
+    *high = scale * (double)(127 - zero_of(t, 0));
+}
+
 bool lb_tfl_is_shifted(const lb_tfl_tensor *a, const lb_tfl_tensor *b)
 {
     const lb_tfl_tensor *const whole = a->type == LB_TFL_UINT8 ? a : b;
