@@ -2,7 +2,6 @@
 #include "cli/results.h"
 #include "cli/samples.h"
 #include "compress/quantize.h"
-#include "onnx/onnx.h"
 #include "ops/rewrite.h"
 #include "run/network_load.h"
 #include "train/train.h"
@@ -16,7 +15,7 @@ enum { HELD_OUT = 256 };
 
 static const lb_option options[] = {
     {.name = "data", .value = "SOURCE:PATH", .help = "the data set, as in idx:DIR"},
-    {.name = "output", .letter = 'o', .value = "OUT.onnx", .help = "the file to write"},
+    {.name = "output", .letter = 'o', .value = "OUT", .help = "the file to write"},
     {.name = "samples", .value = "N", .help = "of the training split; usually 512"},
     {.name = "ranges", .value = "minmax|percentile|mse", .help = "usually mse"},
     {.name = "percentile", .value = "P", .help = "of --ranges percentile; usually 99.99"},
@@ -52,6 +51,9 @@ static lb_code read_options(job *j, lb_error *err)
         if (text && lb_key_set(key, &j->options, text, j->arena, err) != LB_OK)
             return lb_within(err, "--%s", key->name);
     }
+    /* its average pools cannot rescale */
+    if (!lb_arg(j->args, "rounding") && lb_network_is_tflite(lb_arg(j->args, "output")))
+        j->options.rounding = LB_ROUND_TFLITE;
     return LB_OK;
 }
 
@@ -159,7 +161,7 @@ static lb_code work(job *j, lb_error *err)
     LB_TRY(lb_network_load(network, &j->graph, NULL, err));
     if (quantise(j, err) != LB_OK || measure(j, err) != LB_OK)
         return lb_within(err, "%s", network);
-    LB_TRY(lb_onnx_save(j->done.graph, lb_arg(j->args, "output"), err));
+    LB_TRY(lb_network_save(j->done.graph, lb_arg(j->args, "output"), err));
     if (j->args->json)
         return print_json(j, err);
     print_text(j);
@@ -176,7 +178,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
     *j = (job){.args = args, .arena = arena};
     if (!output)
         return lb_raise(err, LB_ERR_INPUT,
-                        "--output is missing; it names the ONNX file to write");
+                        "--output is missing; it names the file to write");
     LB_TRY(read_options(j, err));
     LB_TRY(lb_samples_input(args, "", arena, &j->input, err));
     LB_TRY(lb_samples_open(args, arena, &j->data, &j->split, err));
@@ -190,8 +192,8 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
 const lb_cmd lb_cmd_quantize = {
     .name = "quantize",
-    .usage = "MODEL.onnx --data SOURCE:PATH -o OUT.onnx",
-    .help = "int8 by calibration, as ONNX with QuantizeLinear nodes",
+    .usage = "MODEL.onnx --data SOURCE:PATH -o OUT.onnx|OUT.tflite",
+    .help = "int8 by calibration, as QDQ ONNX or .tflite",
     .detail =
         "Training samples show the ranges of the activations; weights get a scale for "
         "each\nchannel. Prints how far each layer is off on samples of the test split "

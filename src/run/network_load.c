@@ -21,12 +21,16 @@ lb_code lb_network_load(const char *path, lb_graph **out, lb_digest *digest,
     return lb_onnx_load(path, out, digest, err);
 }
 
-lb_code lb_network_save(const lb_graph *graph, const char *path, lb_error *err)
+bool lb_network_is_tflite(const char *path)
 {
     static const char ending[] = ".tflite";
     const size_t n = strlen(path), n_ending = sizeof ending - 1;
 
-    if (n >= n_ending && strcmp(path + n - n_ending, ending) == 0)
-        return lb_tflite_save(graph, path, err);
-    return lb_onnx_save(graph, path, err);
+    return n >= n_ending && strcmp(path + n - n_ending, ending) == 0;
+}
+
+lb_code lb_network_save(const lb_graph *graph, const char *path, lb_error *err)
+{
+    return lb_network_is_tflite(path) ? lb_tflite_save(graph, path, err)
+                                      : lb_onnx_save(graph, path, err);
 }

@@ -15,4 +15,7 @@ lb_code lb_network_load(const char *path, lb_graph **out, lb_digest *digest,
 lb_code lb_network_save(const lb_graph *graph, const char *path,
                         lb_error *err) LB_MUST_USE;
 
+/* Does lb_network_save write this path as TensorFlow Lite? */
+bool lb_network_is_tflite(const char *path);
+
 #endif

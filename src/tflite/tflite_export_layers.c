@@ -130,6 +130,16 @@ static bool has_int8_weights(lb_tfl_writer *w, const lb_node *node)
     return lb_tfl_cannot(w, node, "its weights are not int8 behind a DequantizeLinear");
 }
 
+/* Name of stored weights: that of the integers. */
+static const char *name_of_kept(const lb_tfl_writer *w, const lb_node *node, int k)
+{
+    const lb_value_info *const info = lb_info(w->g, node->in[k]);
+
+    return info->kind == LB_VALUE_NODE
+               ? lb_info(w->g, w->g->nodes[info->node].in[0])->name
+               : info->name;
+}
+
 /* The bias, of scale input times weights; zeros where the graph has none, for not every
  * kernel does without. -1 after a refusal. */
 static int add_bias(lb_tfl_writer *w, const lb_node *node, const lb_tfl_sketch *in,
@@ -147,7 +157,7 @@ static int add_bias(lb_tfl_writer *w, const lb_node *node, const lb_tfl_sketch *
                       m);
         return -1;
     }
-    t.name = is_given ? lb_info(w->g, node->in[2])->name
+    t.name = is_given ? name_of_kept(w, node, 2)
                       : lb_arena_text(w->arena, "%s_bias", weights->name);
     if (!data || !scale) {
         w->failed = true;
@@ -164,16 +174,6 @@ static int add_bias(lb_tfl_writer *w, const lb_node *node, const lb_tfl_sketch *
     t.scale = scale;
     t.axis = 0;
     return lb_tfl_add_tensor(w, &t);
-}
-
-/* Name of stored weights: that of the integers. */
-static const char *name_of_kept(const lb_tfl_writer *w, const lb_node *node, int k)
-{
-    const lb_value_info *const info = lb_info(w->g, node->in[k]);
-
-    return info->kind == LB_VALUE_NODE
-               ? lb_info(w->g, w->g->nodes[info->node].in[0])->name
-               : info->name;
 }
 
 /* ONNX's [M,C/g,H,W] to the file's [M,H,W,C]; depthwise to [1,H,W,M]. */

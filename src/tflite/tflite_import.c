@@ -210,6 +210,8 @@ static lb_code take_node(lb_tfl_reader *r, lb_tfl_node *node, lb_error *err)
     LB_TRY(settle_builder(r, node, err));
     spot->v = v;
     spot->map = node->map;
+    spot->bare = node->bare;
+    memcpy(spot->pads, node->pads, sizeof spot->pads);
     spot->state = node->result;
     return LB_OK;
 }

@@ -66,6 +66,11 @@ typedef struct lb_tfl_spot {
     /* A vector whose elements are those of this [N,C,H,W] map in the graph's order, where
      * the file has them channels last. Only dense layers read such. rank 0: no such. */
     lb_shape map;
+    /* What was padded with 0 to become this, and by how much: before H and W, then
+     * behind. A convolution without padding of its own reads that instead. {0}: nothing
+     * was. */
+    lb_value bare;
+    int pads[4];
     int uses, dense_uses; /* by operators and outputs; by dense layers as their input */
     bool is_output;
 } lb_tfl_spot;
@@ -87,7 +92,9 @@ typedef struct lb_tfl_node {
     int index; /* in the file, from 0 */
     lb_value
         x[LB_MAX_INPUTS]; /* the activations among its inputs, where they are ready */
-    lb_shape map;         /* of the result, as in lb_tfl_spot */
+    lb_shape map;         /* these three of the result, as in lb_tfl_spot */
+    lb_value bare;
+    int pads[4];
     bool refused;
     bool passes; /* the result is an input as it is: no node is there to be named */
     lb_tfl_state result; /* READY as a rule */

@@ -74,6 +74,26 @@ static bool set_pads(lb_tfl_reader *r, lb_tfl_node *node, area *a)
     return false;
 }
 
+/* The input of a convolution. What was padded for it, as exporters do where the pads are
+ * not SAME, is read without, and the pads go to the window. */
+static lb_value without_pads(const lb_tfl_reader *r, const lb_tfl_node *node, area *a)
+{
+    const lb_tfl_spot *const spot = &r->spot[node->op->in[0]];
+    bool fits = spot->bare.id != 0 && a->padding == LB_TFL_VALID;
+
+    for (int i = 0; i < 2; i++) {
+        const int span = a->w.dilation[i] * (a->w.kernel[i] - 1) + 1;
+        fits = fits && spot->pads[i] < span && spot->pads[i + 2] < span;
+    }
+    if (!fits)
+        return node->x[0];
+    for (int i = 0; i < 2; i++) {
+        a->w.pad_begin[i] = spot->pads[i];
+        a->w.pad_end[i] = spot->pads[i + 2];
+    }
+    return spot->bare;
+}
+
 static lb_value conv(lb_tfl_reader *r, lb_tfl_node *node)
 {
     static const int perm[] = {0, 3, 1, 2};
@@ -105,7 +125,8 @@ static lb_value conv(lb_tfl_reader *r, lb_tfl_node *node)
     const lb_value bias = lb_tfl_bias(r, node, 2, w->shape.dim[0]);
     if (node->refused)
         return (lb_value){0};
-    const lb_value y = lb_conv(&r->b, node->x[0], weights, bias, &a.w, NULL);
+    const lb_value x = without_pads(r, node, &a);
+    const lb_value y = lb_conv(&r->b, x, weights, bias, &a.w, NULL);
     return activation(r, node, y, lb_flat_i8(f, o, LB_TFL_CONV_ACTIVATION, 0));
 }
 
@@ -142,7 +163,8 @@ static lb_value depthwise(lb_tfl_reader *r, lb_tfl_node *node)
     const lb_value bias = lb_tfl_bias(r, node, 2, m);
     if (node->refused)
         return (lb_value){0};
-    const lb_value y = lb_conv(&r->b, node->x[0], weights, bias, &a.w, NULL);
+    const lb_value x = without_pads(r, node, &a);
+    const lb_value y = lb_conv(&r->b, x, weights, bias, &a.w, NULL);
     return activation(r, node, y, lb_flat_i8(f, o, LB_TFL_DEPTHWISE_ACTIVATION, 0));
 }
 
@@ -287,6 +309,22 @@ static lb_value softmax(lb_tfl_reader *r, lb_tfl_node *node)
     return lb_softmax(&r->b, node->x[0], 1);
 }
 
+/* Remembers what is padded, if it is a map and grows in space alone. */
+static void keep_pads(lb_tfl_node *node, int rank, const int64_t *pads)
+{
+    enum { MOST = 1 << 10 };
+
+    if (rank != 4 || pads[0] || pads[1] || pads[4] || pads[5])
+        return;
+    for (int i = 0; i < 4; i++) {
+        const int64_t p = pads[i < 2 ? 2 + i : 4 + i];
+        if (p < 0 || p > MOST)
+            return;
+        node->pads[i] = (int)p;
+    }
+    node->bare = node->x[0];
+}
+
 static lb_value pad(lb_tfl_reader *r, lb_tfl_node *node)
 {
     const lb_tfl_tensor *const in = lb_tfl_in(r, node, 0);
@@ -306,6 +344,7 @@ static lb_value pad(lb_tfl_reader *r, lb_tfl_node *node)
         pads[axis] = given[2 * i];
         pads[axis + rank] = given[2 * i + 1];
     }
+    keep_pads(node, rank, pads);
     const lb_shape shape = lb_shape_of(1, 2 * rank);
     lb_error *const err = &r->b.error;
     if (err->code != LB_OK ||

@@ -256,7 +256,7 @@ static lb_value name_of_real(lb_tfl_reader *r, const lb_tfl_tensor *t, lb_value 
 {
     char name[LB_TFL_MAX_NAME + 40];
 
-    snprintf(name, sizeof name, "%s_dequantized", t->name);
+    snprintf(name, sizeof name, "%s.dq", t->name);
     return lb_dequantize(&r->b, whole, scale, zero, 0, name);
 }
 
@@ -346,8 +346,8 @@ lb_value lb_tfl_on_grid(lb_tfl_reader *r, lb_value v, const lb_tfl_tensor *t,
     lb_rename(&r->b, scale, name);
     snprintf(name, sizeof name, "%s_zero_point", t->name);
     lb_rename(&r->b, zero, name);
-    snprintf(name, sizeof name, "%s_quantized", t->name);
+    snprintf(name, sizeof name, "%s.q", t->name);
     const lb_value q = lb_quantize(&r->b, v, scale, zero, 1, name);
-    snprintf(name, sizeof name, is_output ? "%s" : "%s_dequantized", t->name);
+    snprintf(name, sizeof name, is_output ? "%s" : "%s.dq", t->name);
     return lb_dequantize(&r->b, q, scale, zero, 1, name);
 }

@@ -40,7 +40,7 @@ static const int8_t *run(const lb_graph *graph, lb_rounding rounding, lb_arena *
         return NULL;
     CHECK(low->dtype == LB_I8);
     int8_t *const out = LB_TAKE_ARRAY(arena, lb_low_count(&low->output), int8_t);
-    void *const scratch = lb_arena_take(arena, low->arena_bytes);
+    void *const scratch = lb_arena_take(arena, low->run_bytes);
     *n = lb_low_count(&low->output);
     lb_low_run_int8(low, in, out, scratch);
     return out;

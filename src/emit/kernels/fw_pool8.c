@@ -75,9 +75,9 @@ static int32_t mean(const fw8_shape *s, const fw8_grid *g, int by_taps, int zero
     const int n = by_taps ? inside : s->kernel_h * s->kernel_w;
 
     (void)g;
-    (void)zero_x;
     if (n == 0)
         return 0;
+    sum += (n - inside) * zero_x; /* pads that count */
     return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n;
 #else
     const int i = by_taps ? inside - 1 : 0;
