@@ -3,6 +3,7 @@
 #include "cli/samples.h"
 #include "compress/quantize.h"
 #include "ops/rewrite.h"
+#include "run/integers.h"
 #include "run/network_load.h"
 #include "train/train.h"
 
@@ -22,6 +23,7 @@ static const lb_option options[] = {
     {.name = "equalise", .value = "true|false", .help = "like ranges for all channels"},
     {.name = "correct-bias", .value = "true|false", .help = "takes off mean shifts"},
     {.name = "rounding", .value = "single|tflite", .help = "of the integer arithmetic"},
+    {.name = "floats", .help = "measures in floats: faster, not to the last bit"},
     {.name = "split", .value = "NAME", .help = "to measure on: test (usual), validation"},
     {.name = "pixels", .value = "unit|raw", .help = "value / 255 (usual), or 0..255"},
     {.name = "mean", .value = "A,..", .help = "taken off each channel"},
@@ -41,6 +43,8 @@ typedef struct job {
     lb_quantised done;
     lb_layer_error *error; /* [done.n_layers] */
     lb_metrics real, whole;
+    bool integers; /* whole is by the integer reference, not by floats */
+    lb_error why;  /* why not */
 } job;
 
 static lb_code read_options(job *j, lb_error *err)
@@ -71,8 +75,8 @@ static lb_code quantise(job *j, lb_error *err)
     return lb_network_quantize(&setup, j->arena, &j->done, err);
 }
 
-static lb_code measure_one(const job *j, const lb_graph *graph, lb_metrics *out,
-                           lb_error *err)
+static lb_code measure_floats(const job *j, const lb_graph *graph, lb_metrics *out,
+                              lb_error *err)
 {
     lb_graph *ready = NULL;
 
@@ -89,12 +93,33 @@ static lb_code measure_one(const job *j, const lb_graph *graph, lb_metrics *out,
     return code;
 }
 
+/* In the arithmetic of the device, unless some node has no step there. */
+static lb_code measure_whole(job *j, lb_error *err)
+{
+    const lb_rounding rounding = (lb_rounding)j->options.rounding;
+    lb_low *low = NULL;
+
+    if (lb_arg_switch(j->args, "floats"))
+        return measure_floats(j, j->done.graph, &j->whole, err);
+    const lb_code code =
+        lb_lower_rounded(j->done.graph, rounding, j->arena, &low, &j->why);
+    if (code == LB_ERR_UNSUPPORTED)
+        return measure_floats(j, j->done.graph, &j->whole, err);
+    if (code != LB_OK) {
+        *err = j->why;
+        return code;
+    }
+    j->integers = true;
+    return lb_evaluate_integers(low, j->done.graph, &j->input, j->data, j->split, j->pool,
+                                j->real.answer, j->arena, &j->whole, err);
+}
+
 static lb_code measure(job *j, lb_error *err)
 {
     lb_tensor *samples = NULL;
 
-    LB_TRY(measure_one(j, j->graph, &j->real, err));
-    LB_TRY(measure_one(j, j->done.graph, &j->whole, err));
+    LB_TRY(measure_floats(j, j->graph, &j->real, err));
+    LB_TRY(measure_whole(j, err));
     LB_TRY(lb_samples_read(j->graph, &j->input, j->data, j->split, HELD_OUT, j->arena,
                            &samples, err));
     j->error = LB_TAKE_ARRAY(j->arena, j->done.n_layers + 1, lb_layer_error);
@@ -116,6 +141,8 @@ static void print_text(const job *j)
     printf("accuracy  %.4f in float32, %.4f in int8, of %d\n", j->real.accuracy,
            j->whole.accuracy, j->real.n);
     printf("agreement %.4f\n", j->whole.agreement);
+    if (j->why.code != LB_OK)
+        printf("int8 was measured in floats; no device runs it: %s\n", j->why.text);
     printf("%s\n", lb_arg(j->args, "output"));
 }
 
@@ -143,6 +170,7 @@ static lb_code print_json(const job *j, lb_error *err)
     lb_json_number(&json, "accuracy_fp32", j->real.accuracy);
     lb_json_number(&json, "accuracy_int8", j->whole.accuracy);
     lb_json_number(&json, "agreement", j->whole.agreement);
+    lb_json_bool(&json, "integers", j->integers);
     lb_json_int(&json, "images", j->real.n);
     lb_json_int(&json, "equalised", j->done.n_equalised);
     lb_json_open(&json, "layers", '[');

@@ -158,6 +158,15 @@ static lb_value list(writer *w, const char *name, const float *x, int n)
     return lb_constant(&w->b, name, t);
 }
 
+/* All 0, and written out: ONNX Runtime's precise mode on AVX2 wants as many as scales. */
+static lb_value zero_points(writer *w, const char *weight, int channels)
+{
+    const lb_shape shape = lb_shape_of(1, channels);
+    lb_tensor *const t = new_tensor(w, LB_I8, &shape);
+
+    return t ? lb_constant(&w->b, with_tail(w, weight, "zero"), t) : (lb_value){0};
+}
+
 /* The weights of one output stand together, whatever they did before. */
 static lb_value whole_weights(writer *w, const lb_quant_layer *l, const char *name,
                               const float *scale)
@@ -178,8 +187,8 @@ static lb_value whole_weights(writer *w, const lb_quant_layer *l, const char *na
                                 (double)scale[c]));
     const lb_value stored = lb_constant(&w->b, name, t);
     const lb_value scales = list(w, with_tail(w, name, "scale"), scale, l->channels);
-    return lb_dequantize(&w->b, stored, scales, (lb_value){0}, 0,
-                         with_tail(w, name, "dq"));
+    const lb_value zeros = zero_points(w, name, l->channels);
+    return lb_dequantize(&w->b, stored, scales, zeros, 0, with_tail(w, name, "dq"));
 }
 
 /* Of scale s_in * s_w; there even where the layer has none, for kernels that want one. */

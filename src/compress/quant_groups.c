@@ -62,11 +62,22 @@ static const lb_op *const movers[] = {
     &lb_op_Resize,   &lb_op_Relu,          &lb_op_Clip,
     &lb_op_Identity, &lb_op_ReduceMax,     NULL};
 
+/* 0 is in every grid; another number that is put around may not be in the input's. */
+static bool pads_zeros(const lb_graph *g, const lb_node *node)
+{
+    const lb_tensor *const value =
+        node->n_in > 2 && node->in[2].id ? lb_info(g, node->in[2])->tensor : NULL;
+
+    return node->op == &lb_op_Pad && (node->n_in < 3 || node->in[2].id == 0 ||
+                                      (value && lb_tensor_get(value, 0) == 0));
+}
+
 static bool is_mover(const lb_quant *q, const lb_node *node)
 {
     const bool tflite = q->setup->options.rounding == LB_ROUND_TFLITE;
 
-    return is_one_of(node->op, movers) || (tflite && node->op == &lb_op_AveragePool) ||
+    return is_one_of(node->op, movers) || pads_zeros(q->real, node) ||
+           (tflite && node->op == &lb_op_AveragePool) ||
            (tflite && node->op == &lb_op_GlobalAveragePool);
 }
 

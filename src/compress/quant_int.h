@@ -40,6 +40,9 @@ static inline size_t lb_quant_at(const lb_quant_layer *l, size_t n, size_t c, si
     return l->columns ? i * (size_t)l->channels + c : c * n + i;
 }
 
+/* quant_tidy.c: MatMul to Gemm, added constants to biases, lone norms to convolutions. */
+lb_code lb_quant_tidy(lb_graph *graph, lb_error *err) LB_MUST_USE;
+
 /* quant_groups.c: fills held, parent, source. */
 lb_code lb_quant_find_groups(lb_quant *q, lb_error *err) LB_MUST_USE;
 /* The Relu or Clip that is the only one to use v, or NULL. */

@@ -41,7 +41,7 @@ static lb_code make_real(const lb_quantize_setup *s, lb_graph **out, lb_error *e
     if (code == LB_OK)
         code = lb_fold_constants(g, (size_t)1 << 30, err);
     if (code == LB_OK)
-        code = lb_remove_dead(g, err);
+        code = lb_quant_tidy(g, err);
     if (code != LB_OK) {
         lb_graph_free(g);
         return code;

@@ -6,8 +6,8 @@
  * or Clip, behind additions, pools and everything else that computes, and on the output.
  * Activations are int8 with one scale and zero point each, scalars, 0 exactly
  * representable. Weights are int8 in [-127,127] with a scale for each output channel and
- * no zero point (axis 0; depthwise too; a Gemm's are written as [M,K]); biases are int32
- * of scale s_in * s_w. What only moves numbers (max pools, reshapes, transposes,
+ * zero points of 0 (axis 0; depthwise too; a Gemm's are written as [M,K]); biases are
+ * int32 of scale s_in * s_w. What only moves numbers (max pools, reshapes, transposes,
  * concatenations) keeps the scale of its inputs. Names of nodes, inputs and outputs stay.
  *
  * The scheme is that of Jacob et al. (CVPR 2018) and of TFLite; equalisation and bias

@@ -38,11 +38,19 @@ static lb_code take_figures(lb_metrics *m, int n, int n_classes, lb_arena *arena
     return LB_OK;
 }
 
+static lb_code check_classes(int classes, const lb_data *data, lb_error *err)
+{
+    if (classes >= data->content.n_classes)
+        return LB_OK;
+    return lb_raise(err, LB_ERR_INPUT,
+                    "the network tells %d classes apart, but the data has %d", classes,
+                    data->content.n_classes);
+}
+
 lb_code lb_tester_open(const lb_tester_setup *setup, lb_arena *arena, lb_tester **out,
                        lb_error *err)
 {
     const int n = setup->data->n[setup->split];
-    const int classes = setup->data->content.n_classes;
     lb_tester *const t = LB_TAKE(arena, lb_tester);
     char shape[LB_SHAPE_TEXT];
 
@@ -60,10 +68,7 @@ lb_code lb_tester_open(const lb_tester_setup *setup, lb_arena *arena, lb_tester 
             err, LB_ERR_UNSUPPORTED,
             "the network's first output is %s; classes [N,C] can be evaluated",
             lb_shape_text(&type.shape, shape));
-    if (classes > type.shape.dim[1])
-        return lb_raise(err, LB_ERR_INPUT,
-                        "the network tells %d classes apart, but the data has %d",
-                        type.shape.dim[1], classes);
+    LB_TRY(check_classes(type.shape.dim[1], setup->data, err));
     t->classes = type.shape.dim[1];
     t->dtype = type.dtype;
     t->probabilities = lb_logits_of(setup->graph).id != t->out.id;
@@ -206,6 +211,17 @@ const lb_metrics *lb_tester_run(lb_tester *t, const int32_t *other)
     answer_all(t);
     judge(&t->metrics, t->classes, t->setup.data, t->setup.split, other);
     return &t->metrics;
+}
+
+lb_code lb_evaluate_answers(lb_answer *answer, void *arg, int classes,
+                            const lb_data *data, lb_split split, const int32_t *other,
+                            lb_arena *arena, lb_metrics *out, lb_error *err)
+{
+    LB_TRY(check_classes(classes, data, err));
+    LB_TRY(take_figures(out, data->n[split], classes, arena, err));
+    answer(arg, out->n, out->logits);
+    judge(out, classes, data, split, other);
+    return LB_OK;
 }
 
 lb_code lb_evaluate_ensemble(const lb_ensemble *ensemble, const lb_metrics *members,

@@ -243,6 +243,13 @@ lb_code lb_evaluate(const lb_graph *graph, const lb_input_options *input,
                     lb_kernels kernels, const int32_t *other, lb_arena *arena,
                     lb_metrics *out, lb_error *err) LB_MUST_USE;
 
+/* The same for what anything says: `answer` fills logits [n, classes] for all samples of
+ * the split, in order. */
+typedef void lb_answer(void *arg, int n, float *logits);
+lb_code lb_evaluate_answers(lb_answer *answer, void *arg, int classes,
+                            const lb_data *data, lb_split split, const int32_t *other,
+                            lb_arena *arena, lb_metrics *out, lb_error *err) LB_MUST_USE;
+
 /* The same for what several networks say together. members: [ensemble->n], of that split,
  * whose classes are the data's. */
 lb_code lb_evaluate_ensemble(const lb_ensemble *ensemble, const lb_metrics *members,

@@ -171,6 +171,10 @@ static void check_layer(const lb_graph *g, const lb_node *node)
 
     CHECK(w->op == &lb_op_DequantizeLinear && b->op == &lb_op_DequantizeLinear);
     CHECK(lb_attr_int(w, "axis", 1) == 0 && lb_attr_int(b, "axis", 1) == 0);
+    const lb_tensor *const zeros = lb_info(g, w->in[2])->tensor;
+    CHECK(zeros && zeros->n == (size_t)channels && zeros->dtype == LB_I8);
+    for (int c = 0; zeros && c < channels; c++)
+        CHECK(lb_tensor_get(zeros, (size_t)c) == 0);
     CHECK(stored && stored->dtype == LB_I8 && stored->shape.dim[0] == channels);
     CHECK(lb_info(g, b->in[0])->type.dtype == LB_I32);
     CHECK(scales && sums && scales->n == (size_t)channels);
@@ -258,7 +262,7 @@ static void a_device_can_run_it(void)
             const lb_qparams to = low->buffer[low->output_buffer].q;
             int8_t *const x = LB_TAKE_ARRAY(f.arena, n_in, int8_t);
             int8_t *const y = LB_TAKE_ARRAY(f.arena, n_out, int8_t);
-            void *const scratch = lb_arena_take(f.arena, low->arena_bytes);
+            void *const scratch = lb_arena_take(f.arena, low->run_bytes);
             int far = 0;
             for (int i = 0; i < 64; i++) {
                 lb_quantise(from, (const float *)f.samples->data + (size_t)i * n_in, n_in,
@@ -472,6 +476,61 @@ static void channels_without_weights_keep_their_bias(void)
     end(&f);
 }
 
+static lb_value channel_constant(lb_builder *b, int rank, int channels)
+{
+    lb_shape shape = {.rank = rank};
+
+    for (int i = 0; i < rank; i++)
+        shape.dim[i] = 1;
+    shape.dim[rank == 2 ? 1 : rank == 3 ? 0 : rank - 1] = channels;
+    return lb_constant(b, NULL, net_random(b, 40 + (uint64_t)rank, &shape, 0.5));
+}
+
+/* As CNTK and older exporters write it, and a norm with no convolution before it. */
+static lb_value build_untidy(lb_builder *b, lb_value x)
+{
+    const lb_shape dense = lb_shape_of(2, 7, 3);
+    x = net_norm(b, x, 21);
+    const lb_value c = net_conv(b, x, 23, 7, 3, 1, 1);
+    const lb_value bias = channel_constant(b, 3, 7);
+    x = lb_add(b, bias, c);
+    x = lb_relu(b, x, NULL);
+    x = lb_global_average_pool(b, x, NULL);
+    x = lb_flatten(b, x, NULL);
+    const lb_value w = lb_constant(b, NULL, net_random(b, 29, &dense, 0.5));
+    x = lb_matmul(b, x, w);
+    const lb_value last = channel_constant(b, 2, 3);
+    return lb_add(b, x, last);
+}
+
+static void other_ways_to_write_layers_are_the_same_layers(void)
+{
+    lb_tensor *before[MAX_OUTPUTS] = {NULL}, *after[MAX_OUTPUTS] = {NULL};
+    lb_layer_error error[16];
+    lb_low *low = NULL;
+    fixture f;
+    int layers = 0;
+
+    begin(&f, build_untidy);
+    quantise(&f);
+    for (int i = 0; i < f.done.real->n_nodes; i++) {
+        const lb_op *const op = f.done.real->nodes[i].op;
+        CHECK(op != &lb_op_Add && op != &lb_op_MatMul && op != &lb_op_BatchNormalization);
+        layers += op == &lb_op_Conv || op == &lb_op_Gemm;
+    }
+    CHECK(layers == 3);
+    CHECK_OK(evaluate(f.graph, f.samples, LB_KERNELS_BEST, f.arena, before, &f.err),
+             &f.err);
+    CHECK_OK(evaluate(f.done.real, f.samples, LB_KERNELS_BEST, f.arena, after, &f.err),
+             &f.err);
+    CHECK(difference(after[0], before[0]) < 1e-5);
+    errors_of(&f, error);
+    for (int i = 0; i < f.done.n_layers; i++)
+        CHECK(error[i].sqnr > 25);
+    CHECK_OK(lb_lower(f.done.graph, f.arena, &low, &f.err), &f.err);
+    end(&f);
+}
+
 static void refused_with_reasons(void)
 {
     lb_quantised again = {.n_layers = 0};
@@ -565,6 +624,7 @@ int main(void)
     RUN(the_least_square_is_less_than_others);
     RUN(zero_is_a_number_of_every_grid);
     RUN(channels_without_weights_keep_their_bias);
+    RUN(other_ways_to_write_layers_are_the_same_layers);
     RUN(refused_with_reasons);
     RUN(memory_may_run_out_anywhere);
     RUN(onnxruntime_answers_alike);

@@ -13,6 +13,11 @@ cmp int8.onnx again.onnx && echo same
 limbeck quantize $net --data npy:data -o other.onnx --ranges minmax --equalise false \
     --correct-bias false --samples 16 --rounding tflite >/dev/null || exit
 cmp -s int8.onnx other.onnx || echo another
+for how in "" --floats; do
+    limbeck quantize $net --data npy:data -o again.onnx --json $how |
+        grep -o -e '"accuracy_int8": [^,]*' -e '"integers": [a-z]*' | tr '\n' ' ' |
+        awk '{ print $4, ($2 > 0.4 && $2 <= 1) }'
+done
 limbeck eval int8.onnx --data npy:data --teacher $net | grep -c -e '^agreement 0.9' -e '^agreement 1'
 limbeck run int8.onnx --input data/x_test.npy --output y.npy | sed 's/in .*/in T/'
 code limbeck quantize int8.onnx --data npy:data -o x.onnx
