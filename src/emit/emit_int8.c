@@ -189,6 +189,20 @@ static void add_sum(lb_emission *e, lb_text *t, const lb_low_step *s, int za, in
     lb_text_add(t, "%d, %d, %d};\n", grid_of(e, s->out)->zero, s->q->low, s->q->high);
 }
 
+/* The usual case, which the kernels have a fast way for. */
+static bool is_plain(const lb_emission *e, const lb_low_step *s)
+{
+    const lb_low_int8 *const q = s->q;
+    const bool adds = s->in[1] >= 0;
+    bool plain = e->low->rounding == LB_ROUND_SINGLE &&
+                 (adds ? q->middle_low : q->low) == -128 &&
+                 (adds ? q->middle_high : q->high) == 127;
+
+    for (int i = 0; i < q->n_multipliers; i++)
+        plain = plain && shift_of(q->multiplier[i], LB_ROUND_SINGLE) >= 0;
+    return plain;
+}
+
 static void add_layer(lb_emission *e, lb_text *t, const lb_low_step *s, int i)
 {
     const lb_low_int8 *const q = s->q;
@@ -198,10 +212,10 @@ static void add_layer(lb_emission *e, lb_text *t, const lb_low_step *s, int i)
         add_sum(e, t, s, q->middle.zero, s->in[1]);
     lb_text_add(t,
                 "    static const fw8_layer l = {weight%d, bias%d, {factor%d, shift%d, "
-                "%d, %d, %d}, %s};\n",
+                "%d, %d, %d}, %d, %s};\n",
                 i, i, i, i, adds ? q->middle.zero : grid_of(e, s->out)->zero,
                 adds ? q->middle_low : q->low, adds ? q->middle_high : q->high,
-                adds ? "&sum" : "NULL");
+                is_plain(e, s), adds ? "&sum" : "NULL");
 }
 
 /* The grid of the output, by the multipliers from number k on. */

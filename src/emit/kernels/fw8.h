@@ -17,6 +17,16 @@
 #define FW8_ALIGNED
 #endif
 
+/* The DSP instructions of Cortex-M4, M7, M33 and later: other ways to the same bytes.
+ * -DFW8_PLAIN leaves them out. */
+#if defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && \
+    !defined(__ARM_BIG_ENDIAN) && !defined(FW8_PLAIN)
+#define FW8_DSP 1
+#include <string.h>
+#else
+#define FW8_DSP 0
+#endif
+
 typedef struct fw8_shape {
     int in_h, in_w, in_c, out_h, out_w, out_c;
     int kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
@@ -57,6 +67,7 @@ typedef struct fw8_layer {
     const int8_t *weight;
     const int32_t *bias;
     fw8_grid grid;           /* of the sum */
+    int plain; /* single rounding, no shift below 0, low..high is -128..127 */
     const fw8_sum *residual; /* the sum's int8, as a, and the residual; or NULL */
 } fw8_layer;
 
@@ -143,6 +154,34 @@ static inline int32_t fw8_sum_of(const fw8_sum *s, int a, int b)
     return ((a * s->factor_a + b * s->factor_b + s->offset) >> s->shift) + s->zero;
 #endif
 }
+
+#if FW8_DSP
+/* Four bytes from anywhere. */
+static inline uint32_t fw8_word(const int8_t *x)
+{
+    uint32_t word;
+
+    memcpy(&word, x, 4);
+    return word;
+}
+
+/* Bytes 0 and 2 as two int16; bytes 1 and 3. */
+static inline uint32_t fw8_even(uint32_t word)
+{
+    uint32_t pair;
+
+    __asm__("sxtb16 %0, %1" : "=r"(pair) : "r"(word));
+    return pair;
+}
+
+static inline uint32_t fw8_odd(uint32_t word)
+{
+    uint32_t pair;
+
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
+    return pair;
+}
+#endif
 
 /* Two positions of n inputs each (filled up with zeros to a multiple of 4) as int16 in
  * the order of fw8_run. */
