@@ -1,6 +1,9 @@
 /* fw_depthwise8.c: depthwise convolution, four channels at a time, in place where the
- * output is no larger than the input: the rows under the kernel are widened in the
- * scratch memory, with their padding, before a row of the output is written. */
+ * output is no larger than the input: the rows under the kernel are widened in the scratch
+ * memory, with their padding, before a row of the output is written.
+ *
+ * In the scratch memory the channels of a group are in the order 0 2 1 3, as the DSP
+ * instructions leave them. */
 #include "fw8.h"
 
 #include <stddef.h>
@@ -12,19 +15,51 @@ typedef struct ring {
     int next; /* the first row of the input that has not been brought in */
 } ring;
 
+/* `many` channels at x; others are 0. */
+static void widen(const int8_t *x, int many, int16_t *to)
+{
+    to[0] = x[0];
+    to[1] = many > 2 ? x[2] : 0;
+    to[2] = many > 1 ? x[1] : 0;
+    to[3] = many > 3 ? x[3] : 0;
+}
+
+static int16_t *fill(int16_t *to, int positions, int value)
+{
+    int i;
+
+    for (i = 0; i < 4 * positions; i++)
+        *to++ = (int16_t)value;
+    return to;
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 static void bring_row(const fw8_shape *s, const int8_t *x, int many, const ring *r,
                       int row)
 {
     int16_t *to = r->at + (row + s->pad_top) % r->rows * 4 * (ptrdiff_t)r->width;
-    int w, i;
+    const int inside = row >= 0 && row < s->in_h;
+    const int before = inside ? least(s->pad_left, r->width) : r->width;
+    const int n = least(s->in_w, r->width - before);
+    int i = 0;
 
-    for (w = -s->pad_left; w < r->width - s->pad_left; w++, to += 4) {
-        const int inside = row >= 0 && row < s->in_h && w >= 0 && w < s->in_w;
-        const int8_t *const from =
-            inside ? x + ((ptrdiff_t)row * s->in_w + w) * s->in_c : NULL;
-        for (i = 0; i < 4; i++)
-            to[i] = from && i < many ? from[i] : (int16_t)s->fill;
+    to = fill(to, before, s->fill);
+    x += (ptrdiff_t)row * s->in_w * s->in_c;
+#if FW8_DSP
+    for (; many == 4 && i < n; i++, x += s->in_c, to += 4) {
+        const uint32_t word = fw8_word(x);
+        uint32_t *const pair = (uint32_t *)(void *)to;
+        pair[0] = fw8_even(word);
+        pair[1] = fw8_odd(word);
     }
+#endif
+    for (; i < n; i++, x += s->in_c, to += 4)
+        widen(x, many, to);
+    fill(to, r->width - before - n, s->fill);
 }
 
 /* Four channels of one position, whose window begins at column w of the ring and at its
@@ -39,8 +74,8 @@ static void position(const fw8_shape *s, const ring *r, const int16_t *weight, i
         const int16_t *x = r->at + (slot * (ptrdiff_t)r->width + w) * 4;
         for (kw = 0; kw < s->kernel_w; kw++, weight += 4) {
             a += x[0] * weight[0];
-            b += x[1] * weight[1];
-            c += x[2] * weight[2];
+            c += x[1] * weight[1];
+            b += x[2] * weight[2];
             d += x[3] * weight[3];
             x += 4 * (ptrdiff_t)s->dilation_w;
         }
@@ -58,7 +93,7 @@ static void run_row(const fw8_shape *s, const fw8_layer *l, const ring *r,
                     const int16_t *weight, int m, int oh, const int8_t *z, int8_t *y)
 {
     const fw8_grid *const g = &l->grid;
-    const int many = s->out_c - m < 4 ? s->out_c - m : 4;
+    const int many = least(s->out_c - m, 4);
     const int slot = oh * s->stride_h % r->rows;
     int ow, i;
 
@@ -69,9 +104,9 @@ static void run_row(const fw8_shape *s, const fw8_layer *l, const ring *r,
         position(s, r, weight, slot, ow * s->stride_w, sum);
         for (i = 0; i < many; i++) {
             const ptrdiff_t at = ((ptrdiff_t)oh * s->out_w + ow) * s->out_c + m + i;
-            int v =
-                fw8_clamp(fw8_scale(sum[i], g->factor[m + i], g->shift[m + i], g->zero),
-                          g->low, g->high);
+            int v = fw8_clamp(
+                fw8_scale(sum[i], g->factor[m + i], g->shift[m + i], g->zero), g->low,
+                g->high);
             if (z)
                 v = fw8_clamp(fw8_sum_of(l->residual, v, z[at]), l->residual->low,
                               l->residual->high);
@@ -79,6 +114,121 @@ static void run_row(const fw8_shape *s, const fw8_layer *l, const ring *r,
         }
     }
 }
+
+#if FW8_DSP
+
+enum { MOST_ROWS = 8 };
+
+/* A row of the output, four channels; arrays in the order of the ring. */
+typedef struct job {
+    const int16_t *const *rows; /* under the kernel; ends with NULL */
+    const int16_t *weight;
+    const int32_t *start; /* four biases, then factor and shift of each channel */
+    int offset;           /* twice the zero point, plus 1 */
+    int step, y_step;     /* bytes from one position to the next */
+    int8_t *y;
+    int n;
+} job;
+
+/* Four channels of a tap. */
+#define TAP \
+    "ldrd r8, r9, [r0], #8\n" \
+    "ldrd r10, r11, [r1], #8\n" \
+    "smlabb r4, r8, r10, r4\n" \
+    "smlatt r5, r8, r10, r5\n" \
+    "smlabb r6, r9, r11, r6\n" \
+    "smlatt r7, r9, r11, r7\n"
+#define FINISH(v) \
+    "add " #v ", " #v ", r8\n" \
+    "ssat " #v ", #8, " #v ", asr #1\n"
+
+/* Kernels three wide. On the stack: the job but for y and n. */
+__attribute__((naked, noinline)) static void run_threes(const job *j)
+{
+    (void)j;
+    __asm__ volatile("push {r4-r11, lr}\n"
+                     "sub sp, #28\n"
+                     "ldm r0, {r1-r8}\n"
+                     "stm sp, {r1-r6}\n"
+                     "mov r12, r7\n"
+                     "mov lr, r8\n"
+                     "movs r3, #0\n"
+                     "1:\n"
+                     "ldr r2, [sp, #8]\n"
+                     "ldm r2, {r4-r7}\n"
+                     "ldr r2, [sp]\n"
+                     "ldr r1, [sp, #4]\n"
+                     "ldr r0, [r2], #4\n"
+                     "2:\n"
+                     "add r0, r0, r3\n" TAP TAP TAP
+                     "ldr r0, [r2], #4\n"
+                     "cmp r0, #0\n"
+                     "bne 2b\n"
+                     "ldr r2, [sp, #8]\n"
+                     "adds r2, #16\n"
+                     "ldm r2!, {r8-r11}\n"
+                     "smmul r4, r4, r8\n"
+                     "asr r4, r4, r9\n"
+                     "smmul r5, r5, r10\n"
+                     "asr r5, r5, r11\n"
+                     "ldm r2, {r8-r11}\n"
+                     "smmul r6, r6, r8\n"
+                     "asr r6, r6, r9\n"
+                     "smmul r7, r7, r10\n"
+                     "asr r7, r7, r11\n"
+                     "ldr r8, [sp, #12]\n" FINISH(r4) FINISH(r5) FINISH(r6) FINISH(r7)
+                     "strb r4, [r12]\n"
+                     "strb r5, [r12, #2]\n"
+                     "strb r6, [r12, #1]\n"
+                     "strb r7, [r12, #3]\n"
+                     "ldr r8, [sp, #16]\n"
+                     "ldr r9, [sp, #20]\n"
+                     "add r3, r3, r8\n"
+                     "add r12, r12, r9\n"
+                     "subs lr, lr, #1\n"
+                     "bne 1b\n"
+                     "add sp, #28\n"
+                     "pop {r4-r11, pc}\n");
+}
+
+static int suits_threes(const fw8_shape *s, const fw8_layer *l, int m, const int8_t *z)
+{
+    return l->plain && !z && s->kernel_w == 3 && s->dilation_w == 1 &&
+           s->kernel_h <= MOST_ROWS && s->out_c - m >= 4;
+}
+
+static void start_threes(const fw8_layer *l, int m, int32_t *start)
+{
+    static const int order[] = {0, 2, 1, 3};
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        start[i] = l->bias[m + order[i]];
+        start[4 + 2 * i] = l->grid.factor[m + order[i]];
+        start[5 + 2 * i] = l->grid.shift[m + order[i]];
+    }
+}
+
+static void run_row_of_threes(const fw8_shape *s, const fw8_layer *l, const ring *r,
+                              const int16_t *weight, const int32_t *start, int oh,
+                              int8_t *y)
+{
+    const int16_t *rows[MOST_ROWS + 1];
+    job j = {rows,      weight,       start, 2 * l->grid.zero + 1, 8 * s->stride_w,
+             s->out_c, NULL, s->out_w};
+    int slot = oh * s->stride_h % r->rows, kh;
+
+    for (kh = 0; kh < s->kernel_h; kh++) {
+        rows[kh] = r->at + slot * 4 * (ptrdiff_t)r->width;
+        slot += s->dilation_h;
+        slot = slot >= r->rows ? slot - r->rows : slot;
+    }
+    rows[kh] = NULL;
+    j.y = y + (ptrdiff_t)oh * s->out_w * s->out_c;
+    run_threes(&j);
+}
+
+#endif
 
 void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
                    const int8_t *z, void *scratch, int8_t *y)
@@ -92,9 +242,15 @@ void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
     r.rows = (s->kernel_h - 1) * s->dilation_h + 1;
     r.width = (s->out_w - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
     for (m = 0; m < s->out_c; m += 4) {
-        const int many = s->out_c - m < 4 ? s->out_c - m : 4;
-        for (i = 0; i < 4 * taps; i++)
-            weight[i] = l->weight[(ptrdiff_t)m * taps + i];
+        const int many = least(s->out_c - m, 4);
+#if FW8_DSP
+        const int threes = suits_threes(s, l, m, z);
+        int32_t start[12];
+        if (threes)
+            start_threes(l, m, start);
+#endif
+        for (i = 0; i < taps; i++)
+            widen(l->weight + ((ptrdiff_t)m * taps + 4 * (ptrdiff_t)i), 4, weight + 4 * i);
         r.next = -s->pad_top;
         for (oh = 0; oh < s->out_h; oh++) {
             const int top = oh * s->stride_h - s->pad_top;
@@ -102,6 +258,12 @@ void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
                 r.next = top;
             for (; r.next < top + r.rows; r.next++)
                 bring_row(s, x + m, many, &r, r.next);
+#if FW8_DSP
+            if (threes) {
+                run_row_of_threes(s, l, &r, weight, start, oh, y + m);
+                continue;
+            }
+#endif
             run_row(s, l, &r, weight, m, oh, z, y);
         }
     }
