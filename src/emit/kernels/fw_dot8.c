@@ -150,8 +150,8 @@ __attribute__((naked, noinline)) static void run(const job *j)
 static void run_plain(const fw8_layer *l, int channels, job *j, const int8_t *z, int8_t *y)
 {
     enum { CHUNK = 32 };
-    const fw8_sum *const sum = l->residual;
     int8_t own[2 * CHUNK];
+    fw8_sum sum; /* a copy: bytes of y might change what a pointer points to */
     int m, i, p;
 
     if (!z) {
@@ -161,6 +161,7 @@ static void run_plain(const fw8_layer *l, int channels, job *j, const int8_t *z,
             run(j);
         return;
     }
+    sum = *l->residual;
     for (m = 0; m + 4 <= channels; m += CHUNK) {
         const int many = channels - m < CHUNK ? (channels - m) & ~3 : CHUNK;
         const int positions = j->stride ? 2 : 1;
@@ -173,12 +174,14 @@ static void run_plain(const fw8_layer *l, int channels, job *j, const int8_t *z,
         part.stride = CHUNK;
         part.groups = many / 4;
         run(&part);
-        for (p = 0; p < positions; p++)
-            for (i = 0; i < many; i++) {
-                const ptrdiff_t at = p * (ptrdiff_t)channels + m + i;
-                y[at] = (int8_t)fw8_clamp(fw8_sum_of(sum, own[p * CHUNK + i], z[at]),
-                                          sum->low, sum->high);
-            }
+        for (p = 0; p < positions; p++) {
+            const ptrdiff_t at = p * (ptrdiff_t)channels + m;
+            const int8_t *const a = own + p * CHUNK, *const b = z + at;
+            int8_t *const to = y + at;
+            for (i = 0; i < many; i++)
+                to[i] = (int8_t)fw8_clamp(fw8_sum_of(&sum, a[i], b[i]), sum.low,
+                                          sum.high);
+        }
     }
 }
 
