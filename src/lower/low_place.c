@@ -4,21 +4,20 @@
  * element i and nothing later: activations, additions, and the residual of a convolution.
  * The int8 kernels go further: a depthwise convolution works in place if its output is no
  * larger than its input, and of a pointwise or dense layer input and output may begin
- * together (the smaller output) or end together (the larger one). Where the sizes differ
- * this is done if the arena does not grow by it: shared memory has one size for as long
- * as any of those that share it lives. */
+ * together (the smaller output) or end together (the larger one), wherever the arena does
+ * not grow by it. */
 #include "lower/lower_int.h"
-
-#include "graph/memory.h"
 
 /* Buffers that share memory form a group, named by its root. */
 typedef struct placing {
     lb_low *low;
     int n;
-    int *last;    /* of each root: the last step that needs its group */
-    size_t *at;   /* of each buffer: where it begins in its group's memory */
-    size_t *size; /* of each root: its group's memory */
-    lb_piece *piece;
+    int *last;     /* of each root: the last step that needs its group */
+    size_t *at;    /* of each buffer: where it begins in its group's memory */
+    size_t *size;  /* of each root: its group's memory */
+    size_t *begin; /* of each root: where its group lies in the arena */
+    bool *placed;
+    double *rank;
 } placing;
 
 static int root_of(const lb_low *low, int buffer)
@@ -178,22 +177,104 @@ static bool works_in_place(const lb_low *low, const lb_low_step *s)
 /* ----------------------------------------------------------------------------- placing
  */
 
-static lb_code plan(placing *p, size_t *total, lb_error *err)
+static bool lives_overlap(const lb_low_buffer *a, const lb_low_buffer *b)
 {
-    lb_low *const low = p->low;
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/* Where a group must begin at least so that its buffer a does not meet the placed b; 0:
+ * it does not as it is. */
+static size_t behind(const placing *p, int a, int b, size_t begin)
+{
+    const lb_low_buffer *const x = &p->low->buffer[a], *const y = &p->low->buffer[b];
+    const size_t at = begin + p->at[a], other = p->begin[root_of(p->low, b)] + p->at[b];
+
+    if (!lives_overlap(x, y) || at >= other + y->bytes || other >= at + x->bytes)
+        return 0;
+    const size_t end = other + y->bytes;
+    return (end - p->at[a] + 3) / 4 * 4;
+}
+
+/* The lowest place where the group meets nothing that lives with any of it. */
+static size_t lowest_place(const placing *p, int root)
+{
+    const lb_low *const low = p->low;
+    size_t begin = 0;
+
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (int a = 0; a < p->n; a++)
+            for (int b = 0; root_of(low, a) == root && b < p->n; b++) {
+                const size_t next =
+                    p->placed[root_of(low, b)] ? behind(p, a, b, begin) : 0;
+                moved = moved || next > begin;
+                begin = next > begin ? next : begin;
+            }
+    }
+    return begin;
+}
+
+enum { N_WAYS = 4 };
+
+static double rank_of(const placing *p, int root, int way)
+{
+    const lb_low *const low = p->low;
+    int first = low->n_steps;
 
     for (int i = 0; i < p->n; i++)
-        p->piece[i] = (lb_piece){0};
-    for (int i = 0; i < p->n; i++) {
-        const lb_low_buffer *const b = &low->buffer[i];
-        const int root = root_of(low, i);
-        lb_piece *const piece = &p->piece[root];
-        const bool fresh = piece->size == 0;
-        piece->size = p->size[root];
-        piece->first = fresh || b->first < piece->first ? b->first : piece->first;
-        piece->last = fresh || b->last > piece->last ? b->last : piece->last;
+        if (root_of(low, i) == root && low->buffer[i].first < first)
+            first = low->buffer[i].first;
+    switch (way) {
+    case 0:
+        return (double)p->size[root];
+    case 1:
+        return (double)p->size[root] * (p->last[root] - first + 1);
+    case 2:
+        return low->n_steps - first;
+    default:
+        return p->last[root];
     }
-    return lb_memory_plan(p->piece, p->n, sizeof(float), total, err);
+}
+
+/* Greedy by size, by size times life (see graph/memory.h), from the first step on, or
+ * from the last. Buffers that share memory keep their distance, but each takes its room
+ * only while it lives. */
+static size_t place_all(placing *p, int way)
+{
+    const lb_low *const low = p->low;
+    size_t total = 0;
+
+    for (int i = 0; i < p->n; i++) {
+        p->placed[i] = false;
+        p->rank[i] = low->buffer[i].alias < 0 ? rank_of(p, i, way) : -1;
+    }
+    for (;;) {
+        int best = -1;
+        for (int i = 0; i < p->n; i++)
+            if (!p->placed[i] && p->rank[i] >= 0 &&
+                (best < 0 || p->rank[i] > p->rank[best]))
+                best = i;
+        if (best < 0)
+            return (total + 3) / 4 * 4;
+        p->begin[best] = lowest_place(p, best);
+        p->placed[best] = true;
+        if (p->begin[best] + p->size[best] > total)
+            total = p->begin[best] + p->size[best];
+    }
+}
+
+/* The best of these ways; begin[] is that one's. */
+static size_t plan(placing *p)
+{
+    size_t least = SIZE_MAX;
+    int best = 0;
+
+    for (int way = 0; way < N_WAYS; way++) {
+        const size_t total = place_all(p, way);
+        best = total < least ? way : best;
+        least = total < least ? total : least;
+    }
+    return place_all(p, best);
 }
 
 /* Works in place wherever the arena does not grow by it. */
@@ -201,11 +282,10 @@ static lb_code share_inputs(placing *p, lb_arena *arena, lb_error *err)
 {
     lb_low *const low = p->low;
     size_t *const at = LB_TAKE_ARRAY(arena, p->n, size_t);
-    size_t best, total;
+    size_t best = plan(p);
 
     if (!at)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to place %d buffers", p->n);
-    LB_TRY(plan(p, &best, err));
     for (int s = 0; s < low->n_steps; s++) {
         const lb_low_step *const step = &low->step[s];
         const int root = root_of(low, step->in[0]);
@@ -216,7 +296,7 @@ static lb_code share_inputs(placing *p, lb_arena *arena, lb_error *err)
         for (int i = 0; i < p->n; i++)
             at[i] = p->at[i];
         share(p, s, step->in[0]);
-        LB_TRY(plan(p, &total, err));
+        const size_t total = plan(p);
         if (total <= best) {
             best = total;
             continue;
@@ -252,20 +332,25 @@ lb_code lb_low_place(lb_lowering *l, lb_error *err)
     p.last = LB_TAKE_ARRAY(l->arena, p.n, int);
     p.at = LB_TAKE_ARRAY(l->arena, p.n, size_t);
     p.size = LB_TAKE_ARRAY(l->arena, p.n, size_t);
-    p.piece = LB_TAKE_ARRAY(l->arena, p.n, lb_piece);
-    if (!p.last || !p.at || !p.size || !p.piece)
+    p.begin = LB_TAKE_ARRAY(l->arena, p.n, size_t);
+    p.placed = LB_TAKE_ARRAY(l->arena, p.n, bool);
+    p.rank = LB_TAKE_ARRAY(l->arena, p.n, double);
+    if (!p.last || !p.at || !p.size || !p.begin || !p.placed || !p.rank)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to place %d buffers", p.n);
     begin(&p);
     share_equals(&p);
     LB_TRY(share_inputs(&p, l->arena, err));
-    LB_TRY(plan(&p, &low->arena_bytes, err));
-    low->bound_bytes = lb_memory_bound(p.piece, p.n);
+    low->arena_bytes = plan(&p);
     low->run_bytes = low->arena_bytes;
     for (int i = 0; i < p.n; i++) {
         lb_low_buffer *const b = &low->buffer[i];
-        b->offset = p.piece[root_of(low, i)].offset + p.at[i];
+        b->offset = p.begin[root_of(low, i)] + p.at[i];
         if (low->run_bytes < low->arena_bytes + b->bytes)
             low->run_bytes = low->arena_bytes + b->bytes;
+    }
+    for (int i = 0; i < low->n_steps; i++) {
+        const size_t live = lb_low_live_bytes(low, i);
+        low->bound_bytes = live > low->bound_bytes ? live : low->bound_bytes;
     }
     return LB_OK;
 }

@@ -224,7 +224,7 @@ static void layers_work_in_place(void)
         /* 8 channels from 4: both end together */
         CHECK(b[s[1].in[0]].offset + 480 == b[s[1].out].offset + 960);
         CHECK(b[s[2].in[0]].offset == b[s[2].out].offset);
-        CHECK(t.low->arena_bytes == 960 + 8 * (9 + 3 * 12));
+        CHECK(t.low->arena_bytes == 960 + 8 * (9 + 3 * 11));
     }
     end(&t);
 }

@@ -22,6 +22,7 @@
 #if defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && \
     !defined(__ARM_BIG_ENDIAN) && !defined(FW8_PLAIN)
 #define FW8_DSP 1
+#define FW8_UNUSED __attribute__((unused)) /* assembly reads it */
 #include <string.h>
 #else
 #define FW8_DSP 0
@@ -66,8 +67,8 @@ typedef struct fw8_sum {
 typedef struct fw8_layer {
     const int8_t *weight;
     const int32_t *bias;
-    fw8_grid grid;           /* of the sum */
-    int plain; /* single rounding, no shift below 0, low..high is -128..127 */
+    fw8_grid grid; /* of the sum */
+    int plain;     /* single rounding, no shift below 0, low..high is -128..127 */
     const fw8_sum *residual; /* the sum's int8, as a, and the residual; or NULL */
 } fw8_layer;
 

@@ -24,8 +24,8 @@ static int is_between(const fw8_shape *s, const window *v)
     return v->left >= 0 && v->left + (s->kernel_w - 1) * s->dilation_w < s->in_w;
 }
 
-/* The four channels of every tap are adjacent, so taps are widened where they lie; without
- * padding and dilation those of a kernel row are one stretch. */
+/* The four channels of every tap are adjacent, so taps are widened where they lie;
+ * without padding and dilation those of a kernel row are one stretch. */
 static void gather_fours(const fw8_shape *s, const int8_t *x, const window *u,
                          const window *v, const int8_t *padding, int16_t *column)
 {

@@ -55,9 +55,8 @@ typedef struct job {
     "strb " #v ", [r2], #1\n"
 
 /* As in fw_dot8.c: the loop is entered so that the number of blocks comes out. */
-__attribute__((naked, noinline)) static void run(const job *j)
+__attribute__((naked, noinline)) static void run(FW8_UNUSED const job *j)
 {
-    (void)j;
     __asm__ volatile("push {r4-r11, lr}\n"
                      "sub sp, #44\n"
                      "ldm r0, {r1-r10}\n"
@@ -82,8 +81,7 @@ __attribute__((naked, noinline)) static void run(const job *j)
                      "ldr r2, [sp, #40]\n"
                      "bx r2\n"
                      ".p2align 2\n"
-                     "2:\n" BLOCK BLOCK BLOCK BLOCK
-                     "cmp r0, r3\n"
+                     "2:\n" BLOCK BLOCK BLOCK BLOCK "cmp r0, r3\n"
                      "bne.w 2b\n"
                      "ldr r2, [sp, #36]\n"
                      "cbz r2, 3f\n"
@@ -103,15 +101,14 @@ __attribute__((naked, noinline)) static void run(const job *j)
                      "str r2, [sp, #20]\n"
                      "ldr r2, [sp, #24]\n"
                      "ldr r12, [sp, #28]\n" FINISH(r4, 0) FINISH(r5, 8) FINISH(r6, 16)
-                         FINISH(r7, 24)
-                     "str r2, [sp, #24]\n"
-                     "4:\n"
-                     "ldr r2, [sp, #32]\n"
-                     "subs r2, r2, #1\n"
-                     "str r2, [sp, #32]\n"
-                     "bne.w 1b\n"
-                     "add sp, #44\n"
-                     "pop {r4-r11, pc}\n");
+                         FINISH(r7, 24) "str r2, [sp, #24]\n"
+                                        "4:\n"
+                                        "ldr r2, [sp, #32]\n"
+                                        "subs r2, r2, #1\n"
+                                        "str r2, [sp, #32]\n"
+                                        "bne.w 1b\n"
+                                        "add sp, #44\n"
+                                        "pop {r4-r11, pc}\n");
 }
 
 #else
@@ -144,11 +141,16 @@ void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *sc
     int m = 0, i;
 #if FW8_DSP
     const int16_t *const column = scratch;
-    job j = {column,    column + 4 * (ptrdiff_t)blocks,
-             l->weight, l->bias,
-             g->factor, g->shift,
-             y,         2 * g->zero + 1,
-             s->out_c / 4, NULL};
+    job j = {column,
+             column + 4 * (ptrdiff_t)blocks,
+             l->weight,
+             l->bias,
+             g->factor,
+             g->shift,
+             y,
+             2 * g->zero + 1,
+             s->out_c / 4,
+             NULL};
 #endif
 
     widen(x, n, scratch);

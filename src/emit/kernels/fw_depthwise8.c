@@ -1,6 +1,6 @@
 /* fw_depthwise8.c: depthwise convolution, four channels at a time, in place where the
- * output is no larger than the input: the rows under the kernel are widened in the scratch
- * memory, with their padding, before a row of the output is written.
+ * output is no larger than the input: the rows under the kernel are widened in the
+ * scratch memory, with their padding, before a row of the output is written.
  *
  * In the scratch memory the channels of a group are in the order 0 2 1 3, as the DSP
  * instructions leave them. */
@@ -104,9 +104,9 @@ static void run_row(const fw8_shape *s, const fw8_layer *l, const ring *r,
         position(s, r, weight, slot, ow * s->stride_w, sum);
         for (i = 0; i < many; i++) {
             const ptrdiff_t at = ((ptrdiff_t)oh * s->out_w + ow) * s->out_c + m + i;
-            int v = fw8_clamp(
-                fw8_scale(sum[i], g->factor[m + i], g->shift[m + i], g->zero), g->low,
-                g->high);
+            int v =
+                fw8_clamp(fw8_scale(sum[i], g->factor[m + i], g->shift[m + i], g->zero),
+                          g->low, g->high);
             if (z)
                 v = fw8_clamp(fw8_sum_of(l->residual, v, z[at]), l->residual->low,
                               l->residual->high);
@@ -117,7 +117,7 @@ static void run_row(const fw8_shape *s, const fw8_layer *l, const ring *r,
 
 #if FW8_DSP
 
-enum { MOST_ROWS = 8 };
+enum { MOST_ROWS = 16 };
 
 /* A row of the output, four channels; arrays in the order of the ring. */
 typedef struct job {
@@ -128,6 +128,7 @@ typedef struct job {
     int step, y_step;     /* bytes from one position to the next */
     int8_t *y;
     int n;
+    int taps; /* of a row of the kernel */
 } job;
 
 /* Four channels of a tap. */
@@ -142,62 +143,73 @@ typedef struct job {
     "add " #v ", " #v ", r8\n" \
     "ssat " #v ", #8, " #v ", asr #1\n"
 
-/* Kernels three wide. On the stack: the job but for y and n. */
-__attribute__((naked, noinline)) static void run_threes(const job *j)
+/* TAPS: those of a kernel row, from r0 on; NEXT: whether there are more positions. On the
+ * stack: the job. */
+#define RUN(TAPS, NEXT) \
+    __asm__ volatile("push {r4-r11, lr}\n" \
+                     "sub sp, #36\n" \
+                     "ldm r0, {r1-r9}\n" \
+                     "stm sp, {r1-r9}\n" \
+                     "mov r12, r7\n" \
+                     "mov lr, r8\n" \
+                     "movs r3, #0\n" \
+                     "1:\n" \
+                     "ldr r2, [sp, #8]\n" \
+                     "ldm r2, {r4-r7}\n" \
+                     "ldr r2, [sp]\n" \
+                     "ldr r1, [sp, #4]\n" \
+                     "ldr r0, [r2], #4\n" \
+                     "2:\n" \
+                     "add r0, r0, r3\n" TAPS "ldr r0, [r2], #4\n" \
+                     "cmp r0, #0\n" \
+                     "bne 2b\n" \
+                     "ldr r2, [sp, #8]\n" \
+                     "adds r2, #16\n" \
+                     "ldm r2!, {r8-r11}\n" \
+                     "smmul r4, r4, r8\n" \
+                     "asr r4, r4, r9\n" \
+                     "smmul r5, r5, r10\n" \
+                     "asr r5, r5, r11\n" \
+                     "ldm r2, {r8-r11}\n" \
+                     "smmul r6, r6, r8\n" \
+                     "asr r6, r6, r9\n" \
+                     "smmul r7, r7, r10\n" \
+                     "asr r7, r7, r11\n" \
+                     "ldr r8, [sp, #12]\n" FINISH(r4) FINISH(r5) FINISH(r6) \
+                         FINISH(r7) "strb r4, [r12]\n" \
+                                    "strb r5, [r12, #2]\n" \
+                                    "strb r6, [r12, #1]\n" \
+                                    "strb r7, [r12, #3]\n" \
+                                    "ldr r8, [sp, #16]\n" \
+                                    "ldr r9, [sp, #20]\n" \
+                                    "add r3, r3, r8\n" \
+                                    "add r12, r12, r9\n" NEXT "bne 1b\n" \
+                                    "add sp, #36\n" \
+                                    "pop {r4-r11, pc}\n")
+
+/* Kernels three wide. */
+__attribute__((naked, noinline)) static void run_threes(FW8_UNUSED const job *j)
 {
-    (void)j;
-    __asm__ volatile("push {r4-r11, lr}\n"
-                     "sub sp, #28\n"
-                     "ldm r0, {r1-r8}\n"
-                     "stm sp, {r1-r6}\n"
-                     "mov r12, r7\n"
-                     "mov lr, r8\n"
-                     "movs r3, #0\n"
-                     "1:\n"
-                     "ldr r2, [sp, #8]\n"
-                     "ldm r2, {r4-r7}\n"
-                     "ldr r2, [sp]\n"
-                     "ldr r1, [sp, #4]\n"
-                     "ldr r0, [r2], #4\n"
-                     "2:\n"
-                     "add r0, r0, r3\n" TAP TAP TAP
-                     "ldr r0, [r2], #4\n"
-                     "cmp r0, #0\n"
-                     "bne 2b\n"
-                     "ldr r2, [sp, #8]\n"
-                     "adds r2, #16\n"
-                     "ldm r2!, {r8-r11}\n"
-                     "smmul r4, r4, r8\n"
-                     "asr r4, r4, r9\n"
-                     "smmul r5, r5, r10\n"
-                     "asr r5, r5, r11\n"
-                     "ldm r2, {r8-r11}\n"
-                     "smmul r6, r6, r8\n"
-                     "asr r6, r6, r9\n"
-                     "smmul r7, r7, r10\n"
-                     "asr r7, r7, r11\n"
-                     "ldr r8, [sp, #12]\n" FINISH(r4) FINISH(r5) FINISH(r6) FINISH(r7)
-                     "strb r4, [r12]\n"
-                     "strb r5, [r12, #2]\n"
-                     "strb r6, [r12, #1]\n"
-                     "strb r7, [r12, #3]\n"
-                     "ldr r8, [sp, #16]\n"
-                     "ldr r9, [sp, #20]\n"
-                     "add r3, r3, r8\n"
-                     "add r12, r12, r9\n"
-                     "subs lr, lr, #1\n"
-                     "bne 1b\n"
-                     "add sp, #28\n"
-                     "pop {r4-r11, pc}\n");
+    RUN(TAP TAP TAP, "subs lr, lr, #1\n");
 }
 
-static int suits_threes(const fw8_shape *s, const fw8_layer *l, int m, const int8_t *z)
+__attribute__((naked, noinline)) static void run_any(FW8_UNUSED const job *j)
 {
-    return l->plain && !z && s->kernel_w == 3 && s->dilation_w == 1 &&
-           s->kernel_h <= MOST_ROWS && s->out_c - m >= 4;
+    RUN("ldr lr, [sp, #32]\n"
+        "3:\n" TAP "subs lr, lr, #1\n"
+        "bne 3b\n",
+        "ldr lr, [sp, #28]\n"
+        "subs lr, lr, #1\n"
+        "str lr, [sp, #28]\n");
 }
 
-static void start_threes(const fw8_layer *l, int m, int32_t *start)
+static int is_fast(const fw8_shape *s, const fw8_layer *l, int m, const int8_t *z)
+{
+    return l->plain && !z && s->dilation_w == 1 && s->kernel_h <= MOST_ROWS &&
+           s->out_c - m >= 4;
+}
+
+static void start_fast(const fw8_layer *l, int m, int32_t *start)
 {
     static const int order[] = {0, 2, 1, 3};
     int i;
@@ -209,13 +221,12 @@ static void start_threes(const fw8_layer *l, int m, int32_t *start)
     }
 }
 
-static void run_row_of_threes(const fw8_shape *s, const fw8_layer *l, const ring *r,
-                              const int16_t *weight, const int32_t *start, int oh,
-                              int8_t *y)
+static void run_row_fast(const fw8_shape *s, const fw8_layer *l, const ring *r,
+                         const int16_t *weight, const int32_t *start, int oh, int8_t *y)
 {
     const int16_t *rows[MOST_ROWS + 1];
-    job j = {rows,      weight,       start, 2 * l->grid.zero + 1, 8 * s->stride_w,
-             s->out_c, NULL, s->out_w};
+    job j = {rows,     weight, start,    2 * l->grid.zero + 1, 8 * s->stride_w,
+             s->out_c, NULL,   s->out_w, s->kernel_w};
     int slot = oh * s->stride_h % r->rows, kh;
 
     for (kh = 0; kh < s->kernel_h; kh++) {
@@ -225,7 +236,10 @@ static void run_row_of_threes(const fw8_shape *s, const fw8_layer *l, const ring
     }
     rows[kh] = NULL;
     j.y = y + (ptrdiff_t)oh * s->out_w * s->out_c;
-    run_threes(&j);
+    if (s->kernel_w == 3)
+        run_threes(&j);
+    else
+        run_any(&j);
 }
 
 #endif
@@ -244,13 +258,14 @@ void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
     for (m = 0; m < s->out_c; m += 4) {
         const int many = least(s->out_c - m, 4);
 #if FW8_DSP
-        const int threes = suits_threes(s, l, m, z);
+        const int fast = is_fast(s, l, m, z);
         int32_t start[12];
-        if (threes)
-            start_threes(l, m, start);
+        if (fast)
+            start_fast(l, m, start);
 #endif
         for (i = 0; i < taps; i++)
-            widen(l->weight + ((ptrdiff_t)m * taps + 4 * (ptrdiff_t)i), 4, weight + 4 * i);
+            widen(l->weight + ((ptrdiff_t)m * taps + 4 * (ptrdiff_t)i), 4,
+                  weight + 4 * i);
         r.next = -s->pad_top;
         for (oh = 0; oh < s->out_h; oh++) {
             const int top = oh * s->stride_h - s->pad_top;
@@ -259,8 +274,8 @@ void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
             for (; r.next < top + r.rows; r.next++)
                 bring_row(s, x + m, many, &r, r.next);
 #if FW8_DSP
-            if (threes) {
-                run_row_of_threes(s, l, &r, weight, start, oh, y + m);
+            if (fast) {
+                run_row_fast(s, l, &r, weight, start, oh, y + m);
                 continue;
             }
 #endif

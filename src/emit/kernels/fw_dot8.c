@@ -48,14 +48,15 @@ typedef struct job {
     const int8_t *weight;
     const int32_t *bias, *factor;
     const int8_t *shift;
-    int8_t *y;    /* the first position; the second is `stride` further */
+    int8_t *y; /* the first position; the second is `stride` further */
     int stride;
-    int offset;   /* twice the zero point, plus 1 */
+    int offset; /* twice the zero point, plus 1 */
     int groups;
     int32_t *sum; /* or NULL: the sums as they are, 2 * channel + position, not y */
 } job;
 
-/* Two pairs of weights for two channels; r12 and lr: a pair of inputs of each position. */
+/* Two pairs of weights for two channels; r12 and lr: a pair of inputs of each position.
+ */
 #define TWO(a0, a1, b0, b1) \
     "ldr r2, [r1], #4\n" \
     "sxtb16 r3, r2\n" \
@@ -65,8 +66,7 @@ typedef struct job {
     "smlad " #b0 ", r3, r12, " #b0 "\n" \
     "smlad " #b1 ", r3, lr, " #b1 "\n"
 /* Two inputs, then four; 120 bytes. */
-#define HALF \
-    "ldrd r12, lr, [r0], #8\n" TWO(r4, r5, r6, r7) TWO(r8, r9, r10, r11)
+#define HALF "ldrd r12, lr, [r0], #8\n" TWO(r4, r5, r6, r7) TWO(r8, r9, r10, r11)
 #define BLOCK HALF HALF
 /* The high word of sum * factor, shifted. */
 #define SCALE(p, q) \
@@ -82,12 +82,11 @@ typedef struct job {
     "ssat " #v ", #8, " #v ", asr #1\n" \
     "strb " #v ", [" #to "], #1\n"
 
-/* 32 multiply-adds take 30 instructions: sums in r4..r11, inputs at r0, weights at r1. The
- * loop is entered so that the number of blocks comes out. On the stack: the job, then the
- * way in. */
-__attribute__((naked, noinline)) static void run(const job *j)
+/* 32 multiply-adds take 30 instructions: sums in r4..r11, inputs at r0, weights at r1.
+ * The loop is entered so that the number of blocks comes out. On the stack: the job, then
+ * the way in. */
+__attribute__((naked, noinline)) static void run(FW8_UNUSED const job *j)
 {
-    (void)j;
     __asm__ volatile("push {r4-r11, lr}\n"
                      "sub sp, #52\n"
                      "ldm r0, {r1-r11}\n"
@@ -115,8 +114,7 @@ __attribute__((naked, noinline)) static void run(const job *j)
                      "ldr r2, [sp, #44]\n"
                      "bx r2\n"
                      ".p2align 2\n"
-                     "2:\n" BLOCK BLOCK BLOCK BLOCK
-                     "ldr r2, [sp, #4]\n"
+                     "2:\n" BLOCK BLOCK BLOCK BLOCK "ldr r2, [sp, #4]\n"
                      "cmp r0, r2\n"
                      "bne.w 2b\n"
                      "ldr r2, [sp, #40]\n"
@@ -127,27 +125,27 @@ __attribute__((naked, noinline)) static void run(const job *j)
                      "3:\n"
                      "ldr r2, [sp, #16]\n"
                      "ldr r3, [sp, #20]\n" SCALE(r4, r5) SCALE(r6, r7) SCALE(r8, r9)
-                         SCALE(r10, r11)
-                     "str r2, [sp, #16]\n"
-                     "str r3, [sp, #20]\n"
-                     "ldr r2, [sp, #24]\n"
-                     "ldr r3, [sp, #28]\n"
-                     "ldr r12, [sp, #32]\n"
-                     "add r3, r3, r2\n" STORE(r4, r2) STORE(r5, r3) STORE(r6, r2)
-                         STORE(r7, r3) STORE(r8, r2) STORE(r9, r3) STORE(r10, r2)
-                             STORE(r11, r3)
-                     "str r2, [sp, #24]\n"
-                     "4:\n"
-                     "ldr r2, [sp, #36]\n"
-                     "subs r2, r2, #1\n"
-                     "str r2, [sp, #36]\n"
-                     "bne.w 1b\n"
-                     "add sp, #52\n"
-                     "pop {r4-r11, pc}\n");
+                         SCALE(r10, r11) "str r2, [sp, #16]\n"
+                                         "str r3, [sp, #20]\n"
+                                         "ldr r2, [sp, #24]\n"
+                                         "ldr r3, [sp, #28]\n"
+                                         "ldr r12, [sp, #32]\n"
+                                         "add r3, r3, r2\n" STORE(r4, r2) STORE(r5, r3)
+                                             STORE(r6, r2) STORE(r7, r3) STORE(r8, r2)
+                                                 STORE(r9, r3) STORE(r10, r2)
+                                                     STORE(r11, r3) "str r2, [sp, #24]\n"
+                                                                    "4:\n"
+                                                                    "ldr r2, [sp, #36]\n"
+                                                                    "subs r2, r2, #1\n"
+                                                                    "str r2, [sp, #36]\n"
+                                                                    "bne.w 1b\n"
+                                                                    "add sp, #52\n"
+                                                                    "pop {r4-r11, pc}\n");
 }
 
 /* All whole groups of a plain layer. */
-static void run_plain(const fw8_layer *l, int channels, job *j, const int8_t *z, int8_t *y)
+static void run_plain(const fw8_layer *l, int channels, job *j, const int8_t *z,
+                      int8_t *y)
 {
     enum { CHUNK = 32 };
     int8_t own[2 * CHUNK];
@@ -179,8 +177,8 @@ static void run_plain(const fw8_layer *l, int channels, job *j, const int8_t *z,
             const int8_t *const a = own + p * CHUNK, *const b = z + at;
             int8_t *const to = y + at;
             for (i = 0; i < many; i++)
-                to[i] = (int8_t)fw8_clamp(fw8_sum_of(&sum, a[i], b[i]), sum.low,
-                                          sum.high);
+                to[i] =
+                    (int8_t)fw8_clamp(fw8_sum_of(&sum, a[i], b[i]), sum.low, sum.high);
         }
     }
 }
@@ -236,8 +234,16 @@ void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks
 {
     int m = 0, i, p;
 #if FW8_DSP
-    job j = {column, column + 8 * (ptrdiff_t)blocks, l->weight, l->bias, l->grid.factor,
-             l->grid.shift, NULL, positions > 1 ? channels : 0, 2 * l->grid.zero + 1, 1,
+    job j = {column,
+             column + 8 * (ptrdiff_t)blocks,
+             l->weight,
+             l->bias,
+             l->grid.factor,
+             l->grid.shift,
+             NULL,
+             positions > 1 ? channels : 0,
+             2 * l->grid.zero + 1,
+             1,
              NULL};
 
     if (l->plain) {

@@ -18,5 +18,6 @@ void fw8_activation(const fw8_grid *grid, int zero_x, int n, const int8_t *x, in
     int i;
 
     for (i = 0; i < n; i++)
-        y[i] = (int8_t)fw8_clamp(fw8_scale(x[i] - zero_x, factor, shift, zero), low, high);
+        y[i] =
+            (int8_t)fw8_clamp(fw8_scale(x[i] - zero_x, factor, shift, zero), low, high);
 }
