@@ -14,7 +14,7 @@ enum { MOST_TARGETS = 16 };
 static const lb_option options[] = {
     {.name = "on",
      .value = "TARGET",
-     .help = "host, or qemu: and a board; may be repeated",
+     .help = "host, qemu:BOARD or serial:DEVICE; may be repeated",
      .many = true},
     {.name = "flags",
      .value = "\"-O3 ...\"",
@@ -104,6 +104,27 @@ static void print_board(const lb_proof *p)
     print_count(p, "driver", "copies, calls", p->driver);
 }
 
+static void print_host(const lb_proof *p)
+{
+    printf("flash        %zu B\nsram         %zu B: arena %zu, stack at most %zu\n"
+           "compiler     %s\n",
+           p->flash_bytes, p->sram_bytes, p->arena_bytes, p->stack_bytes, p->compiler);
+}
+
+/* What a board that was built before has said. */
+static void print_wired(const lb_proof *p)
+{
+    printf("arena        %zu B\n", p->arena_bytes);
+    if (p->stack_bytes)
+        printf("stack        %zu B\n", p->stack_bytes);
+    if (p->cycles)
+        printf("cycles       %" PRIu64 " for one inference\n", p->cycles);
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->step[i].cycles)
+            printf("  %-32.32s %-14.14s %14" PRIu64 "\n", p->step[i].name,
+                   p->step[i].kind ? p->step[i].kind : "", p->step[i].cycles);
+}
+
 static void print_text(const job *j)
 {
     for (int i = 0; i < j->n; i++) {
@@ -119,11 +140,10 @@ static void print_text(const job *j)
                    p->mismatches, p->outputs_checked, p->worst_error);
         if (p->core)
             print_board(p);
+        else if (p->compiler)
+            print_host(p);
         else
-            printf("flash        %zu B\nsram         %zu B: arena %zu, stack at most "
-                   "%zu\ncompiler     %s\n",
-                   p->flash_bytes, p->sram_bytes, p->arena_bytes, p->stack_bytes,
-                   p->compiler);
+            print_wired(p);
     }
 }
 
@@ -169,7 +189,9 @@ static lb_code prove(const lb_args *args, job *j, lb_arena *arena, lb_error *err
     wanted.stop = lb_signals_watch();
     for (int i = 0; i < j->n; i++) {
         if (!args->quiet)
-            fprintf(stderr, "%s: building and running\n", j->on[i]);
+            fprintf(stderr, "%s: %s\n", j->on[i],
+                    strncmp(j->on[i], "serial:", 7) == 0 ? "asking"
+                                                         : "building and running");
         if (lb_prove(&wanted, j->on[i], arena, &j->proof[i], err) != LB_OK)
             return lb_within(err, "%s", j->on[i]);
     }
@@ -200,8 +222,8 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
 const lb_cmd lb_cmd_prove = {
     .name = "prove",
-    .usage = "RUN|DIR --on qemu:BOARD|host...",
-    .help = "firmware's self-test on an emulated device, instructions counted",
+    .usage = "RUN|DIR --on qemu:BOARD|serial:DEVICE|host...",
+    .help = "firmware's self-test on an emulated or real device, instructions counted",
     .detail =
         "DIR is firmware that emit wrote, or RUN a run with firmware. It is compiled for "
         "the\nboard, every output of the self-test is checked, and the instructions of "
@@ -209,9 +231,10 @@ const lb_cmd lb_cmd_prove = {
         "deepest\nstack. Boards: qemu:cortex-m0, cortex-m3, cortex-m4, cortex-m7, "
         "cortex-m55, riscv32.\nThey need Debian's gcc-arm-none-eabi, "
         "libnewlib-arm-none-eabi and qemu-system-arm, or\ngcc-riscv64-unknown-elf, "
-        "picolibc-riscv64-unknown-elf and qemu-system-misc.\nExit code 1 if an output "
-        "differs. --json gives for one target its proof, for several\na list `proofs`. A "
-        "run keeps them in its result and its page.",
+        "picolibc-riscv64-unknown-elf and qemu-system-misc.\n\nserial:/dev/ttyACM0 (or "
+        "serial:DEVICE@SPEED) asks a board that runs the firmware;\ndocs/proof.md says "
+        "how. Exit code 1 if an output differs. --json gives for one target\nits proof, "
+        "for several a list `proofs`. A run keeps them in its result and its page.",
     .example = "limbeck prove runs/fashion-watch --on qemu:cortex-m4",
     .options = options,
     .min_words = 1,

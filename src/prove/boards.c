@@ -10,7 +10,7 @@ const lb_board lb_boards[] = {
 #include "prove/boards.def"
     {0}};
 
-static const char emulated[] = "qemu:";
+static const char emulated[] = "qemu:", wired[] = "serial:";
 enum { MOST_NAMES = 32 };
 
 lb_code lb_board_find(const char *name, const lb_board **out, lb_error *err)
@@ -50,10 +50,11 @@ static lb_code unknown(const char *on, lb_error *err)
         return lb_raise(err, LB_ERR_INPUT,
                         "nothing to run on is called '%.60s'; did you mean 'qemu:%s'?",
                         on, near);
-    return lb_raise(err, LB_ERR_INPUT,
-                    "nothing to run on is called '%.60s'; say host, or one of the boards "
-                    "that `limbeck prove --help` lists",
-                    on);
+    return lb_raise(
+        err, LB_ERR_INPUT,
+        "nothing to run on is called '%.60s'; say host, serial: and a device, "
+        "or one of the boards that `limbeck prove --help` lists",
+        on);
 }
 
 lb_code lb_prove_check_target(const char *on, lb_error *err)
@@ -64,6 +65,11 @@ lb_code lb_prove_check_target(const char *on, lb_error *err)
         return LB_OK;
     if (strncmp(on, emulated, strlen(emulated)) == 0)
         return lb_board_find(on + strlen(emulated), &board, err);
+    if (strncmp(on, wired, strlen(wired)) == 0 && !on[strlen(wired)])
+        return lb_raise(err, LB_ERR_INPUT,
+                        "'serial:' wants a device, as in serial:/dev/ttyACM0");
+    if (strncmp(on, wired, strlen(wired)) == 0)
+        return LB_OK;
     return unknown(on, err);
 }
 
@@ -75,6 +81,8 @@ lb_code lb_prove(const lb_prove_options *options, const char *on, lb_arena *aren
     LB_TRY(lb_prove_check_target(on, err));
     if (strcmp(on, "host") == 0)
         return lb_prove_host(options->folder, options->name, arena, out, err);
+    if (strncmp(on, wired, strlen(wired)) == 0)
+        return lb_prove_serial(options, on + strlen(wired), arena, out, err);
     LB_TRY(lb_board_find(on + strlen(emulated), &board, err));
     return lb_prove_emulated(options, board, arena, out, err);
 }

@@ -11,10 +11,11 @@ typedef struct lb_proof_count {
     const char *name; /* of the node that the step comes from; of the function */
     const char *kind; /* "conv": of a step, or NULL */
     uint64_t instructions;
+    uint64_t cycles; /* as a board on a serial line says; 0: it does not */
 } lb_proof_count;
 
 typedef struct lb_proof {
-    const char *on; /* "host", "qemu:cortex-m4" */
+    const char *on; /* "host", "qemu:cortex-m4", "serial:/dev/ttyACM0" */
     int outputs_checked, mismatches;
     double worst_error; /* of the output's scale */
     size_t flash_bytes; /* as compiled: code and constants of the network, without the
@@ -22,7 +23,9 @@ typedef struct lb_proof {
     size_t sram_bytes;  /* as compiled: static data, plus the stack as measured */
     size_t stack_bytes; /* host: a bound from the compiler; board: the deepest seen */
     size_t arena_bytes;
-    const char *compiler; /* its first version line */
+    const char *compiler; /* its first version line; NULL: a board that was built before,
+                             of which no sizes are known but arena and perhaps stack */
+    uint64_t cycles;      /* of one inference, as a board says; 0: not known */
 
     /* Emulated boards only; on the host 0 and NULL. */
     const char *core;     /* what is emulated, one line */
@@ -49,7 +52,8 @@ typedef struct lb_prove_options {
     const volatile int *stop; /* becomes 1: LB_ERR_STOPPED, soon; or NULL */
 } lb_prove_options;
 
-/* LB_ERR_INPUT, naming the nearest, unless `on` is "host" or "qemu:" and a board. */
+/* LB_ERR_INPUT, naming the nearest, unless `on` is "host", "qemu:" and a board, or
+ * "serial:" and a device ("@921600" behind it is the speed; usually 115200). */
 lb_code lb_prove_check_target(const char *on, lb_error *err) LB_MUST_USE;
 
 /* Proves firmware on a target. That outputs differ is no failure here: out->mismatches.

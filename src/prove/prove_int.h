@@ -70,7 +70,9 @@ char *lb_workshop_object(const lb_workshop *w, int i, const char *ending);
 bool lb_workshop_is_test(const lb_workshop *w, int i);
 /* Raises LB_ERR_FAILED with what the last command said. */
 lb_code lb_workshop_failed(const lb_workshop *w, const char *what, lb_error *err);
-/* "outputs N mismatches N worst X arena N" in the last command's output. */
+/* "outputs N mismatches N worst X arena N"; false, and nothing changed, if it is not. */
+bool lb_workshop_read(const char *line, lb_proof *out);
+/* The same, somewhere in the last command's output. */
 bool lb_workshop_results(const lb_workshop *w, lb_proof *out);
 
 /* A command line under way. */
@@ -110,5 +112,9 @@ lb_code lb_counts_read(const lb_counting *c, const char *text, lb_arena *arena,
 /* emulate.c */
 lb_code lb_prove_emulated(const lb_prove_options *options, const lb_board *board,
                           lb_arena *arena, lb_proof *out, lb_error *err) LB_MUST_USE;
+
+/* serial.c; place: "/dev/ttyACM0", with "@115200" for another speed. */
+lb_code lb_prove_serial(const lb_prove_options *options, const char *place,
+                        lb_arena *arena, lb_proof *out, lb_error *err) LB_MUST_USE;
 
 #endif

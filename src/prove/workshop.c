@@ -157,20 +157,26 @@ lb_code lb_workshop_failed(const lb_workshop *w, const char *what, lb_error *err
     return lb_raise(err, LB_ERR_FAILED, "%s:\n%.3000s", what, w->output);
 }
 
-bool lb_workshop_results(const lb_workshop *w, lb_proof *out)
+bool lb_workshop_read(const char *line, lb_proof *out)
 {
-    const char *const at = strstr(w->output, "outputs ");
     long outputs, mismatches, arena;
     double worst;
 
-    if (!at || sscanf(at, "outputs %ld mismatches %ld worst %lf arena %ld", &outputs,
-                      &mismatches, &worst, &arena) != 4)
+    if (sscanf(line, "outputs %ld mismatches %ld worst %lf arena %ld", &outputs,
+               &mismatches, &worst, &arena) != 4)
         return false;
     out->outputs_checked = (int)outputs;
     out->mismatches = (int)mismatches;
     out->worst_error = worst;
     out->arena_bytes = (size_t)arena;
     return true;
+}
+
+bool lb_workshop_results(const lb_workshop *w, lb_proof *out)
+{
+    const char *const at = strstr(w->output, "outputs ");
+
+    return at && lb_workshop_read(at, out);
 }
 
 void lb_words_add(lb_words *w, const char *word)

@@ -60,18 +60,23 @@ static void put_text(line *l, const char *s)
         put(l, *s++);
 }
 
-static void put_number(line *l, long v)
+/* At least `width` characters, filled with zeros or blanks. */
+static void put_number(line *l, long v, int width, char fill)
 {
     unsigned long u = v < 0 ? 0ul - (unsigned long)v : (unsigned long)v;
     char digit[24];
     int n = 0;
 
-    if (v < 0)
-        put(l, '-');
     do {
         digit[n++] = (char)('0' + u % 10);
         u /= 10;
     } while (u);
+    for (width -= n + (v < 0); fill == ' ' && width > 0; width--)
+        put(l, ' ');
+    if (v < 0)
+        put(l, '-');
+    for (; width > 0; width--)
+        put(l, '0');
     while (n > 0)
         put(l, digit[--n]);
 }
@@ -104,38 +109,53 @@ static void put_real(line *l, double v)
         v = (v - digit) * 10;
     }
     put(l, 'e');
-    put_number(l, exponent);
+    put_number(l, exponent, 0, ' ');
 }
 
-/* The conversions of a self-test: d and u (with l), x as u, s, c, and g, e and f as e. */
+/* One conversion; *format is at its %, and then at its letter. */
+static void put_next(line *l, const char **format, va_list *more)
+{
+    const char *f = *format + 1;
+    const char fill = *f == '0' ? '0' : ' ';
+    int width = 0, is_long = 0;
+
+    for (; *f >= '0' && *f <= '9'; f++)
+        width = 10 * width + (*f - '0');
+    for (; *f == '.' || (*f >= '0' && *f <= '9'); f++)
+        ;
+    for (; *f == 'l'; f++)
+        is_long = 1;
+    if (*f == '%')
+        put(l, '%');
+    else if (*f == 's')
+        put_text(l, va_arg(*more, const char *));
+    else if (*f == 'c')
+        put(l, (char)va_arg(*more, int));
+    else if (*f == 'e' || *f == 'f' || *f == 'g')
+        put_real(l, va_arg(*more, double));
+    else if (*f)
+        put_number(l, is_long ? va_arg(*more, long) : va_arg(*more, int), width, fill);
+    *format = *f ? f : f - 1;
+}
+
+typedef struct arguments {
+    va_list list;
+} arguments;
+
+/* The conversions of a self-test: d, i and u (with l and a width), s, c, and g, e and f,
+ * which are written as e with nine digits. */
 int printf(const char *format, ...)
 {
     line l = {{0}, 0};
-    va_list more;
+    arguments more;
 
-    va_start(more, format);
-    for (; *format; format++) {
-        int is_long = 0;
-        if (*format != '%') {
-            put(&l, *format);
-            continue;
-        }
-        for (format++; *format == '.' || (*format >= '0' && *format <= '9'); format++)
-            ;
-        for (; *format == 'l'; format++)
-            is_long = 1;
-        if (*format == 's')
-            put_text(&l, va_arg(more, const char *));
-        else if (*format == 'c')
-            put(&l, (char)va_arg(more, int));
-        else if (*format == 'e' || *format == 'f' || *format == 'g')
-            put_real(&l, va_arg(more, double));
+    va_start(more.list, format);
+    for (; *format; format++)
+        if (*format == '%')
+            put_next(&l, &format, &more.list);
         else
-            put_number(&l, is_long ? va_arg(more, long) : va_arg(more, int));
-        if (!*format)
-            break;
-    }
-    va_end(more);
+            put(&l, *format);
+    va_end(more.list);
     board_call(WRITE0, l.text);
     return (int)l.n;
 }
@@ -178,7 +198,8 @@ void board_start(void)
         *to++ = *from++;
     for (to = board_bss_start; to < board_bss_end; to++)
         *to = 0;
+    printf("begin\n");
     status = main();
-    printf("stack %ld\n", (long)most_stack);
+    printf("stack %ld\nend\n", (long)most_stack);
     end(status);
 }
