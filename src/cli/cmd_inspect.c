@@ -22,6 +22,8 @@ typedef struct layer {
 typedef struct job {
     lb_graph *graph; /* as in the file */
     layer *layers;
+    int n_layers;
+    size_t parameters;
     const lb_low *low;  /* NULL: a device cannot run it */
     lb_error low_error; /* then, why */
     const lb_device *device;
@@ -30,29 +32,57 @@ typedef struct job {
     lb_error fit_error; /* why not */
 } job;
 
+static bool is_op(const lb_node *node, const char *name)
+{
+    return strcmp(node->op->name, name) == 0;
+}
+
+/* Elements of a parameter, stored as it is or as integers behind a DequantizeLinear. */
+static size_t parameters_of(const lb_graph *g, lb_value v)
+{
+    const lb_value_info *const info = lb_info(g, v);
+
+    if (info->kind == LB_VALUE_PARAM)
+        return info->tensor->n;
+    if (info->kind != LB_VALUE_NODE)
+        return 0;
+    const lb_node *const node = &g->nodes[info->node];
+    const lb_tensor *const stored = lb_info(g, node->in[0])->tensor;
+    return is_op(node, "DequantizeLinear") && stored ? stored->n : 0;
+}
+
+static void fill_layer(const lb_graph *g, const lb_node *node, layer *l)
+{
+    lb_type out[LB_MAX_OUTPUTS] = {0};
+    lb_view view;
+
+    for (int k = 0; k < node->n_out; k++)
+        out[k] = lb_info(g, node->out[k])->type;
+    lb_graph_view(g, node, &view);
+    l->name = node->name;
+    l->op = node->op->name;
+    l->output = lb_info(g, node->out[0])->name;
+    l->shape = out[0].shape;
+    l->macs = node->op->cost ? node->op->cost(&view, out).macs : 0;
+    for (int k = 0; k < node->n_in; k++)
+        l->parameters += parameters_of(g, node->in[k]);
+}
+
+/* How numbers are stored is no layer. */
 static lb_code list_layers(job *j, lb_arena *arena, lb_error *err)
 {
     const lb_graph *const g = j->graph;
 
-    j->layers = LB_TAKE_ARRAY(arena, g->n_nodes, layer);
+    j->layers = LB_TAKE_ARRAY(arena, g->n_nodes + 1, layer);
     if (!j->layers)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for %d layers", g->n_nodes);
+    j->parameters = lb_graph_parameters(g);
     for (int i = 0; i < g->n_nodes; i++) {
         const lb_node *const node = &g->nodes[i];
-        layer *const l = &j->layers[i];
-        lb_type out[LB_MAX_OUTPUTS] = {0};
-        lb_view view;
-        for (int k = 0; k < node->n_out; k++)
-            out[k] = lb_info(g, node->out[k])->type;
-        lb_graph_view(g, node, &view);
-        l->name = node->name;
-        l->op = node->op->name;
-        l->output = lb_info(g, node->out[0])->name;
-        l->shape = out[0].shape;
-        l->macs = node->op->cost ? node->op->cost(&view, out).macs : 0;
-        for (int k = 0; k < node->n_in; k++)
-            if (lb_info(g, node->in[k])->kind == LB_VALUE_PARAM)
-                l->parameters += lb_info(g, node->in[k])->tensor->n;
+        if (is_op(node, "DequantizeLinear"))
+            j->parameters += parameters_of(g, node->out[0]);
+        if (!is_op(node, "DequantizeLinear") && !is_op(node, "QuantizeLinear"))
+            fill_layer(g, node, &j->layers[j->n_layers++]);
     }
     return LB_OK;
 }
@@ -115,20 +145,21 @@ static void print_text(const job *j)
 
     printf("%-28s %-18s %-18s %10s %10s\n", "layer", "operator", "output", "parameters",
            "MACs");
-    for (int i = 0; i < j->graph->n_nodes; i++) {
+    for (int i = 0; i < j->n_layers; i++) {
         const layer *const l = &j->layers[i];
         printf("%-28.60s %-18s %-18s %10s %10s\n", l->name, l->op,
                lb_shape_text(&l->shape, shape),
                lb_results_short((double)l->parameters, a), lb_results_short(l->macs, b));
     }
-    printf("\nparameters   %zu\nmacs         %.0f\n", lb_graph_parameters(j->graph),
+    printf("\nparameters   %zu\nmacs         %.0f\n", j->parameters,
            lb_graph_macs(j->graph));
     if (!j->low) {
         printf("no estimate: %s\n", j->low_error.text);
         return;
     }
-    printf("weights      %zu B as float32\narena        %zu B (at least %zu)\n",
-           j->low->weight_bytes, j->low->arena_bytes, j->low->bound_bytes);
+    printf("weights      %zu B as %s\narena        %zu B (at least %zu)\n",
+           j->low->weight_bytes, lb_dtype_name(j->low->dtype), j->low->arena_bytes,
+           j->low->bound_bytes);
     print_memory(j);
     if (j->device)
         print_device(j);
@@ -137,7 +168,7 @@ static void print_text(const job *j)
 static void json_layers(const job *j, lb_json *json)
 {
     lb_json_open(json, "layers", '[');
-    for (int i = 0; i < j->graph->n_nodes; i++) {
+    for (int i = 0; i < j->n_layers; i++) {
         const layer *const l = &j->layers[i];
         lb_json_open(json, NULL, '{');
         lb_json_text(json, "name", l->name);
@@ -180,7 +211,7 @@ static lb_code print_json(const job *j, lb_arena *arena, lb_error *err)
 
     lb_json_init(&json, arena);
     lb_json_open(&json, NULL, '{');
-    lb_json_int(&json, "parameters", (int64_t)lb_graph_parameters(j->graph));
+    lb_json_int(&json, "parameters", (int64_t)j->parameters);
     lb_json_number(&json, "macs", lb_graph_macs(j->graph));
     if (j->low && j->device) {
         lb_json_int(&json, "flash_bytes", (int64_t)e->flash_bytes);

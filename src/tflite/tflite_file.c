@@ -6,7 +6,7 @@
 
 #include "tflite/tflite_int.h"
 
-#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Far beyond any network for a device; keeps what a hostile file can ask for small. */
@@ -212,6 +212,65 @@ static lb_code read_operators(const source *s, const lb_flat_table *subgraph,
     return LB_OK;
 }
 
+/* ------------------------------------------------------------------------ short names */
+
+/* TensorFlow joins the names of all that it fused with semicolons; the first is that of
+ * what came last. */
+static size_t first_part(const char *name)
+{
+    return strcspn(name, ";");
+}
+
+static int by_first_part(const void *a, const void *b)
+{
+    const lb_tfl_tensor *const x = *(lb_tfl_tensor *const *)a;
+    const lb_tfl_tensor *const y = *(lb_tfl_tensor *const *)b;
+    const size_t n = first_part(x->name), m = first_part(y->name);
+    const int order = memcmp(x->name, y->name, n < m ? n : m);
+
+    return order ? order : (n > m) - (n < m);
+}
+
+/* Of tensors with one first part, the one that is computed may be called so, if it is the
+ * only one and nothing else is called so already. */
+static lb_code shorten(const source *s, lb_tfl_tensor *const *group, size_t n,
+                       lb_error *err)
+{
+    const size_t part = first_part(group[0]->name);
+    lb_tfl_tensor *chosen = NULL;
+    int n_others = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const bool is_long = group[i]->name[part] == ';';
+        if (!is_long || (chosen && !group[i]->data.data))
+            n_others++;
+        else if (!group[i]->data.data)
+            chosen = group[i];
+    }
+    if (!chosen || n_others || part == 0)
+        return LB_OK;
+    chosen->name = lb_arena_copy_chars(s->scratch, chosen->name, part);
+    return chosen->name ? LB_OK : no_room(s, err);
+}
+
+static lb_code shorten_names(const source *s, lb_error *err)
+{
+    const size_t n = (size_t)s->file->n_tensors;
+    lb_tfl_tensor **const list = LB_TAKE_ARRAY(s->scratch, n + 1, lb_tfl_tensor *);
+
+    if (!list)
+        return no_room(s, err);
+    for (size_t i = 0; i < n; i++)
+        list[i] = &s->file->tensor[i];
+    qsort(list, n, sizeof *list, by_first_part);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && by_first_part(&list[i], &list[end]) == 0;)
+            end++;
+        LB_TRY(shorten(s, list + i, end - i, err));
+    }
+    return LB_OK;
+}
+
 static lb_code read_subgraph(const source *s, const lb_flat_table *g, lb_error *err)
 {
     lb_flat *const f = &s->file->flat;
@@ -221,7 +280,8 @@ static lb_code read_subgraph(const source *s, const lb_flat_table *g, lb_error *
                         &s->file->input, &s->file->n_inputs, err));
     LB_TRY(read_numbers(s, lb_flat_items(f, g, LB_TFL_SUBGRAPH_OUTPUTS, 4), 0,
                         &s->file->output, &s->file->n_outputs, err));
-    return read_operators(s, g, err);
+    LB_TRY(read_operators(s, g, err));
+    return s->file->flat.broken ? LB_OK : shorten_names(s, err);
 }
 
 bool lb_tflite_is(const uint8_t *data, size_t size)

@@ -100,8 +100,24 @@ static void reshapes_keep_the_order_of_the_file(void)
     CHECK(worst_of("orders", 1) == 0);
 }
 
+/* Of the names that TensorFlow joins, the first is enough where it is the only such. */
+static void names_are_short_where_they_can_be(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    lb_graph *const graph = small_graph(arena, "layers8");
+
+    if (graph) {
+        CHECK(lb_graph_find(graph, "stem/Relu6").id != 0); /* "stem/Relu6;stem/sum" */
+        CHECK(lb_graph_find(graph, "stem/Relu6;stem/sum").id == 0);
+        CHECK(lb_graph_find(graph, "answer").id == graph->outputs[0].id);
+    }
+    lb_graph_free(graph);
+    lb_arena_free(arena);
+}
+
 int main(void)
 {
+    RUN(names_are_short_where_they_can_be);
     RUN(layers_of_every_kind);
     RUN(float_ends_and_a_mean);
     RUN(sequences_stay_channels_last_where_they_are_flattened);
