@@ -17,6 +17,7 @@ struct lb_tester {
     lb_dtype dtype;
     int batch, classes;
     bool probabilities; /* the network ends in Softmax */
+    double least;       /* probability that is told from 0 */
     lb_metrics metrics;
 };
 
@@ -47,6 +48,15 @@ static lb_code check_classes(int classes, const lb_data *data, lb_error *err)
                     data->content.n_classes);
 }
 
+/* In int8 a probability that is 0 may be half a step of 1/256. */
+static bool is_held(const lb_graph *g, lb_value v)
+{
+    const lb_value_info *const info = lb_info(g, v);
+
+    return info->kind == LB_VALUE_NODE &&
+           (g->nodes[info->node].op->flags & LB_OP_QUANTISES);
+}
+
 lb_code lb_tester_open(const lb_tester_setup *setup, lb_arena *arena, lb_tester **out,
                        lb_error *err)
 {
@@ -72,6 +82,7 @@ lb_code lb_tester_open(const lb_tester_setup *setup, lb_arena *arena, lb_tester 
     t->classes = type.shape.dim[1];
     t->dtype = type.dtype;
     t->probabilities = lb_logits_of(setup->graph).id != t->out.id;
+    t->least = is_held(setup->graph, t->out) ? 1.0 / 512 : 1e-37;
     t->batch = n < BATCH ? (n > 0 ? n : 1) : BATCH;
     LB_TRY(take_figures(&t->metrics, n, t->classes, arena, err));
     const lb_plan_options options = {.batch = t->batch, .kernels = setup->kernels};
@@ -95,7 +106,7 @@ static void read_row(lb_tester *t, int i, float *to)
         double x = t->dtype == LB_F32 ? (double)((const float *)from)[c]
                                       : ((const double *)from)[c];
         if (t->probabilities)
-            x = log(fmax(x, 1e-37));
+            x = log(fmax(x, t->least));
         to[c] = (float)x;
     }
 }

@@ -12,12 +12,14 @@
 lb_value lb_logits_of(const lb_graph *graph)
 {
     const lb_value out = graph->n_outputs > 0 ? graph->outputs[0] : (lb_value){0};
-    const lb_value_info *const info = lb_info(graph, out);
 
-    if (info->kind == LB_VALUE_NODE) {
-        const lb_node *const node = &graph->nodes[info->node];
+    for (lb_value v = out; lb_info(graph, v)->kind == LB_VALUE_NODE;) {
+        const lb_node *const node = &graph->nodes[lb_info(graph, v)->node];
         if (strcmp(node->op->name, "Softmax") == 0)
             return node->in[0];
+        if (!(node->op->flags & LB_OP_QUANTISES))
+            break;
+        v = node->in[0]; /* probabilities that are held in int8 */
     }
     return out;
 }

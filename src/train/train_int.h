@@ -133,7 +133,8 @@ void lb_probe_close(lb_probe *probe);
 void lb_probe_run(lb_probe *probe, const lb_lesson *lesson, const bool *wanted,
                   double *norm);
 
-/* The logits of a network: its first output, or what a closing Softmax makes it from. */
+/* The logits of a network: its first output, or what a closing Softmax, held in int8 or
+ * not, makes it from. */
 lb_value lb_logits_of(const lb_graph *graph);
 
 /* oracle.c: the teacher in float64, for precision: float64. */

@@ -156,6 +156,32 @@ static void figures_are_right(void)
     close_exam(&e);
 }
 
+/* A softmax that ends in int8 is still one: its steps of 1/256 change the loss a bit, and
+ * a probability of 0 is no infinite surprise. */
+static void probabilities_may_be_held_in_int8(void)
+{
+    static exam e;
+    lb_metrics m;
+    lb_error err = {0};
+    lb_builder b;
+
+    open_exam(&e);
+    const lb_metrics want = by_hand(&e);
+    lb_graph *const g = identity(true);
+    lb_builder_init(&b, g);
+    const lb_value scale = lb_scalar(&b, LB_F32, 1.0 / 256);
+    const lb_value zero = lb_scalar(&b, LB_I8, -128);
+    const lb_value q = lb_quantize(&b, g->outputs[0], scale, zero, 0, NULL);
+    g->outputs[0] = lb_dequantize(&b, q, scale, zero, 0, NULL);
+    CHECK_OK(lb_builder_finish(&b, &err), &err);
+    CHECK_OK(measure(&e, g, NULL, &m, &err), &err);
+    CHECK_NEAR(m.accuracy, want.accuracy, 0.01);
+    CHECK_NEAR(m.loss, want.loss, 0.1);
+    CHECK_NEAR(m.ece, want.ece, 0.02);
+    lb_graph_free(g);
+    close_exam(&e);
+}
+
 static void agreement_counts_equal_answers(void)
 {
     static exam e;
@@ -274,6 +300,7 @@ static void layouts_are_found(void)
 int main(void)
 {
     RUN(figures_are_right);
+    RUN(probabilities_may_be_held_in_int8);
     RUN(agreement_counts_equal_answers);
     RUN(divergence_is_of_the_teacher_first);
     RUN(ties_go_to_the_lower_class);
