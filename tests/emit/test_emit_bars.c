@@ -21,10 +21,10 @@ static const struct {
     size_t arena;
 } bars[] = {
     {"pretrainedResnet_quant", 15.2e6, 33952},
-    {"kws_ref_model", 4.2e6, 8732},
-    {"vww_96_int8", 12.4e6, 46248},
+    {"kws_ref_model", 4.08e6, 8732},
+    {"vww_96_int8", 12.2e6, 46248},
     {"ad01_int8", 0.335e6, 1920},
-    {"str_ww_ref_model", 1.5e6, 3744},
+    {"str_ww_ref_model", 1.42e6, 3744},
 };
 
 static lb_low *load(const char *file, lb_arena *arena)

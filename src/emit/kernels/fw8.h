@@ -22,6 +22,12 @@
 #if defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && \
     !defined(__ARM_BIG_ENDIAN) && !defined(FW8_PLAIN)
 #define FW8_DSP 1
+/* A function of nothing but assembly, of which the compiler must not draw conclusions. */
+#if defined(__clang__)
+#define FW8_ASSEMBLY __attribute__((naked, noinline))
+#else
+#define FW8_ASSEMBLY __attribute__((naked, noinline, noipa))
+#endif
 #define FW8_UNUSED __attribute__((unused)) /* assembly reads it */
 #include <string.h>
 #else

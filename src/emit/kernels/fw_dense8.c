@@ -55,7 +55,7 @@ typedef struct job {
     "strb " #v ", [r2], #1\n"
 
 /* As in fw_dot8.c: the loop is entered so that the number of blocks comes out. */
-__attribute__((naked, noinline)) static void run(FW8_UNUSED const job *j)
+FW8_ASSEMBLY static void run(FW8_UNUSED const job *j)
 {
     __asm__ volatile("push {r4-r11, lr}\n"
                      "sub sp, #44\n"

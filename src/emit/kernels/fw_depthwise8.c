@@ -12,12 +12,22 @@
 typedef struct ring {
     int16_t *at;
     int rows, width;
-    int next; /* the first row of the input that has not been brought in */
+    int before, n;  /* positions of padding to the left, and of the input */
+    int next, slot; /* the first row that has not been brought in, and where it goes */
 } ring;
 
 /* `many` channels at x; others are 0. */
 static void widen(const int8_t *x, int many, int16_t *to)
 {
+#if FW8_DSP
+    if (many == 4) {
+        const uint32_t word = fw8_word(x);
+        uint32_t *const pair = (uint32_t *)(void *)to;
+        pair[0] = fw8_even(word);
+        pair[1] = fw8_odd(word);
+        return;
+    }
+#endif
     to[0] = x[0];
     to[1] = many > 2 ? x[2] : 0;
     to[2] = many > 1 ? x[1] : 0;
@@ -26,10 +36,16 @@ static void widen(const int8_t *x, int many, int16_t *to)
 
 static int16_t *fill(int16_t *to, int positions, int value)
 {
-    int i;
+#if FW8_DSP
+    const uint32_t pair = ((uint32_t)value & 0xffff) * 0x10001u;
 
-    for (i = 0; i < 4 * positions; i++)
-        *to++ = (int16_t)value;
+    for (; positions > 0; positions--, to += 4) {
+        uint32_t *const at = (uint32_t *)(void *)to;
+        at[0] = at[1] = pair;
+    }
+#endif
+    for (; positions > 0; positions--, to += 4)
+        to[0] = to[1] = to[2] = to[3] = (int16_t)value;
     return to;
 }
 
@@ -38,28 +54,25 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-static void bring_row(const fw8_shape *s, const int8_t *x, int many, const ring *r,
-                      int row)
+static void bring_row(const fw8_shape *s, const int8_t *x, int many, ring *r)
 {
-    int16_t *to = r->at + (row + s->pad_top) % r->rows * 4 * (ptrdiff_t)r->width;
-    const int inside = row >= 0 && row < s->in_h;
-    const int before = inside ? least(s->pad_left, r->width) : r->width;
-    const int n = least(s->in_w, r->width - before);
-    int i = 0;
+    const int row = r->next++, step = s->in_c;
+    int16_t *to = r->at + r->slot * 4 * (ptrdiff_t)r->width;
+    int n = r->n;
 
-    to = fill(to, before, s->fill);
-    x += (ptrdiff_t)row * s->in_w * s->in_c;
-#if FW8_DSP
-    for (; many == 4 && i < n; i++, x += s->in_c, to += 4) {
-        const uint32_t word = fw8_word(x);
-        uint32_t *const pair = (uint32_t *)(void *)to;
-        pair[0] = fw8_even(word);
-        pair[1] = fw8_odd(word);
+    r->slot = r->slot + 1 < r->rows ? r->slot + 1 : 0;
+    if (row < 0 || row >= s->in_h) {
+        fill(to, r->width, s->fill);
+        return;
     }
-#endif
-    for (; i < n; i++, x += s->in_c, to += 4)
+    to = fill(to, r->before, s->fill);
+    x += (ptrdiff_t)row * s->in_w * step;
+    if (many == 4) /* the usual case, in a loop of its own */
+        for (; n > 0; n--, x += step, to += 4)
+            widen(x, 4, to);
+    for (; n > 0; n--, x += step, to += 4)
         widen(x, many, to);
-    fill(to, r->width - before - n, s->fill);
+    fill(to, r->width - r->before - r->n, s->fill);
 }
 
 /* Four channels of one position, whose window begins at column w of the ring and at its
@@ -188,12 +201,12 @@ typedef struct job {
                                     "pop {r4-r11, pc}\n")
 
 /* Kernels three wide. */
-__attribute__((naked, noinline)) static void run_threes(FW8_UNUSED const job *j)
+FW8_ASSEMBLY static void run_threes(FW8_UNUSED const job *j)
 {
     RUN(TAP TAP TAP, "subs lr, lr, #1\n");
 }
 
-__attribute__((naked, noinline)) static void run_any(FW8_UNUSED const job *j)
+FW8_ASSEMBLY static void run_any(FW8_UNUSED const job *j)
 {
     RUN("ldr lr, [sp, #32]\n"
         "3:\n" TAP "subs lr, lr, #1\n"
@@ -221,65 +234,79 @@ static void start_fast(const fw8_layer *l, int m, int32_t *start)
     }
 }
 
-static void run_row_fast(const fw8_shape *s, const fw8_layer *l, const ring *r,
-                         const int16_t *weight, const int32_t *start, int oh, int8_t *y)
+/* rows: room for the job's. */
+static void run_row_fast(const fw8_shape *s, const ring *r, const int16_t **rows, int oh,
+                         job *j)
 {
-    const int16_t *rows[MOST_ROWS + 1];
-    job j = {rows,     weight, start,    2 * l->grid.zero + 1, 8 * s->stride_w,
-             s->out_c, NULL,   s->out_w, s->kernel_w};
+    const ptrdiff_t row = 4 * (ptrdiff_t)r->width;
     int slot = oh * s->stride_h % r->rows, kh;
 
     for (kh = 0; kh < s->kernel_h; kh++) {
-        rows[kh] = r->at + slot * 4 * (ptrdiff_t)r->width;
+        rows[kh] = r->at + slot * row;
         slot += s->dilation_h;
         slot = slot >= r->rows ? slot - r->rows : slot;
     }
-    rows[kh] = NULL;
-    j.y = y + (ptrdiff_t)oh * s->out_w * s->out_c;
     if (s->kernel_w == 3)
-        run_threes(&j);
+        run_threes(j);
     else
-        run_any(&j);
+        run_any(j);
+    j->y += (ptrdiff_t)s->out_w * s->out_c;
 }
 
 #endif
 
+/* Four channels, from m on. */
+static void run_group(const fw8_shape *s, const fw8_layer *l, ring *r, int m,
+                      const int8_t *x, const int8_t *z, int16_t *weight, int8_t *y)
+{
+    const int taps = s->kernel_h * s->kernel_w, many = least(s->out_c - m, 4);
+    int oh, i;
+#if FW8_DSP
+    const int fast = is_fast(s, l, m, z);
+    const int16_t *rows[MOST_ROWS + 1];
+    int32_t start[12];
+    job j = {rows,     weight, start,    2 * l->grid.zero + 1, 8 * s->stride_w,
+             s->out_c, y + m,  s->out_w, s->kernel_w};
+
+    if (fast) {
+        start_fast(l, m, start);
+        rows[s->kernel_h] = NULL;
+    }
+#endif
+    for (i = 0; i < taps; i++)
+        widen(l->weight + ((ptrdiff_t)m * taps + 4 * (ptrdiff_t)i), 4, weight + 4 * i);
+    r->next = -s->pad_top;
+    r->slot = 0;
+    for (oh = 0; oh < s->out_h; oh++) {
+        const int top = oh * s->stride_h - s->pad_top;
+        if (r->next < top) { /* rows between two windows */
+            r->next = top;
+            r->slot = oh * s->stride_h % r->rows;
+        }
+        while (r->next < top + r->rows)
+            bring_row(s, x + m, many, r);
+#if FW8_DSP
+        if (fast) {
+            run_row_fast(s, r, rows, oh, &j);
+            continue;
+        }
+#endif
+        run_row(s, l, r, weight, m, oh, z, y);
+    }
+}
+
 void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
                    const int8_t *z, void *scratch, int8_t *y)
 {
-    const int taps = s->kernel_h * s->kernel_w;
     int16_t *const weight = scratch;
     ring r;
-    int m, oh, i;
+    int m;
 
-    r.at = weight + 4 * (ptrdiff_t)taps;
+    r.at = weight + 4 * (ptrdiff_t)s->kernel_h * s->kernel_w;
     r.rows = (s->kernel_h - 1) * s->dilation_h + 1;
     r.width = (s->out_w - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
-    for (m = 0; m < s->out_c; m += 4) {
-        const int many = least(s->out_c - m, 4);
-#if FW8_DSP
-        const int fast = is_fast(s, l, m, z);
-        int32_t start[12];
-        if (fast)
-            start_fast(l, m, start);
-#endif
-        for (i = 0; i < taps; i++)
-            widen(l->weight + ((ptrdiff_t)m * taps + 4 * (ptrdiff_t)i), 4,
-                  weight + 4 * i);
-        r.next = -s->pad_top;
-        for (oh = 0; oh < s->out_h; oh++) {
-            const int top = oh * s->stride_h - s->pad_top;
-            if (r.next < top) /* rows between two windows */
-                r.next = top;
-            for (; r.next < top + r.rows; r.next++)
-                bring_row(s, x + m, many, &r, r.next);
-#if FW8_DSP
-            if (fast) {
-                run_row_fast(s, l, &r, weight, start, oh, y + m);
-                continue;
-            }
-#endif
-            run_row(s, l, &r, weight, m, oh, z, y);
-        }
-    }
+    r.before = least(s->pad_left, r.width);
+    r.n = least(s->in_w, r.width - r.before);
+    for (m = 0; m < s->out_c; m += 4)
+        run_group(s, l, &r, m, x, z, weight, y);
 }

@@ -85,7 +85,7 @@ typedef struct job {
 /* 32 multiply-adds take 30 instructions: sums in r4..r11, inputs at r0, weights at r1.
  * The loop is entered so that the number of blocks comes out. On the stack: the job, then
  * the way in. */
-__attribute__((naked, noinline)) static void run(FW8_UNUSED const job *j)
+FW8_ASSEMBLY static void run(FW8_UNUSED const job *j)
 {
     __asm__ volatile("push {r4-r11, lr}\n"
                      "sub sp, #52\n"
