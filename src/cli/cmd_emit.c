@@ -3,6 +3,7 @@
 #include "base/rng.h"
 #include "cli/network.h"
 #include "cli/results.h"
+#include "cli/samples.h"
 #include "emit/emit.h"
 #include "prove/prove.h"
 #include "run/network_load.h"
@@ -21,9 +22,21 @@ static const lb_option options[] = {
     {.name = "rounding",
      .value = "RULE",
      .help = "of int8: single (usual), or tflite: twice"},
+    {.name = "vectors", .value = "N", .help = "inputs of the self-test; usually 4"},
+    {.name = "data", .value = "SOURCE:PATH", .help = "takes them from a data set"},
+    {.name = "split", .value = "NAME", .help = "test (usual), validation or train"},
+    {.name = "pixels", .value = "unit|raw", .help = "value / 255 (usual), or 0..255"},
+    {.name = "mean", .value = "A,..", .help = "taken off each channel"},
+    {.name = "std", .value = "A,..", .help = "what each channel is divided by"},
     {.name = "no-check", .help = "does not compile and run the self-test here"},
     {0},
 };
+
+static const lb_key vectors_key = {.name = "--vectors",
+                                   .type = LB_KEY_INT,
+                                   .min = 1,
+                                   .max = 10000,
+                                   .help = "inputs of the self-test"};
 
 /* "my-net.onnx" to "my_net". */
 static const char *identifier(lb_arena *arena, const char *path)
@@ -58,27 +71,66 @@ static lb_code check_identifier(const char *name, lb_error *err)
                     name);
 }
 
-/* Inputs for the self-test: any numbers in the usual range do, in int8 in that of the
- * grid. */
-static lb_code make_vectors(lb_arena *arena, const lb_low *low, const float **out,
-                            lb_error *err)
+/* Any numbers in the usual range, in int8 in that of the grid. */
+static void fill_at_random(const lb_low *low, float *vectors, size_t n)
 {
-    lb_rng rng = lb_rng_make(1, LB_RNG_TEST, 0, 0);
-    size_t n;
-
-    if (!lb_size_mul((size_t)low->input.h * (size_t)low->input.w, (size_t)low->input.c,
-                     &n) ||
-        !lb_size_mul(n, N_VECTORS, &n))
-        return lb_raise(err, LB_ERR_UNSUPPORTED, "the input is too large");
-    float *const vectors = LB_TAKE_ARRAY(arena, n, float);
-    if (!vectors)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for the test vectors");
     const lb_qparams q = low->buffer[low->input_buffer].q;
+    lb_rng rng = lb_rng_make(1, LB_RNG_TEST, 0, 0);
+
     for (size_t i = 0; i < n; i++) {
         const float v = (float)lb_rng_uniform(&rng);
         vectors[i] = low->dtype == LB_I8 ? q.scale * (v * 256 - 128 - (float)q.zero) : v;
     }
-    *out = vectors;
+}
+
+/* The first samples of a data set, as the network wants them, channels first. */
+static lb_code fill_from_data(const lb_args *args, const lb_low *low, lb_arena *arena,
+                              float *vectors, int *n, lb_error *err)
+{
+    lb_input_options input = {0};
+    lb_data *data = NULL;
+    lb_split split;
+    size_t each = 0;
+
+    LB_TRY(lb_samples_input(args, "", arena, &input, err));
+    LB_TRY(lb_samples_open(args, arena, &data, &split, err));
+    const lb_shape *const shape = &data->content.shape;
+    input.layout = LB_CHANNELS_FIRST;
+    LB_TRY(lb_input_check(&input, shape, err));
+    if (!lb_shape_count(shape, &each) || each != lb_low_count(&low->input))
+        return lb_raise(err, LB_ERR_INPUT,
+                        "a sample has %zu values, the network's input %zu", each,
+                        lb_low_count(&low->input));
+    *n = *n < data->n[split] ? *n : data->n[split];
+    float *const raw = LB_TAKE_ARRAY(arena, each, float);
+    for (int i = 0; raw && i < *n; i++) {
+        lb_data_sample(data, split, i, raw);
+        lb_input_write(&input, shape, raw, vectors + (size_t)i * each);
+    }
+    if (!raw)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the test vectors");
+    return LB_OK;
+}
+
+/* Inputs for the self-test. */
+static lb_code make_vectors(const lb_args *args, const lb_low *low, lb_arena *arena,
+                            lb_emit_options *out, lb_error *err)
+{
+    int n = N_VECTORS;
+    size_t all;
+
+    LB_TRY(lb_arg_by_key(args, &vectors_key, &n, err));
+    if (!lb_size_mul(lb_low_count(&low->input), (size_t)n, &all))
+        return lb_raise(err, LB_ERR_UNSUPPORTED, "the input is too large");
+    float *const vectors = LB_TAKE_ARRAY(arena, all, float);
+    if (!vectors)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the test vectors");
+    if (lb_arg(args, "data"))
+        LB_TRY(fill_from_data(args, low, arena, vectors, &n, err));
+    else
+        fill_at_random(low, vectors, all);
+    out->n_vectors = n;
+    out->vectors = vectors;
     return LB_OK;
 }
 
@@ -113,7 +165,7 @@ static lb_code lower(const lb_args *args, const lb_graph *graph, lb_rounding rou
 
 static lb_code emit(const lb_args *args, job *j, lb_arena *arena, lb_error *err)
 {
-    lb_emit_options wanted = {.name = j->name, .n_vectors = N_VECTORS};
+    lb_emit_options wanted = {.name = j->name};
     lb_graph *graph;
     lb_low *low = NULL;
     lb_rounding rounding;
@@ -126,7 +178,7 @@ static lb_code emit(const lb_args *args, job *j, lb_arena *arena, lb_error *err)
     lb_graph_free(graph);
     if (code != LB_OK)
         return code;
-    LB_TRY(make_vectors(arena, low, &wanted.vectors, err));
+    LB_TRY(make_vectors(args, low, arena, &wanted, err));
     LB_TRY(lb_make_folder(j->folder, err));
     return lb_emit(low, &wanted, j->folder, arena, &j->emitted, err);
 }

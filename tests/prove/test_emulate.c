@@ -410,9 +410,10 @@ static void the_estimate_is_the_firmware(void)
 {
     static const struct {
         const char *file;
-        double flash, sram; /* shares by which they may differ */
-    } nets[] = {{"examples/fashion-mnist/teacher.onnx", 0.01, 0.01},
-                {"tests/onnx/fixtures/norm8.onnx", 0.05, 0.05}};
+        double flash, sram;    /* shares by which they may differ */
+        uint64_t instructions; /* at most */
+    } nets[] = {{"examples/fashion-mnist/teacher.onnx", 0.01, 0.01, 77500000},
+                {"tests/onnx/fixtures/norm8.onnx", 0.05, 0.05, 14500}};
 
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
         lb_estimate e;
@@ -428,6 +429,7 @@ static void the_estimate_is_the_firmware(void)
             CHECK_NEAR((double)e.flash_bytes / flash, 1, nets[i].flash);
             CHECK_NEAR((double)e.sram_bytes / sram, 1, nets[i].sram);
             CHECK(e.arena_bytes == p.proof.arena_bytes);
+            CHECK(p.proof.instructions <= nets[i].instructions);
             CHECK(p.proof.mismatches == 0 && p.proof.n_steps == low->n_steps);
         }
         empty(p.folder);

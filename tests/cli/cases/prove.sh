@@ -29,3 +29,10 @@ for file in result.json record.json; do
 done
 grep -c '"instructions_by_layer"' runs/tiny/report.html
 [ "$(limbeck distill r.yaml --resume --quiet --json)" = "$(cat runs/tiny/result.json)" ] && echo kept
+# samples of the data set are the vectors
+limbeck emit runs/tiny/student.onnx -o many --vectors 40 --data npy:data --quiet | grep -o '[0-9]* outputs'
+limbeck prove many --on qemu:cortex-m4 --quiet | grep -o -e '[0-9]* outputs agree' -e 'of 40 the one'
+limbeck emit runs/tiny/student.onnx -o many --vectors 400 --data npy:data --no-check >/dev/null
+grep N_VECTORS many/vectors.h | head -n 1
+code limbeck emit runs/tiny/student.onnx -o many --vectors 0
+code limbeck emit "$LB_SOURCE/tests/onnx/fixtures/norm8.onnx" -o many --data npy:data
