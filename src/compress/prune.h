@@ -72,8 +72,18 @@ typedef struct lb_prune_options {
     int of;        /* lb_prune_of: what `amount` is a share of */
     double amount; /* that goes, 0..1; 0: nothing is pruned */
     double keep;   /* the least share of each layer's channels that stays */
+    /* in a recipe: */
+    int steps;   /* cuts: 1 takes all at once */
+    int epochs;  /* of fine-tuning after each cut */
+    int batches; /* whose gradients taylor looks at before each cut */
+    double lr;   /* of the fine-tuning; 0: the training's own */
 } lb_prune_options;
-extern const lb_key lb_prune_keys[]; /* method, of, amount, keep */
+extern const lb_key lb_prune_keys[];      /* method, of, amount, keep */
+extern const lb_key lb_prune_tune_keys[]; /* steps, epochs, batches, lr */
+
+/* The share that is gone after that many cuts: much at first, where there is most to
+ * spare, as a - a (1 - cut / steps)^3 (Zhu and Gupta, 2017). */
+double lb_prune_amount(const lb_prune_options *options, int cut);
 
 /* Why a method by that name is not there: unstructured or N:M sparsity, from which no
  * emitted kernel gains. NULL: it is not one of these. */
@@ -92,6 +102,11 @@ lb_code lb_prune_score(const lb_graph *graph, const lb_prune_map *map,
 lb_code lb_prune_add_taylor(const lb_graph *graph, const lb_prune_map *map,
                             const lb_tensor *const *grad, double *score,
                             lb_error *err) LB_MUST_USE;
+
+/* Units that touch a parameter which is not trained are worth INFINITY: they never go.
+ * frozen: [graph->n_values]; the running statistics of norms are left aside. */
+void lb_prune_hold(const lb_graph *graph, const lb_prune_map *map, const bool *frozen,
+                   double *score);
 
 /* What a ranking is for. */
 typedef struct lb_prune_goal {

@@ -40,6 +40,48 @@ const lb_key lb_prune_keys[] = {
 };
 #undef AT
 
+#define AT(field) offsetof(lb_prune_options, field)
+const lb_key lb_prune_tune_keys[] = {
+    {.name = "steps",
+     .type = LB_KEY_INT,
+     .offset = AT(steps),
+     .min = 1,
+     .max = 16,
+     .usual = "1",
+     .help = "cuts until the amount has gone, each with its fine-tuning"},
+    {.name = "epochs",
+     .type = LB_KEY_INT,
+     .offset = AT(epochs),
+     .min = 1,
+     .max = 100000,
+     .usual = "3",
+     .help = "of fine-tuning after each cut, by the losses of the training"},
+    {.name = "batches",
+     .type = LB_KEY_INT,
+     .offset = AT(batches),
+     .min = 1,
+     .max = 100000,
+     .usual = "32",
+     .help = "whose gradients taylor looks at before each cut"},
+    {.name = "lr",
+     .type = LB_KEY_FLOAT,
+     .offset = AT(lr),
+     .min = 0,
+     .max = 1000,
+     .usual = "",
+     .help = "learning rate of the fine-tuning, which falls by a cosine; usually the "
+             "training's"},
+    {0},
+};
+#undef AT
+
+double lb_prune_amount(const lb_prune_options *options, int cut)
+{
+    const double rest = 1 - (double)cut / options->steps;
+
+    return options->amount * (1 - rest * rest * rest);
+}
+
 const char *lb_prune_refusal(const char *method)
 {
     static const char *const sparse[] = {"unstructured", "magnitude", "sparse", "random"};

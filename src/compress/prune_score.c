@@ -140,3 +140,31 @@ lb_code lb_prune_add_taylor(const lb_graph *graph, const lb_prune_map *map,
     lb_heap_give(sum);
     return LB_OK;
 }
+
+/* Mean and variance of a norm are nobody's to train. */
+static bool is_statistic(const lb_graph *g, int v)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        const lb_node *const node = &g->nodes[i];
+        for (int k = 3; k < node->n_in; k++)
+            if (node->in[k].id == v && strcmp(node->op->name, "BatchNormalization") == 0)
+                return true;
+    }
+    return false;
+}
+
+void lb_prune_hold(const lb_graph *graph, const lb_prune_map *map, const bool *frozen,
+                   double *score)
+{
+    for (int v = 1; v < map->n_values; v++) {
+        const lb_value_info *const info = &graph->values[v];
+        if (!frozen[v] || is_statistic(graph, v))
+            continue;
+        for (int k = 0; k < info->type.shape.rank; k++) {
+            const int *const unit = lb_prune_units(map, v, k);
+            for (int i = 0; unit && i < info->type.shape.dim[k]; i++)
+                if (unit[i] >= 0)
+                    score[unit[i]] = (double)INFINITY;
+        }
+    }
+}

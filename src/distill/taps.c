@@ -158,18 +158,25 @@ static int pair_names(const finder *f, side *s, side *t, lb_tap *out)
     return s->n;
 }
 
+/* The adapter between the two shapes. */
+static lb_code plan_adapter(const lb_term *term, lb_tap *tap, lb_error *err)
+{
+    const lb_loss *const loss = term->loss;
+    const bool free = loss->brings_layers && loss->brings_layers(term->knobs);
+
+    return lb_adapter_plan(free ? LB_MATCH_ANY : loss->match, term->taps.adapter,
+                           &tap->student_shape, &tap->teacher_shape, &tap->adapter, err);
+}
+
 static void fit_pair(const finder *f, const side *s, const side *t, lb_tap *tap)
 {
     const lb_value_info *const a = lb_info(s->graph, tap->student);
     const lb_value_info *const b = lb_info(t->graph, tap->teacher);
-    const lb_loss *const loss = f->term->loss;
-    const bool free = loss->brings_layers && loss->brings_layers(f->term->knobs);
     lb_error err = {0};
 
     tap->student_shape = a->type.shape;
     tap->teacher_shape = b->type.shape;
-    if (lb_adapter_plan(free ? LB_MATCH_ANY : loss->match, f->term->taps.adapter,
-                        &a->type.shape, &b->type.shape, &tap->adapter, &err) != LB_OK)
+    if (plan_adapter(f->term, tap, &err) != LB_OK)
         complain(f, NULL, "'%.60s' of the student and '%.60s' of %s: %.400s", a->name,
                  b->name, t->who, err.text);
 }
@@ -233,6 +240,26 @@ void lb_taps_find(lb_term *terms, int n, const lb_graph *student,
     for (int i = 0; i < n; i++)
         if (terms[i].loss->needs & LB_NEEDS_HINTS)
             find_term(&terms[i], student, teachers, n_teachers, findings);
+}
+
+lb_code lb_taps_fit(lb_term *term, const lb_graph *student, lb_arena *arena,
+                    lb_error *err)
+{
+    lb_taps *const taps = &term->taps;
+    lb_tap *const own = LB_TAKE_ARRAY(arena, taps->n + 1, lb_tap);
+
+    if (!own)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the layers");
+    for (int i = 0; i < taps->n; i++) {
+        const lb_value_info *const layer = lb_info(student, taps->tap[i].student);
+        own[i] = taps->tap[i];
+        own[i].student_shape = layer->type.shape;
+        if (plan_adapter(term, &own[i], err) != LB_OK)
+            return lb_within(err, "loss '%s': pruning takes channels of '%.60s'",
+                             term->loss->name, layer->name);
+    }
+    taps->tap = own;
+    return LB_OK;
 }
 
 bool lb_taps_wanted(const lb_term *terms, int n)

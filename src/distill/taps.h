@@ -60,6 +60,11 @@ typedef struct lb_tapped {
 void lb_taps_find(lb_term *terms, int n, const lb_graph *student,
                   const lb_tapped *teachers, int n_teachers, lb_findings *findings);
 
+/* The same pairs for a student whose layers have other channels by now (value numbers are
+ * the same): their adapters are sized anew. They live in the arena. */
+lb_code lb_taps_fit(lb_term *term, const lb_graph *student, lb_arena *arena,
+                    lb_error *err) LB_MUST_USE;
+
 /* Whether some term compares layers; and whether one compares layers of that teacher,
  * which the recipe alone tells. */
 bool lb_taps_wanted(const lb_term *terms, int n);

@@ -51,13 +51,12 @@ static const char *name_of_file(lb_arena *arena, const char *path)
 
 static void read_root(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
 {
-    static const char *const forms[] = {"data",    "teacher", "student", "device",
-                                        "distill", "train",   "freeze",  "until",
-                                        "stages",  "export",  NULL};
-    static const char *const later[] = {"compress", NULL};
+    static const char *const forms[] = {"data",    "teacher",  "student", "device",
+                                        "distill", "train",    "freeze",  "until",
+                                        "stages",  "compress", "export",  NULL};
     const lb_section sections[] = {{lb_recipe_keys, recipe}};
 
-    lb_read_map(r, root, root, "the recipe", sections, 1, forms, later);
+    lb_read_map(r, root, root, "the recipe", sections, 1, forms, NULL);
     if (root->kind != LB_TREE_MAP)
         return;
     check_name(r, root, recipe->name);
@@ -71,6 +70,7 @@ static void read_root(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     if (lb_stages_need_top(root))
         lb_read_terms(r, root, recipe); /* some losses ask for a batch of some size */
     lb_read_stages(r, root, recipe);
+    lb_read_compress(r, root, recipe);
     lb_read_exports(r, root, recipe);
 }
 

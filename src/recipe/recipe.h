@@ -3,6 +3,7 @@
 #ifndef LB_RECIPE_RECIPE_H
 #define LB_RECIPE_RECIPE_H
 
+#include "compress/prune.h"
 #include "device/device.h"
 #include "train/train.h"
 
@@ -38,9 +39,12 @@ typedef struct lb_recipe {
     lb_term term[LB_MAX_TERMS];
     int n_terms; /* without a teacher and a distill list: one `ce` of weight 1 */
     lb_train_options train;
-    lb_stage *stage;  /* [n_stages]; with stages, term and train are the last one's */
-    int n_stages;     /* 0: the recipe has none */
-    unsigned exports; /* lb_export */
+    lb_stage *stage; /* [n_stages]; with stages, term and train are those of the last one
+                        that pruning has not added */
+    int n_stages;    /* 0: the recipe has none */
+    int n_taught;    /* of them, before those that pruning adds: all without */
+    lb_prune_options prune; /* amount 0: nothing is pruned */
+    unsigned exports;       /* lb_export */
 } lb_recipe;
 
 /* sets: "train.epochs=3" overrides, n_sets of them; mistakes in them are reported as

@@ -63,6 +63,8 @@ void lb_read_train(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
 void lb_read_stages(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
 /* Whether the losses at the top are read: they are somebody's. */
 bool lb_stages_need_top(const lb_tree *root);
+/* After the stages. */
+void lb_read_compress(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
 void lb_read_exports(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
 
 #endif

@@ -241,5 +241,7 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
             tell(row, arg, "", &stage[i]); /* of the only stage */
         tell(row, arg, "stages.", &stage[i]);
     }
+    tell_all(row, arg, "compress.prune.", lb_prune_keys);
+    tell_all(row, arg, "compress.prune.", lb_prune_tune_keys);
     tell(row, arg, "", &export);
 }

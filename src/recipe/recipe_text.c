@@ -461,8 +461,28 @@ static void print_stage(printer *p, const lb_stage *stage)
 static void print_stages(printer *p, const lb_recipe *recipe)
 {
     lb_text_add(&p->text, "stages:\n");
-    for (int k = 0; k < recipe->n_stages; k++)
+    for (int k = 0; k < recipe->n_taught; k++)
         print_stage(p, &recipe->stage[k]);
+}
+
+/* The stages that it adds follow from it. */
+static void print_prune(printer *p, const lb_prune_options *prune)
+{
+    lb_text_add(&p->text, "compress:\n  prune: ");
+    begin_inline(p);
+    print_keys(p, lb_prune_keys, prune);
+    print_keys(p, lb_prune_tune_keys, prune);
+    lb_text_add(&p->text, "}\n");
+}
+
+/* A recipe that was given stages, or that says what of the student learns. */
+static bool has_stages(const lb_recipe *recipe)
+{
+    const lb_stage *const first = recipe->stage;
+
+    return recipe->n_taught > 1 ||
+           (recipe->n_taught == 1 && (recipe->prune.steps == 0 || first->freeze.n > 0 ||
+                                      strcmp(first->name, "training") != 0));
 }
 
 const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena)
@@ -480,12 +500,17 @@ const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena)
         begin_block(&p, "device");
         print_keys(&p, lb_device_keys, &recipe->device);
     }
-    if (recipe->n_stages > 0) {
+    if (has_stages(recipe)) {
         print_stages(&p, recipe);
+    } else if (recipe->n_taught > 0) {
+        print_terms(&p, "", recipe->stage[0].term, recipe->stage[0].n_terms);
+        print_train(&p, "", &recipe->stage[0].train);
     } else {
         print_terms(&p, "", recipe->term, recipe->n_terms);
         print_train(&p, "", &recipe->train);
     }
+    if (recipe->prune.amount > 0)
+        print_prune(&p, &recipe->prune);
     lb_text_add(&p.text, "export: [");
     for (const lb_export_name *e = lb_export_names; e->name; e++) {
         if (!(recipe->exports & (unsigned)e->bit))

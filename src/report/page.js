@@ -183,6 +183,17 @@ function asked(r) {
       el('pre', { tabindex: '0' }, String(r.recipe_text))));
 }
 
+function pruned(p) {
+  if (!p || !['macs', 'parameters'].every(x => known(p[x + '_before']) && known(p[x + '_after']))) return null;
+  const less = (before, after) => `${count(before)} to ${count(after)} (${percent(1 - after / before)} less)`;
+  const valid = known(p.validation_before) && known(p.validation_after)
+    && ` It answered ${percent(p.validation_before, 2)} of the validation samples right before, ${percent(p.validation_after, 2)} after it was fine-tuned.`;
+  const layers = list(p.layers).filter(l => l && known(l.channels_before) && l.channels_after < l.channels_before);
+  return el('div', { style: 'margin-top:1em' },
+    el('p', `Pruned by ${p.method}: multiply-adds ${less(p.macs_before, p.macs_after)}, parameters ${less(p.parameters_before, p.parameters_after)}.`, valid),
+    layers.length > 0 && el('p', `Channels: ${layers.map(l => `${l.name} ${l.channels_before} to ${l.channels_after}`).join(', ')}.`));
+}
+
 function versus(r) {
   if (!r.student && !r.teacher) return null;
   const s = r.student || {}, t = r.teacher, b = (r.asked && r.asked.budget) || {};
@@ -227,7 +238,7 @@ function versus(r) {
   const members = list(t && t.members).map(m => `${m.name} ${percent(m.accuracy, 2) ?? ''}`);
   return card(t ? 'Teacher and student' : 'The student', lead,
     el('div.scroll', el('table', head, body)), audit && el('p', { style: 'margin-top:1em' }, audit),
-    members.length > 0 && el('p', `Each teacher alone: ${members.join(', ')}.`));
+    pruned(r.pruned), members.length > 0 && el('p', `Each teacher alone: ${members.join(', ')}.`));
 }
 
 function classes(r) {

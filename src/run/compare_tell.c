@@ -175,11 +175,11 @@ static void add_training(lb_text *t, const lb_comparison *c)
     const lb_recipe *const r = c->recipe;
     const int first = lb_twin_first(r);
 
-    if (r->n_stages < 2)
+    if (r->n_taught < 2)
         return;
     lb_text_add(t, "the twin trains for %d epochs, with the steps of",
-                lb_recipe_epochs(c->twin));
-    for (int k = first; k < r->n_stages; k++)
+                c->twin->train.epochs);
+    for (int k = first; k < r->n_taught; k++)
         lb_text_add(t, "%s '%s'", k > first ? "," : "", r->stage[k].name);
     lb_text_add_char(t, '\n');
 }

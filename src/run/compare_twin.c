@@ -4,7 +4,8 @@
  * batch of the last stage, and as many steps as the stages have together in which the
  * deployed student is trained: all of them, or those from the last `student: fresh` on.
  * Each counts wholly, also one that runs a part of the student, or trains a part. What
- * every one of them freezes stays as it is in the twin, too. */
+ * every one of them freezes stays as it is in the twin, too. A recipe that prunes has a
+ * twin that is pruned in the same manner, and fine-tuned for as long, by `ce`. */
 #include "run/compare_int.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@ int lb_twin_first(const lb_recipe *recipe)
 {
     int first = 0;
 
-    for (int k = 0; k < recipe->n_stages; k++)
+    for (int k = 0; k < recipe->n_taught; k++)
         if (recipe->stage[k].fresh)
             first = k;
     return first;
@@ -25,7 +26,7 @@ static int epochs_of(const lb_recipe *recipe)
 {
     double epochs = 0;
 
-    for (int k = lb_twin_first(recipe); k < recipe->n_stages; k++) {
+    for (int k = lb_twin_first(recipe); k < recipe->n_taught; k++) {
         const lb_train_options *const o = &recipe->stage[k].train;
         epochs += (double)o->epochs * recipe->train.batch / o->batch;
     }
@@ -55,7 +56,7 @@ static bool freezes(const lb_stage *stage, const char *pattern)
 /* "freeze=[a, b]", or "freeze=none". */
 static const char *freeze_of(const lb_recipe *recipe, lb_arena *arena)
 {
-    const lb_freeze *const last = &recipe->stage[recipe->n_stages - 1].freeze;
+    const lb_freeze *const last = &recipe->stage[recipe->n_taught - 1].freeze;
     lb_text t;
     int n = 0;
 
@@ -63,7 +64,7 @@ static const char *freeze_of(const lb_recipe *recipe, lb_arena *arena)
     lb_text_add(&t, "freeze=");
     for (int i = 0; i < last->n; i++) {
         bool all = true;
-        for (int k = lb_twin_first(recipe); k < recipe->n_stages; k++)
+        for (int k = lb_twin_first(recipe); k < recipe->n_taught; k++)
             all = all && freezes(&recipe->stage[k], last->pattern[i]);
         if (all)
             lb_text_add(&t, "%s\"%s\"", n++ ? ", " : "[", last->pattern[i]);
@@ -89,7 +90,7 @@ int lb_twin_training(const lb_recipe *recipe, lb_arena *arena,
 
 const char *lb_twin_refusal(const lb_recipe *recipe)
 {
-    const bool one = recipe->n_stages - lb_twin_first(recipe) <= 1;
+    const bool one = recipe->n_taught - lb_twin_first(recipe) <= 1;
 
     return recipe->train.order && !one
                ? "the recipe has stages and train.order: the twin trains in one piece, "

@@ -166,6 +166,7 @@ static lb_code conduct(lb_run *run, lb_run_result *out, lb_error *err)
     LB_TRY(teach(run, err));
     if (run->trained.paused)
         return report_figures(run, out, err);
+    LB_TRY(lb_run_end_pruning(run, err));
     LB_TRY(measure(run, err));
     lb_run_look_inside(run);
     lb_run_glance(run);

@@ -181,7 +181,7 @@ static void add_term(lb_text *t, const lb_term *term)
     lb_text_add_char(t, '\n');
 }
 
-static void add_names(lb_text *t, const lb_stage *stage)
+static void add_names(lb_text *t, const lb_stage *stage, const lb_prune_options *prune)
 {
     for (int i = 0; i < stage->freeze.n; i++)
         lb_text_add(t, "%s%s", i ? ", " : "          frozen: ", stage->freeze.pattern[i]);
@@ -191,6 +191,9 @@ static void add_names(lb_text *t, const lb_stage *stage)
         lb_text_add(t, "          the student runs until %s\n", stage->until);
     if (stage->previous)
         lb_text_add(t, "          the student of the stage before is the teacher\n");
+    if (stage->cut > 0)
+        lb_text_add(t, "          the student is cut: %.3g %% are gone\n",
+                    100 * lb_prune_amount(prune, stage->cut));
     if (stage->fresh)
         lb_text_add(t, "          the student begins with new weights\n");
 }
@@ -201,7 +204,7 @@ static void add_stage(lb_text *t, const lb_run *run, int k)
 
     if (stage.name) {
         lb_text_add(t, "stage %-3d %s\n", k + 1, stage.name);
-        add_names(t, &run->recipe->stage[k]);
+        add_names(t, &run->recipe->stage[k], &run->recipe->prune);
     }
     for (int i = 0; i < stage.n_terms; i++) {
         lb_text_add(t, i == 0 ? "losses    " : "          ");
@@ -244,6 +247,7 @@ const char *lb_run_plan_text(const lb_run *run, const double *step_seconds)
     add_data(&t, run);
     add_teacher(&t, run);
     add_student(&t, run);
+    lb_run_plan_pruning(&t, run);
     for (int k = 0; k < lb_run_stages(run); k++)
         add_stage(&t, run, k);
     add_time(&t, run, step_seconds);

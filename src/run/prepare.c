@@ -31,6 +31,7 @@ lb_train_setup lb_run_train_setup(const lb_run *run)
                             .fresh = (const lb_graph *const *)run->fresh,
                             .teachers = run->teacher,
                             .voices = run->n_members > 0 ? run->voice : NULL,
+                            .cutter = run->pruning ? &run->pruning->cutter : NULL,
                             .views = r->has_teacher ? r->teacher[0].views : 0,
                             .data = run->data,
                             .seed = r->seed,
@@ -53,5 +54,6 @@ lb_code lb_run_prepare(lb_run *run, lb_error *err)
     LB_TRY(lb_run_check_weights(run, err));
     LB_TRY(lb_run_open_teacher(run, err));
     LB_TRY(lb_run_open_student(run, err));
-    return lb_run_find_taps(run, err);
+    LB_TRY(lb_run_find_taps(run, err));
+    return lb_run_open_pruning(run, err);
 }

@@ -315,6 +315,7 @@ const char *lb_run_record_json(const lb_run *run)
     add_asked(&j, run);
     add_data(&j, run);
     add_networks(&j, run);
+    lb_run_add_pruning(&j, run);
     add_epochs(&j, run);
     lb_run_record_inside(&j, run);
     lb_run_record_attention(&j, run);

@@ -148,6 +148,8 @@ const char *lb_run_result_json(const lb_run *run)
     lb_run_add_counts(&j, run);
     lb_json_close(&j, '}');
     lb_json_null(&j, "int8");
+    if (run->pruning)
+        lb_run_add_pruning(&j, run);
     lb_json_number(&j, "agreement", compared ? run->student_test.agreement : NAN);
     lb_json_number(&j, "kl", compared ? run->kl : NAN);
     lb_run_add_class_figures(&j, run);
@@ -185,6 +187,7 @@ const char *lb_run_summary(const lb_run *run)
                     100 * run->student_test.agreement);
     lb_text_add_char(&t, '\n');
     lb_run_add_pull(&t, run);
+    lb_run_tell_pruning(&t, run);
     if (run->device)
         lb_text_add(&t,
                     "on %s  %.1f KiB of flash, %.1f KiB of SRAM, %.3g ms, %.3g uJ "

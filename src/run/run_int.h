@@ -43,6 +43,18 @@ typedef struct lb_run_member {
     lb_metrics test;
 } lb_run_member;
 
+/* cutter.c: a run that prunes its student. */
+typedef struct lb_run_pruning {
+    lb_cutter cutter;
+    const struct lb_run *run;
+    size_t parameters; /* of the student before the first cut */
+    double macs;
+    lb_prune_map map;      /* of the student as it was opened last */
+    double *score;         /* [map.n_units] */
+    lb_prune_layer *layer; /* [n_layers] before the first cut */
+    int n_layers;
+} lb_run_pruning;
+
 typedef struct lb_run {
     const lb_run_options *options;
     int depth;       /* of runs that train the teacher of a run that ... */
@@ -78,8 +90,9 @@ typedef struct lb_run {
     lb_train_result trained;
     double train_wall; /* of this sitting */
     lb_metrics student_test;
-    double last_accuracy; /* of the last epoch, on the test split */
-    double kl;            /* KL(teacher || student) on the test split; NaN without */
+    lb_run_pruning *pruning; /* NULL: nothing is pruned */
+    double last_accuracy;    /* of the last epoch, on the test split */
+    double kl;               /* KL(teacher || student) on the test split; NaN without */
     struct lb_run_inside *inside;       /* [n_members]; NULL: layers not compared */
     struct lb_run_attention *attention; /* NULL: nothing to show */
     bool has_profile;
@@ -213,6 +226,17 @@ void lb_run_add_pull(lb_text *text, const lb_run *run);
 /* weigh.c: the student, and whether the device can hold it. */
 lb_code lb_run_open_student(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_weigh(lb_run *run, lb_error *err) LB_MUST_USE;
+
+/* cutter.c: makes ready to prune, and refuses what cannot be cut so far; after the
+ * training: estimates and layers are those of the smaller student. */
+lb_code lb_run_open_pruning(lb_run *run, lb_error *err) LB_MUST_USE;
+lb_code lb_run_end_pruning(lb_run *run, lb_error *err) LB_MUST_USE;
+void lb_run_close_pruning(lb_run *run);
+/* The key `pruned` of a result and of the record; null without. A line of the summary;
+ * and of the plan. */
+void lb_run_add_pruning(lb_json *j, const lb_run *run);
+void lb_run_tell_pruning(lb_text *text, const lb_run *run);
+void lb_run_plan_pruning(lb_text *text, const lb_run *run);
 
 /* plan_text.c: what a dry run says. NULL without memory. */
 /* step_seconds: of each stage; NaN: not known. */

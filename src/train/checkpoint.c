@@ -2,9 +2,9 @@
  *
  * The layout is written once, as a walk over the state (walk()), which counts, writes or
  * reads whatever it passes: magic, version, size of the whole file, then the key of the
- * run, the stage, the ledger, the weights, the velocities, the best weights, what the
- * stage before left if it teaches, and a SHA-256 over all of it. Numbers are in the
- * machine's byte order; another order fails the version. */
+ * run, the stage, how the student was cut, the ledger, the weights, the velocities, the
+ * best weights, what the stage before left if it teaches, and a SHA-256 over all of it.
+ * Numbers are in the machine's byte order; another order fails the version. */
 #include "train/train_int.h"
 
 #include "base/file.h"
@@ -77,11 +77,25 @@ static void pass_same(walker *w, int value, const char *what)
 
 enum { KEY_BYTES = 256 };
 
+/* magic, version, size, key: then the stage, then the masks. */
+enum {
+    STAGE_AT = sizeof magic + sizeof(int) + sizeof(uint64_t) + KEY_BYTES,
+    MASKS_AT = STAGE_AT + sizeof(int)
+};
+
+static void padded_key(const char *key, char out[KEY_BYTES])
+{
+    const size_t n = strlen(key);
+
+    memset(out, 0, KEY_BYTES);
+    memcpy(out, key, n < KEY_BYTES ? n : KEY_BYTES - 1);
+}
+
 static void pass_key(walker *w, const char *key)
 {
-    char have[KEY_BYTES] = {0};
+    char have[KEY_BYTES];
 
-    memcpy(have, key, strlen(key) < sizeof have ? strlen(key) : sizeof have - 1);
+    padded_key(key, have);
     char there[sizeof have];
     memcpy(there, have, sizeof there);
     pass(w, there, sizeof there);
@@ -161,6 +175,21 @@ static void pass_tensor(walker *w, lb_tensor *t)
         pass(w, t->data, lb_tensor_bytes(t));
 }
 
+static void pass_masks(walker *w, const lb_masks *masks)
+{
+    pass_same(w, masks->n, "the student has been cut another number of times");
+    for (int i = 0; !w->wrong && i < masks->n; i++) {
+        const lb_mask *const m = &masks->mask[i];
+        pass_same(w, m->n, "it has another student");
+        for (int k = 0; !w->wrong && k < m->n; k++) {
+            char gone = m->gone[k] ? 1 : 0;
+            pass(w, &gone, 1);
+            if (gone != (m->gone[k] ? 1 : 0))
+                refuse(w, "it has another student");
+        }
+    }
+}
+
 /* The same for counting, writing and reading. total: of the file, with the hash. */
 static void walk(walker *w, const lb_checkpoint *c, uint64_t total)
 {
@@ -178,6 +207,7 @@ static void walk(walker *w, const lb_checkpoint *c, uint64_t total)
         refuse(w, "it is cut short");
     pass_key(w, c->key);
     pass_same(w, c->ledger->stage, "its stage is past the last");
+    pass_masks(w, c->masks);
     pass_same(w, lesson->n_terms, "it has other losses");
     pass_same(w, lesson->n_helpers, "it has other losses");
     pass_same(w, lesson->n_params, "it has another student");
@@ -224,6 +254,8 @@ static size_t most_bytes(const lb_checkpoint *c)
 
     for (int i = 0; i < c->lesson->n_params; i++)
         most += 3 * (lb_tensor_bytes(c->lesson->param[i]) + 64);
+    for (int i = 0; i < c->masks->n; i++)
+        most += (size_t)c->masks->mask[i].n + 8;
     for (int i = 0; i < c->lesson->n_velocities; i++)
         most += lb_tensor_bytes(c->lesson->velocity[i]) + 64;
     return most + (size_t)(c->ledger->first + c->epochs) * 1024;
@@ -278,16 +310,77 @@ lb_code lb_checkpoint_load(const lb_checkpoint *c, lb_error *err)
 
 int lb_checkpoint_stage(const char *path, int n_stages)
 {
-    /* magic, version, size, key */
-    const size_t at = sizeof magic + sizeof(int) + sizeof(uint64_t) + KEY_BYTES;
     lb_error ignored = {0};
     int stage = 0;
     lb_map map;
 
     if (lb_map_open(&map, path, &ignored) != LB_OK)
         return 0;
-    if (map.size >= at + sizeof stage)
-        memcpy(&stage, (const char *)map.data + at, sizeof stage);
+    if (map.size >= MASKS_AT)
+        memcpy(&stage, (const char *)map.data + STAGE_AT, sizeof stage);
     lb_map_close(&map);
     return stage > 0 && stage < n_stages ? stage : 0;
+}
+
+/* The next n bytes at *at; NULL: the file ends before. */
+static const char *next(lb_bytes in, size_t *at, size_t n)
+{
+    const char *const here = (const char *)in.data + *at;
+
+    if (n > in.size - *at)
+        return NULL;
+    *at += n;
+    return here;
+}
+
+static lb_code read_masks(lb_bytes in, lb_arena *arena, lb_masks *out, lb_error *err)
+{
+    size_t at = 0;
+    int n = 0;
+
+    if (!next(in, &at, MASKS_AT))
+        return LB_OK;
+    const char *here = next(in, &at, sizeof n);
+    if (here)
+        memcpy(&n, here, sizeof n);
+    for (int i = 0; here && i < n && i < LB_MAX_STAGES; i++) {
+        lb_mask *const m = &out->mask[i];
+        if ((here = next(in, &at, sizeof m->n)) != NULL)
+            memcpy(&m->n, here, sizeof m->n);
+        if (!here || m->n < 0 || !(here = next(in, &at, (size_t)m->n)))
+            return LB_OK;
+        m->gone = LB_TAKE_ARRAY(arena, m->n + 1, bool);
+        if (!m->gone)
+            return lb_raise(err, LB_ERR_MEMORY, "no memory for a checkpoint");
+        for (int k = 0; k < m->n; k++)
+            m->gone[k] = here[k] != 0;
+        out->n = i + 1;
+    }
+    return LB_OK;
+}
+
+static bool has_key(lb_bytes in, const char *key)
+{
+    char own[KEY_BYTES];
+
+    padded_key(key, own);
+    return in.size >= STAGE_AT &&
+           memcmp(in.data + STAGE_AT - KEY_BYTES, own, KEY_BYTES) == 0;
+}
+
+lb_code lb_checkpoint_masks(const char *path, const char *key, lb_arena *arena,
+                            lb_masks *out, lb_error *err)
+{
+    lb_error ignored = {0};
+    lb_code code = LB_OK;
+    lb_map map;
+
+    *out = (lb_masks){0};
+    if (lb_map_open(&map, path, &ignored) != LB_OK)
+        return LB_OK;
+    const lb_bytes in = {map.data, map.size};
+    if (!damage(in) && has_key(in, key))
+        code = read_masks(in, arena, out, err);
+    lb_map_close(&map);
+    return code;
 }

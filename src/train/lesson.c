@@ -255,10 +255,29 @@ static lb_code check_labels(const lb_train_setup *setup, lb_error *err)
     return LB_OK;
 }
 
+/* Of a student that has been cut the layers are smaller than when they were found. */
+static lb_code fit_terms(lb_lesson *lesson, lb_train_setup *setup,
+                         const lb_graph *student, lb_error *err)
+{
+    lb_term *const own = LB_TAKE_ARRAY(lesson->graph->arena, setup->n_terms + 1, lb_term);
+
+    if (!own)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the losses");
+    for (int i = 0; i < setup->n_terms; i++) {
+        own[i] = setup->terms[i];
+        LB_TRY(lb_taps_fit(&own[i], student, lesson->graph->arena, err));
+    }
+    setup->terms = own;
+    lesson->terms = own;
+    return LB_OK;
+}
+
 lb_code lb_lesson_begin(lb_lesson *lesson, const lb_train_setup *setup,
                         const lb_graph *student, int classes, lb_builder *b,
                         lb_error *err)
 {
+    lb_train_setup fitted = *setup;
+
     *lesson = (lb_lesson){.batch = setup->options->batch,
                           .classes = classes,
                           .n_voices = setup->ensemble ? setup->ensemble->n : 1,
@@ -278,7 +297,9 @@ lb_code lb_lesson_begin(lb_lesson *lesson, const lb_train_setup *setup,
         setup->stage && setup->stage->until ? (lb_value){0} : lb_logits_of(lesson->graph);
     lb_builder_init(b, lesson->graph);
     b->prefix = "train/";
-    return add_losses(lesson, b, setup, err);
+    if (setup->stage && setup->stage->cut > 0)
+        LB_TRY(fit_terms(lesson, &fitted, student, err));
+    return add_losses(lesson, b, &fitted, err);
 }
 
 lb_code lb_lesson_finish(lb_lesson *lesson, lb_builder *b, lb_error *err)

@@ -97,22 +97,6 @@ static void tell_step(const lb_session *s, double loss)
         s->setup->watch.step(s->setup->watch.arg, &report);
 }
 
-static void hear_teacher(lb_session *s, const lb_batch *batch)
-{
-    const bool logits = s->lesson.voice[0].id != 0;
-
-    if (!lb_lesson_listens(&s->lesson))
-        return;
-    if (s->oracle.n > 0) {
-        lb_oracle_ask(&s->oracle, batch, &s->lesson);
-        return;
-    }
-    lb_teacher_logits(s->setup->teacher, batch, logits ? s->teacher_logits : NULL);
-    if (logits)
-        lb_lesson_hear(&s->lesson, s->teacher_logits);
-    lb_lesson_see(&s->lesson, s->setup->teacher, s->setup->pool);
-}
-
 /* What is measured before a step: how much each term pulls, told anew at the first batch
  * of an epoch, and for longer where a weight has to be found by it. */
 static void measure_terms(lb_session *s, const int32_t *labels)
@@ -143,7 +127,7 @@ static lb_code one_step(lb_session *s, double *loss, lb_error *err)
         return lb_bug(err, "the loader is not at epoch %d, batch %d", s->ledger.epoch,
                       s->ledger.batch);
     lb_feed_pixels(&s->feed, s->lesson.plan, s->lesson.input, batch->pixels, batch->n);
-    hear_teacher(s, batch);
+    lb_session_hear(s, batch);
     measure_terms(s, batch->label);
     *loss = lb_lesson_run(&s->lesson, batch->label, rate_of(s, s->ledger.step),
                           (double)s->ledger.step / s->batches);
@@ -206,6 +190,8 @@ static lb_code end_stage(lb_session *s, lb_error *err)
 
 static lb_code one_stage(lb_session *s, int number, bool resumed, lb_error *err)
 {
+    if (!resumed)
+        LB_TRY(lb_session_shrink(s, number, err));
     LB_TRY(lb_session_open_stage(s, number, resumed, err));
     if (s->began_at <= 0) {
         s->began_at = s->saved_at = lb_train_clock();
@@ -223,6 +209,8 @@ static lb_code teach_all(lb_session *s, lb_error *err)
     const bool resumed = lb_session_resumes(s);
     const int first = resumed ? lb_checkpoint_stage(s->path, n) : 0;
 
+    if (resumed)
+        LB_TRY(lb_session_replay(s, first, err));
     for (int k = first; k < n && (k == first || s->ledger.n_reports < s->until); k++) {
         const lb_code code = one_stage(s, k, resumed && k == first, err);
         lb_session_close_stage(s);

@@ -69,8 +69,10 @@ static lb_code add_gradients(lb_probe *probe, lb_builder *b, int n_values,
         }
     lb_autodiff(b, &lb_op_verbs, probe->lesson.loss, param, n, grad);
     probe->grad = grad;
+    probe->of = param;
     for (int i = 0; i < n && b->error.code == LB_OK; i++)
         if (grad[i].id) {
+            probe->of[probe->n_grads] = param[i];
             probe->grad[probe->n_grads++] = grad[i];
             lb_output(b, grad[i]);
         }
@@ -157,6 +159,27 @@ static double length_of_gradient(const lb_probe *probe)
     return sqrt(sum);
 }
 
+static void set_mask(lb_probe *probe, int term, double mask)
+{
+    lb_narrow(probe->lesson.dtype, &mask, 1,
+              lb_plan_input(probe->lesson.plan, probe->mask[term], 0));
+}
+
+void lb_probe_gradient(lb_probe *probe, const lb_lesson *lesson, double epoch,
+                       lb_tensor *const *grad)
+{
+    lb_plan_refresh(probe->lesson.plan);
+    copy_inputs(probe, lesson);
+    for (int i = 0; i < lesson->n_terms; i++)
+        set_mask(probe, i, lb_lesson_weight(lesson, i, epoch));
+    lb_plan_run(probe->lesson.plan);
+    for (int i = 0; i < probe->n_grads; i++) {
+        lb_tensor *const to = grad[probe->of[i].id];
+        memcpy(to->data, lb_plan_output(probe->lesson.plan, probe->grad[i], 0),
+               lb_tensor_bytes(to));
+    }
+}
+
 void lb_probe_run(lb_probe *probe, const lb_lesson *lesson, const bool *wanted,
                   double *norm)
 {
@@ -168,10 +191,8 @@ void lb_probe_run(lb_probe *probe, const lb_lesson *lesson, const bool *wanted,
         if (!wanted[i])
             continue;
         copy_inputs(probe, lesson); /* a run may write over what it has read */
-        for (int k = 0; k < lesson->n_terms; k++) {
-            const double mask = k == i;
-            lb_narrow(lesson->dtype, &mask, 1, lb_plan_input(plan, probe->mask[k], 0));
-        }
+        for (int k = 0; k < lesson->n_terms; k++)
+            set_mask(probe, k, k == i);
         lb_plan_run(plan);
         norm[i] = length_of_gradient(probe);
     }

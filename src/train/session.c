@@ -70,6 +70,8 @@ static lb_code check_stages(lb_session *s, lb_error *err)
             return lb_raise(err, LB_ERR_INPUT,
                             "stage '%s' has another precision than the first",
                             one.stage->name);
+        if (one.stage && one.stage->cut > 0 && !s->all->cutter)
+            return lb_bug(err, "a stage begins with a cut, and nobody cuts");
         if (one.stage)
             LB_TRY(lb_stage_check(one.stage, s->all->student, err));
         s->epochs += one.options->epochs;
@@ -150,8 +152,9 @@ static lb_checkpoint checkpoint_of(lb_session *s)
                            .ledger = &s->ledger,
                            .epochs = s->setup->options->epochs,
                            .batches = s->batches,
-                           .previous = s->previous && s->now.stage->previous ? s->previous
-                                                                             : NULL};
+                           .previous =
+                               s->previous && s->now.stage->previous ? s->previous : NULL,
+                           .masks = &s->masks};
 }
 
 lb_code lb_session_save(lb_session *s, lb_error *err)
@@ -268,7 +271,9 @@ static lb_code load(lb_session *s, lb_error *err)
 {
     const lb_checkpoint checkpoint = checkpoint_of(s);
 
-    return lb_checkpoint_load(&checkpoint, err);
+    LB_TRY(lb_checkpoint_load(&checkpoint, err));
+    lb_plan_refresh(s->lesson.plan); /* what is frozen was packed as it began */
+    return LB_OK;
 }
 
 static lb_code open_teaching(lb_session *s, lb_error *err)

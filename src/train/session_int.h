@@ -24,6 +24,7 @@ typedef struct lb_session {
     int64_t images_before; /* samples that the steps before have seen */
     int64_t began_step;
     int epochs, until; /* of all stages; to train in this sitting */
+    lb_masks masks;    /* how the student has been cut so far */
     lb_tensor **last;  /* the last epoch's weights, if the best epoch's are another's */
 
     /* of the stage */
@@ -53,6 +54,16 @@ void lb_session_close_stage(lb_session *s);
 /* Whether there is a checkpoint to go on from. */
 bool lb_session_resumes(const lb_session *s);
 lb_code lb_session_save(lb_session *s, lb_error *err) LB_MUST_USE;
+
+/* hear.c: the lesson is told what the teachers say of a batch. */
+void lb_session_hear(lb_session *s, const lb_batch *batch);
+
+/* shrink.c: stages that begin with a cut. */
+/* Cuts the student as it had been when the checkpoint was written, in that stage. */
+lb_code lb_session_replay(lb_session *s, int stage, lb_error *err) LB_MUST_USE;
+/* Before a stage is opened: looks at some batches, chooses, cuts. Nothing for a stage
+ * that begins without a cut. */
+lb_code lb_session_shrink(lb_session *s, int stage, lb_error *err) LB_MUST_USE;
 
 /* balance_terms.c: weights that are found. */
 /* Whether one is looked for at that time, beside a term whose weight is fixed. */

@@ -37,6 +37,8 @@ lb_train_setup lb_train_stage(const lb_train_setup *setup, int number)
         one.ensemble = NULL;
         one.voices = NULL;
     }
+    if (one.stage->cut > 0 && setup->cutter && setup->cutter->sketch)
+        one.student = setup->cutter->sketch;
     return one;
 }
 

@@ -67,6 +67,8 @@ typedef struct lb_stage {
         *until;    /* layer that the student runs to, and no further; NULL: all of it */
     bool fresh;    /* begins with new weights: the next of setup.fresh */
     bool previous; /* taught by the student as the stage before left it */
+    int cut;       /* of all times that the student is cut, the one that it begins with,
+                      from 1; 0: none */
     int line, column; /* in the recipe; 0: not known */
 } lb_stage;
 
@@ -113,6 +115,27 @@ typedef struct lb_voice {
     lb_input_options input;
 } lb_voice;
 
+/* Makes the student smaller where a stage begins with a cut. What units it has and which
+ * of them go is another room's knowledge: whoever runs the training fills this in. Each
+ * call is about the student as the last `open` saw it, and depends on nothing but that
+ * and on what was looked at since. */
+typedef struct lb_cutter {
+    void *arg;
+    int batches;      /* whose gradients are looked at before a choice; 0: none */
+    lb_graph *sketch; /* about what is left after the last cut, with the student's value
+                         numbers: for checks and timing; borrowed, NULL: the student */
+    lb_code (*open)(void *arg, const lb_graph *student, int *n_units, lb_error *err);
+    /* grad: [n_values] of the loss over one batch, by each parameter; NULL: none. */
+    lb_code (*look)(void *arg, const lb_graph *student, const lb_tensor *const *grad,
+                    lb_error *err);
+    /* frozen: [n_values] parameters that the stage does not train. gone: [n_units], set
+     * for those that go with this cut. */
+    lb_code (*choose)(void *arg, const lb_graph *student, const bool *frozen, int cut,
+                      bool *gone, lb_error *err);
+    /* Value numbers stay; parameters get tensors of their own in the graph's arena. */
+    lb_code (*cut)(void *arg, lb_graph *student, const bool *gone, lb_error *err);
+} lb_cutter;
+
 /* What is trained, and by what. With stages, options, terms and teacher are those of the
  * stage under way: lb_train_stage fills them in. */
 typedef struct lb_train_setup {
@@ -127,13 +150,14 @@ typedef struct lb_train_setup {
     const lb_term *terms;
     int n_terms;
     lb_graph *student; /* float32, BatchNormalization not folded; its params are trained
-                          in place; borrowed */
+                          in place, and it is cut in place; borrowed */
     lb_input_options input;      /* what the student wants */
     const lb_ensemble *ensemble; /* how several teachers answer as one; NULL: one alone */
-    lb_teacher *teacher;    /* its voices are those of the ensemble; NULL without one,
-                               or for float64 */
-    const lb_voice *voices; /* as many, for float64; NULL without a teacher */
-    int views;              /* fixed views, as in the loader's options */
+    lb_teacher *teacher;     /* its voices are those of the ensemble; NULL without one,
+                                or for float64 */
+    const lb_voice *voices;  /* as many, for float64; NULL without a teacher */
+    const lb_cutter *cutter; /* where stages begin with a cut; else NULL */
+    int views;               /* fixed views, as in the loader's options */
     const lb_data *data;
     uint64_t seed;
     lb_pool *pool;
@@ -163,6 +187,10 @@ typedef struct lb_train_result {
  * of `freeze` and `until` are the student's, and something is left to train. */
 lb_code lb_stage_check(const lb_stage *stage, const lb_graph *student,
                        lb_error *err) LB_MUST_USE;
+
+/* Parameters that the stage freezes are no longer marked as trained. */
+lb_code lb_stage_freeze(const lb_stage *stage, lb_graph *graph,
+                        lb_error *err) LB_MUST_USE;
 
 /* The same setup for one of its stages. */
 lb_train_setup lb_train_stage(const lb_train_setup *setup, int number);

@@ -3,7 +3,8 @@
  * feed.c writes samples into a plan, lesson.c makes the plan of one training step, step.c
  * runs it, probe.c one that tells how much each loss pulls, ledger.c keeps what happened,
  * checkpoint.c stores the ledger and the weights, evaluate.c measures, weights.c copies
- * weights, session.c opens it all, loop.c runs it. Beside it extract.c reads layers of a
+ * weights, session.c opens it all, shrink.c
+ * cuts the student between stages, loop.c runs it. Beside it extract.c reads layers of a
  * network, cka.c and alignment.c compare them. */
 #ifndef LB_TRAIN_TRAIN_INT_H
 #define LB_TRAIN_TRAIN_INT_H
@@ -43,9 +44,6 @@ typedef struct lb_feature {
 } lb_feature;
 
 /* stage.c: what of the student a stage teaches. */
-/* Parameters that the stage freezes are no longer marked as trained. */
-lb_code lb_stage_freeze(const lb_stage *stage, lb_graph *graph,
-                        lb_error *err) LB_MUST_USE;
 /* Refuses losses that look at layers behind the one that the student runs to. */
 lb_code lb_stage_check_until(const lb_stage *stage, const lb_graph *student,
                              lb_error *err) LB_MUST_USE;
@@ -118,8 +116,8 @@ typedef struct lb_probe {
     lb_lesson lesson;            /* whose loss is the masked sum of the terms */
     lb_value mask[LB_MAX_TERMS]; /* 1: the term counts, 0: it does not */
     int n_grads;
-    lb_value *grad; /* of each parameter that some term reaches */
-    double *row;    /* room for the largest of them */
+    lb_value *grad, *of; /* of each parameter that some term reaches; and which it is */
+    double *row;         /* room for the largest of them */
 } lb_probe;
 
 /* lesson: opened with the same setup and student; its parameters are borrowed. */
@@ -132,6 +130,12 @@ void lb_probe_close(lb_probe *probe);
  * weight, where wanted[i]; else 0. */
 void lb_probe_run(lb_probe *probe, const lb_lesson *lesson, const bool *wanted,
                   double *norm);
+
+/* The same, but grad[v] becomes the gradient of the weighted sum of the terms by the
+ * parameter v of the student, for those in probe->of. Tensors of the lesson's precision.
+ */
+void lb_probe_gradient(lb_probe *probe, const lb_lesson *lesson, double epoch,
+                       lb_tensor *const *grad);
 
 /* The logits of a network: its first output, or what a closing Softmax, held in int8 or
  * not, makes it from. */
@@ -194,17 +198,31 @@ const lb_epoch_report *lb_ledger_epoch(lb_ledger *ledger, const lb_lesson *lesso
                                        double rate, const lb_metrics *validation);
 
 /* checkpoint.c: everything in one file, replaced atomically. */
-enum { LB_CHECKPOINT_VERSION = 4 };
+enum { LB_CHECKPOINT_VERSION = 5 };
+/* For each cut so far, which units went. */
+typedef struct lb_mask {
+    int n;
+    bool *gone;
+} lb_mask;
+typedef struct lb_masks {
+    int n;
+    lb_mask mask[LB_MAX_STAGES];
+} lb_masks;
 typedef struct lb_checkpoint {
     const char *path, *key;
     const lb_lesson *lesson;
     lb_ledger *ledger;
     int epochs, batches;  /* of the stage: bounds for what is read */
     lb_tensor **previous; /* the student as the stage before left it; NULL: not needed */
+    lb_masks *masks;
 } lb_checkpoint;
 /* The stage in which a checkpoint was written, to be opened before it is loaded; 0 if
  * that cannot be told, and loading says why. */
 int lb_checkpoint_stage(const char *path, int n_stages);
+/* How the student had been cut by then, before any stage is opened; none if that cannot
+ * be told, and loading says why. */
+lb_code lb_checkpoint_masks(const char *path, const char *key, lb_arena *arena,
+                            lb_masks *out, lb_error *err) LB_MUST_USE;
 lb_code lb_checkpoint_save(const lb_checkpoint *checkpoint, lb_error *err) LB_MUST_USE;
 /* On failure weights and ledger may be half changed. */
 lb_code lb_checkpoint_load(const lb_checkpoint *checkpoint, lb_error *err) LB_MUST_USE;

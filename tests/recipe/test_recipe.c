@@ -285,7 +285,7 @@ static void every_mistake_is_told_at_once(void)
                                "  batch: 0\n"
                                "  optimizer: {sgd: {lr: [1], momentum: 2}}\n"
                                "  schedule: {step: {factor: 0.5}}\n"
-                               "compress: {prune: {}}\n"
+                               "compress: {prune: {amuont: 1}, quantize: {}}\n"
                                "export: [onnx, tflite, cc]\n";
     static const char *const lines[] = {
         ":1:1: no key is called 'nam' in 'the recipe'; did you mean 'name'?\n",
@@ -306,10 +306,11 @@ static void every_mistake_is_told_at_once(void)
         ":17:25: lr must be one value, not a list\n",
         ":17:40: momentum must be between 0 and 1, not 2\n",
         ":18:20: 'at' is missing in 'step'; ",
-        ":19:1: 'compress' in 'the recipe' is not supported yet in this version\n",
+        ":19:20: no key is called 'amuont' in 'prune'; did you mean 'amount'?\n",
+        ":19:32: 'quantize' in 'compress' is not supported yet in this version\n",
         ":20:16: export 'tflite' is not supported yet in this version\n",
         ":20:24: no export is called 'cc'; did you mean 'c'?\n",
-        "21 mistakes in '",
+        "23 mistakes in '",
         "'; nothing was run",
     };
     lb_arena *const arena = lb_arena_new(0);

@@ -182,6 +182,8 @@ static void chromium_draws_it(void)
                     "strongest in the middle\"");
     CHECK_TEXT(dom, "layer3 and block4");
     CHECK_TEXT(dom, "<b>Shirt</b>"); /* a wrong answer */
+    CHECK_TEXT(dom, "Pruned by taylor: multiply-adds ");
+    CHECK_TEXT(dom, "Channels: block1/pw 32 to 20.");
     CHECK(!strstr(dom, "<b>bare") && occurrences(dom, "&lt;b&gt;bare") >= 2);
     /* 7 charts, 12 pictures, and 3 samples that both look at */
     CHECK(occurrences(dom, "<canvas") == 28);
@@ -223,6 +225,12 @@ static void chromium_draws_little(void)
         "{\"device_proof\": {\"a\": null, \"b\": {\"outputs_checked\": 3,"
         " \"instructions_by_layer\": [null, {\"instructions\": \"<b>bare\"}]}, \"c\":"
         " [1]}}",
+        "{\"student\": {}, \"pruned\": {\"macs_after\": 1, \"macs_before\": 2, "
+        "\"parameters_before\": 3, \"parameters_after\": 2, "
+        "\"method\":"
+        " \"<b>bare\", \"layers\": [null, 7, {\"channels_before\": 4, "
+        "\"channels_after\": 3,"
+        " \"name\": \"<b>bare\"}]}}",
         "{not JSON",
     };
     const char *const path = lb_arena_text(arena, "%s/little.html", folder);
@@ -241,13 +249,15 @@ static void chromium_draws_little(void)
             return;
         }
         CHECK(!strstr(console, "CONSOLE"));
-        CHECK_TEXT(dom, i == 8   ? "This record cannot be read"
+        CHECK_TEXT(dom, i == 9   ? "This record cannot be read"
                         : i == 7 ? "Proved on a device"
                                  : "<h1>");
         CHECK(!strstr(dom, "How alike they see") == (i != 4));
         CHECK(!strstr(dom, "Where they look") == (i != 4 && i != 6));
         if (i == 6)
             CHECK_TEXT(dom, "strongest at the right\"");
+        if (i == 8)
+            CHECK_TEXT(dom, "bare 4 to 3.");
         if (i == 3)
             CHECK_TEXT(dom, "Inference: <strong>100 images a second</strong>");
         CHECK(!strstr(dom, "<b>bare") && !strstr(dom, "href=\"javascript"));

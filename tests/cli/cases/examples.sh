@@ -14,7 +14,7 @@ mkdir data
 part train 800 '\003\040'
 part t10k 400 '\001\220'
 cp "$LB_SOURCE/examples/fashion-mnist/teacher.onnx" .
-for name in hints born-again layer-wise assistant assistant-middle peers ensemble second review \
+for name in hints born-again layer-wise assistant assistant-middle peers ensemble second review prune \
     same-classifier few-labels no-labels unlabelled hidden-class; do
     sed -e 's,path: .*,path: data,' -e 's/fraction: .*/fraction: 1/' \
         -e 's/validation: .*/validation: 160/' -e 's/epochs: [0-9]*/epochs: 1/' \
@@ -33,6 +33,10 @@ limbeck distill peers.yaml --quiet | grep -c '^student'
 # what was trained beside the student stays behind
 limbeck distill review.yaml --quiet | grep -c '^student'
 grep -q reviewkd runs/fashion-review/student.onnx || echo 'review: the student alone'
+# about half the multiply-adds go
+limbeck distill prune.yaml --quiet | grep -o '^pruned\|compiled'
+grep -o '"macs_before": [0-9]*, "macs_after": [0-9]*' runs/fashion-prune/result.json |
+    awk '{ print ($4 <= 0.5 * $2 && $4 > 0.4 * $2) ? "half" : $0 }' FS='[ ,]+'
 # what the student ends in goes with it
 limbeck distill same-classifier.yaml --quiet | grep -o ', 11562 parameters\|compiled'
 limbeck distill ensemble.yaml --quiet | grep -e '^teacher' | sed 's/[0-9.]* %/A %/g'

@@ -1,0 +1,171 @@
+/* recipe_prune.c: `compress: {prune: ...}`: further stages behind those of the recipe,
+ * each of which begins with a cut and goes on as the last one ended. */
+#include "recipe/recipe_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is_none(const lb_tree *value)
+{
+    return value->kind == LB_TREE_SCALAR && strcmp(value->text, "none") == 0;
+}
+
+/* Sparsity that nothing gains from is told why. */
+static bool is_refused(lb_reader *r, const lb_tree *map)
+{
+    const lb_tree *const method = lb_tree_find(map, "method");
+    const bool word = method && method->kind == LB_TREE_SCALAR;
+    const char *const why = word ? lb_prune_refusal(method->text) : NULL;
+
+    if (why)
+        lb_tree_complain(&r->findings, method, "method %.60s: %s", method->text, why);
+    return why != NULL;
+}
+
+static void check_last(lb_reader *r, const lb_tree *at, const lb_recipe *recipe)
+{
+    const lb_stage *const last = &recipe->stage[recipe->n_taught - 1];
+
+    if (recipe->n_taught + recipe->prune.steps > LB_MAX_STAGES)
+        lb_tree_complain(&r->findings, at,
+                         "%d stages and %d cuts of prune are more than %d stages in all",
+                         recipe->n_taught, recipe->prune.steps, LB_MAX_STAGES);
+    if (last->previous)
+        lb_tree_complain(
+            &r->findings, at,
+            "prune goes on with the losses of the last stage, '%.60s', but its "
+            "teacher is the student before it, which is gone by then; add a "
+            "stage with a teacher that stays",
+            last->name);
+    if (last->until)
+        lb_tree_complain(
+            &r->findings, at,
+            "prune goes on with the losses of the last stage, '%.60s', but that "
+            "runs the student until '%.60s' only: what is behind it would not "
+            "be fine-tuned",
+            last->name, last->until);
+}
+
+/* Numbers that changed have come to where they end. */
+static void settle(lb_term *term)
+{
+    if (term->weight_ramp.on)
+        term->weight = term->weight_ramp.to;
+    term->weight_ramp.on = false;
+    for (int k = 0; k < LB_MAX_KNOBS; k++) {
+        if (term->knob_ramp[k].on)
+            term->knobs[k] = term->knob_ramp[k].to;
+        term->knob_ramp[k].on = false;
+    }
+    term->first = term->end = 0;
+}
+
+/* The losses that counted at the end of the training. */
+static void settle_terms(const lb_stage *last, lb_stage *out)
+{
+    out->n_terms = 0;
+    for (int i = 0; i < last->n_terms; i++) {
+        const lb_term *const term = &last->term[i];
+        if (term->end > 0 && term->end < last->train.epochs)
+            continue;
+        out->term[out->n_terms] = *term;
+        settle(&out->term[out->n_terms++]);
+    }
+}
+
+/* A schedule of its own: a cosine from the rate of the training, without a warm-up. */
+static lb_train_options train_of(const lb_recipe *recipe, const lb_stage *last)
+{
+    lb_train_options train = last->train;
+
+    train.epochs = recipe->prune.epochs;
+    train.sgd.lr = recipe->prune.lr;
+    train.schedule = (lb_schedule_options){.kind = LB_SCHEDULE_COSINE};
+    train.order = NULL;
+    return train;
+}
+
+static bool is_taken(const lb_recipe *recipe, const char *name)
+{
+    for (int k = 0; k < recipe->n_stages; k++)
+        if (strcmp(recipe->stage[k].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void add_stage(lb_reader *r, const lb_tree *at, lb_recipe *recipe, int cut)
+{
+    const lb_stage *const last = &recipe->stage[recipe->n_taught - 1];
+    lb_stage *const stage = &recipe->stage[recipe->n_stages];
+
+    *stage = *last;
+    stage->name =
+        recipe->prune.steps == 1 ? "pruning" : lb_arena_text(r->arena, "pruning %d", cut);
+    if (!stage->name) {
+        r->findings.failed = true;
+        return;
+    }
+    if (is_taken(recipe, stage->name))
+        lb_tree_complain(&r->findings, at, "a stage is called '%s', as what prune adds",
+                         stage->name);
+    stage->fresh = false;
+    stage->cut = cut;
+    stage->train = train_of(recipe, last);
+    settle_terms(last, stage);
+    recipe->n_stages++;
+}
+
+/* Room for the cuts; a recipe without stages becomes one of its only stage. */
+static bool make_room(lb_reader *r, lb_recipe *recipe)
+{
+    lb_stage *const stages = LB_TAKE_ARRAY(r->arena, LB_MAX_STAGES + 1, lb_stage);
+
+    if (!stages) {
+        r->findings.failed = true;
+        return false;
+    }
+    for (int k = 0; k < recipe->n_stages; k++)
+        stages[k] = recipe->stage[k];
+    if (recipe->n_stages == 0) {
+        stages[0] = (lb_stage){
+            .name = "training", .train = recipe->train, .n_terms = recipe->n_terms};
+        memcpy(stages[0].term, recipe->term, sizeof stages[0].term);
+        recipe->n_stages = 1;
+    }
+    recipe->stage = stages;
+    recipe->n_taught = recipe->n_stages;
+    return true;
+}
+
+static void read_prune(lb_reader *r, const lb_tree *map, lb_recipe *recipe)
+{
+    const lb_section sections[] = {{lb_prune_keys, &recipe->prune},
+                                   {lb_prune_tune_keys, &recipe->prune}};
+
+    if (map->kind == LB_TREE_MAP && is_refused(r, map))
+        return;
+    lb_read_map(r, map, map, "prune", sections, 2, NULL, NULL);
+    if (r->findings.n > 0 || !make_room(r, recipe))
+        return;
+    if (!(recipe->prune.lr > 0))
+        recipe->prune.lr = recipe->stage[recipe->n_taught - 1].train.sgd.lr;
+    check_last(r, map, recipe);
+    for (int cut = 1; r->findings.n == 0 && cut <= recipe->prune.steps; cut++)
+        add_stage(r, map, recipe, cut);
+}
+
+void lb_read_compress(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
+{
+    static const char *const forms[] = {"prune", NULL};
+    static const char *const later[] = {"quantize", NULL};
+    const lb_tree *const map = lb_tree_find(root, "compress");
+
+    recipe->n_taught = recipe->n_stages;
+    if (!map || is_none(map))
+        return;
+    lb_read_map(r, map, map, "compress", NULL, 0, forms, later);
+    const lb_tree *const prune =
+        map->kind == LB_TREE_MAP ? lb_tree_find(map, "prune") : NULL;
+    if (prune && !is_none(prune))
+        read_prune(r, prune, recipe);
+}
