@@ -11,7 +11,7 @@
 static bool window_of(lb_tfl_writer *w, const lb_node *node, lb_window *out)
 {
     lb_error why = {0};
-    lb_window given;
+    lb_window given = {0};
     lb_view view;
 
     lb_graph_view(w->g, node, &view);
@@ -246,7 +246,7 @@ static void set_conv_options(lb_tfl_step *step, const lb_window *window, bool de
 bool lb_tfl_put_conv(lb_tfl_writer *w, const lb_node *node)
 {
     lb_value v = node->out[0];
-    lb_window window;
+    lb_window window = {0};
     int padding;
 
     int x = lb_tfl_input(w, node, 0);
@@ -416,7 +416,7 @@ static bool put_pool(lb_tfl_writer *w, const lb_node *node, lb_value v, bool is_
 bool lb_tfl_put_pool(lb_tfl_writer *w, const lb_node *node)
 {
     const bool is_most = strcmp(node->op->name, "MaxPool") == 0;
-    lb_window window;
+    lb_window window = {0};
 
     if (!window_of(w, node, &window))
         return false;

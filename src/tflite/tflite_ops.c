@@ -216,8 +216,8 @@ static lb_value dense(lb_tfl_reader *r, lb_tfl_node *node)
 {
     lb_flat *const f = &r->file.flat;
     const lb_flat_table *const o = &node->op->options;
-    const lb_tfl_tensor *const in = lb_tfl_in(r, node, 0), *const w =
-                                                               lb_tfl_in(r, node, 1);
+    const lb_tfl_tensor *const in = lb_tfl_in(r, node, 0);
+    const lb_tfl_tensor *const w = lb_tfl_in(r, node, 1);
     lb_shape map = r->spot[node->op->in[0]].map;
     lb_value x = node->x[0];
     size_t n = 0;
@@ -245,8 +245,8 @@ static lb_value dense(lb_tfl_reader *r, lb_tfl_node *node)
 
 static lb_value add(lb_tfl_reader *r, lb_tfl_node *node)
 {
-    const lb_tfl_tensor *const a = lb_tfl_in(r, node, 0), *const b =
-                                                              lb_tfl_in(r, node, 1);
+    const lb_tfl_tensor *const a = lb_tfl_in(r, node, 0);
+    const lb_tfl_tensor *const b = lb_tfl_in(r, node, 1);
 
     if (!lb_shape_equal(&a->shape, &b->shape))
         return lb_tfl_refuse(r, node, "it adds tensors of different shapes");

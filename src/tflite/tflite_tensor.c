@@ -301,8 +301,8 @@ static lb_value bias_scale(lb_tfl_reader *r, const lb_tfl_tensor *bias, float x,
 
 lb_value lb_tfl_bias(lb_tfl_reader *r, lb_tfl_node *node, int k, int m)
 {
-    const lb_tfl_tensor *const t = lb_tfl_in(r, node, k), *const x =
-                                                              lb_tfl_in(r, node, 0);
+    const lb_tfl_tensor *const t = lb_tfl_in(r, node, k);
+    const lb_tfl_tensor *const x = lb_tfl_in(r, node, 0);
     const lb_shape shape = {.rank = 1, .dim = {m}};
     static const int perm[] = {0};
     const walk w = walk_of(&shape, perm);
@@ -313,7 +313,7 @@ lb_value lb_tfl_bias(lb_tfl_reader *r, lb_tfl_node *node, int k, int m)
         return lb_tfl_refuse(r, node, "its bias must be a constant");
     if (!is_whole(r, node, t))
         return (lb_value){0};
-    if (t->data.n / bytes_of_type(t->type) != (size_t)m)
+    if (t->data.n != (size_t)m * bytes_of_type(t->type))
         return lb_tfl_blame(r, node, "its bias must have %d elements", m);
     if (!lb_tfl_is_int8(x)) {
         if (t->type == LB_TFL_FLOAT32 || t->type == LB_TFL_FLOAT16)
