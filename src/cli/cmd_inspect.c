@@ -4,6 +4,7 @@
 #include "device/device.h"
 #include "run/network_load.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -125,12 +126,16 @@ static void print_range(const char *name, const lb_range *r, const char *unit)
 static void print_device(const job *j)
 {
     const lb_estimate *const e = &j->estimate;
+    char text[32];
 
     printf("\non %s (%s):\n", j->device->name, j->device->core);
     printf("flash        %zu B of %.0f (weights %zu, code %zu)\n", e->flash_bytes,
            j->device->flash_bytes, e->weight_bytes, e->code_bytes);
     printf("sram         %zu B of %.0f (arena %zu, stack %zu)\n", e->sram_bytes,
            j->device->sram_bytes, e->arena_bytes, e->stack_bytes);
+    if (isfinite(e->instructions))
+        printf("instructions %s (an estimate; `limbeck prove` counts them)\n",
+               lb_results_short(e->instructions, text));
     print_range("latency", &e->latency_ms, "ms");
     print_range("energy", &e->energy_uj, "uJ");
     if (j->fits)
@@ -204,8 +209,8 @@ static void json_memory(const job *j, lb_json *json)
 
 static lb_code print_json(const job *j, lb_arena *arena, lb_error *err)
 {
-    static const char *const of_device[] = {"flash_bytes", "sram_bytes", "latency_ms",
-                                            "energy_uj", "fits"};
+    static const char *const of_device[] = {"flash_bytes", "sram_bytes", "instructions",
+                                            "latency_ms",  "energy_uj",  "fits"};
     const lb_estimate *const e = &j->estimate;
     lb_json json;
 
@@ -216,6 +221,7 @@ static lb_code print_json(const job *j, lb_arena *arena, lb_error *err)
     if (j->low && j->device) {
         lb_json_int(&json, "flash_bytes", (int64_t)e->flash_bytes);
         lb_json_int(&json, "sram_bytes", (int64_t)e->sram_bytes);
+        lb_json_number(&json, "instructions", e->instructions);
         lb_json_range(&json, "latency_ms", e->latency_ms.low, e->latency_ms.mid,
                       e->latency_ms.high);
         lb_json_range(&json, "energy_uj", e->energy_uj.low, e->energy_uj.mid,

@@ -50,11 +50,17 @@ typedef struct lb_estimate {
     size_t sram_bytes; /* arena plus stack */
     size_t arena_bytes, stack_bytes;
     lb_range latency_ms, energy_uj;
-    int peak_step; /* where the arena is fullest */
+    double instructions; /* of one inference; NaN if not known for the device's core */
+    int peak_step;       /* where the arena is fullest */
 } lb_estimate;
 
 /* Cycles of one step. */
 lb_range lb_device_step_cycles(const lb_low_step *step, const lb_device *device);
+
+/* Instructions of a step on a Cortex-M4; of a whole inference on a device, NaN unless its
+ * core executes about the same: Cortex-M4F, M33, M7. */
+double lb_device_step_instructions(const lb_low *low, const lb_low_step *step);
+double lb_device_instructions(const lb_low *low, const lb_device *device);
 
 void lb_device_estimate(const lb_low *low, const lb_device *device, lb_estimate *out);
 

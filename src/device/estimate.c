@@ -149,6 +149,7 @@ void lb_device_estimate(const lb_low *low, const lb_device *device, lb_estimate 
         cycles.mid += c.mid;
         cycles.high += c.high;
     }
+    out->instructions = lb_device_instructions(low, device);
     const double ms = 1e3 / device->clock_hz;
     out->latency_ms = (lb_range){cycles.low * ms, cycles.mid * ms, cycles.high * ms};
     /* mJ to uJ */

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "device/device.h"
 #include "emit/emit.h"
 #include "prove/prove.h"
 #include "tflite/tflite.h"
@@ -91,6 +92,9 @@ static void check_bar(int i)
         CHECK(proof.mismatches == 0);
         printf("# %s: %.0f instructions\n", bars[i].file, (double)proof.instructions);
         CHECK((double)proof.instructions <= bars[i].instructions);
+        lb_estimate e;
+        lb_device_estimate(low, lb_device_find("stm32l4r5"), &e);
+        CHECK_NEAR(e.instructions / (double)proof.instructions, 1, 0.15);
     }
     for (int k = 0; k < emitted.n_files; k++) {
         snprintf(path, sizeof path, "%s/%s", folder, emitted.file[k]);

@@ -430,6 +430,7 @@ static void the_estimate_is_the_firmware(void)
             CHECK_NEAR((double)e.sram_bytes / sram, 1, nets[i].sram);
             CHECK(e.arena_bytes == p.proof.arena_bytes);
             CHECK(p.proof.instructions <= nets[i].instructions);
+            CHECK_NEAR(e.instructions / (double)p.proof.instructions, 1, 0.15);
             CHECK(p.proof.mismatches == 0 && p.proof.n_steps == low->n_steps);
         }
         empty(p.folder);
