@@ -3,9 +3,10 @@
  * A step may write over an input that dies with it if it reads element i before it writes
  * element i and nothing later: activations, additions, and the residual of a convolution.
  * The int8 kernels go further: a depthwise convolution works in place if its output is no
- * larger than its input, and of a pointwise or dense layer input and output may begin
- * together (the smaller output) or end together (the larger one), wherever the arena does
- * not grow by it. */
+ * larger than its input; of a pointwise or dense layer input and output may begin
+ * together (the smaller output) or end together (the larger one); the output of a
+ * convolution may follow the rows that it no longer needs. Each is done where the arena
+ * does not grow by it. */
 #include "lower/lower_int.h"
 
 /* Buffers that share memory form a group, named by its root. */
@@ -73,27 +74,24 @@ static void add_scratch(lb_lowering *l)
 /* ----------------------------------------------------------------------------- sharing
  */
 
-/* Lets the step's output take over `buffer`, whose group dies here. */
-static void share(placing *p, int s, int buffer)
+/* Lets the step's output take over `buffer`, whose group dies here; it begins `lead`
+ * bytes before that. */
+static void share(placing *p, int s, int buffer, size_t lead)
 {
     lb_low *const low = p->low;
     const int out = low->step[s].out, root = root_of(low, buffer);
-    const size_t bytes = low->buffer[buffer].bytes;
-    const size_t grown = low->buffer[out].bytes > p->at[buffer] + bytes
-                             ? low->buffer[out].bytes - p->at[buffer] - bytes
-                             : 0;
+    const size_t grown = lead > p->at[buffer] ? lead - p->at[buffer] : 0;
 
     for (int i = 0; i < p->n; i++)
         if (root_of(low, i) == root)
             p->at[i] += grown;
     p->size[root] += grown;
-    /* the larger output ends with the input */
-    const size_t first = low->buffer[out].bytes > bytes
-                             ? p->at[buffer] + bytes - low->buffer[out].bytes
-                             : p->at[buffer];
+    const size_t first = p->at[buffer] - lead;
     for (int i = 0; i < p->n; i++)
         if (root_of(low, i) == out) /* itself, and others by its name */
             p->at[i] = first;
+    if (p->size[root] < first + low->buffer[out].bytes)
+        p->size[root] = first + low->buffer[out].bytes;
     low->buffer[out].alias = root;
     if (p->last[out] > p->last[root])
         p->last[root] = p->last[out];
@@ -112,7 +110,7 @@ static bool take_over(placing *p, int s, int buffer)
     if (!dies(p, s, buffer) || p->low->buffer[buffer].bytes != out->bytes ||
         out->alias >= 0)
         return false;
-    share(p, s, buffer);
+    share(p, s, buffer, 0);
     return true;
 }
 
@@ -164,14 +162,43 @@ static bool rows_follow(const lb_low *low, const lb_low_step *s)
     return low->buffer[s->out].bytes <= low->buffer[s->in[0]].bytes;
 }
 
-/* Whether the int8 kernel can work in the memory of its input. */
-static bool works_in_place(const lb_low *low, const lb_low_step *s)
+/* How far before its input a convolution's output must begin so that no row of it reaches
+ * rows of the input that are still needed: the first under the kernel, and on. */
+static size_t lead_of_rows(const lb_low *low, const lb_low_step *s)
 {
+    const lb_low_dims *const in = &low->buffer[s->in[0]].dims;
+    const lb_low_dims *const out = &low->buffer[s->out].dims;
+    const long in_row = (long)in->w * in->c, out_row = (long)out->w * out->c;
+    long lead = 0;
+
+    for (int h = 0; h < out->h; h++) {
+        const int top = h * s->stride_h - s->pad_top;
+        const int needed = top < 0 ? 0 : top < in->h ? top : in->h;
+        const long reach = (h + 1) * out_row - needed * in_row;
+        lead = reach > lead ? reach : lead;
+    }
+    return (size_t)(lead + 3) / 4 * 4;
+}
+
+/* Whether the int8 kernel can work in the memory of its input, and then by how much its
+ * output must lead. */
+static bool works_in_place(const lb_low *low, const lb_low_step *s, size_t *lead)
+{
+    const size_t in = low->buffer[s->in[0]].bytes, out = low->buffer[s->out].bytes;
+
+    *lead = 0;
     if (low->dtype != LB_I8 ||
         (s->in[1] >= 0 && root_of(low, s->in[0]) == root_of(low, s->in[1])))
         return false;
-    return s->kind == LB_LOW_POINTWISE || s->kind == LB_LOW_DENSE ||
-           (s->kind == LB_LOW_DEPTHWISE && rows_follow(low, s));
+    if (s->kind == LB_LOW_DEPTHWISE)
+        return rows_follow(low, s);
+    if (s->kind == LB_LOW_CONV)
+        *lead = lead_of_rows(low, s);
+    else if (s->kind == LB_LOW_POINTWISE || s->kind == LB_LOW_DENSE)
+        *lead = out > in ? out - in : 0;
+    else
+        return false;
+    return *lead < out;
 }
 
 /* ----------------------------------------------------------------------------- placing
@@ -277,36 +304,95 @@ static size_t plan(placing *p)
     return place_all(p, best);
 }
 
-/* Works in place wherever the arena does not grow by it. */
-static lb_code share_inputs(placing *p, lb_arena *arena, lb_error *err)
+/* Groups as they are before a step works in the memory of its input. */
+typedef struct state {
+    int *alias, *last;
+    size_t *at, *size;
+} state;
+
+static bool take_state(state *s, int n, lb_arena *arena)
+{
+    s->alias = LB_TAKE_ARRAY(arena, n, int);
+    s->last = LB_TAKE_ARRAY(arena, n, int);
+    s->at = LB_TAKE_ARRAY(arena, n, size_t);
+    s->size = LB_TAKE_ARRAY(arena, n, size_t);
+    return s->alias && s->last && s->at && s->size;
+}
+
+static void save(const placing *p, state *to)
+{
+    for (int i = 0; i < p->n; i++) {
+        to->alias[i] = p->low->buffer[i].alias;
+        to->last[i] = p->last[i];
+        to->at[i] = p->at[i];
+        to->size[i] = p->size[i];
+    }
+}
+
+static void restore(placing *p, const state *from)
+{
+    for (int i = 0; i < p->n; i++) {
+        p->low->buffer[i].alias = from->alias[i];
+        p->last[i] = from->last[i];
+        p->at[i] = from->at[i];
+        p->size[i] = from->size[i];
+    }
+}
+
+/* The arena if the wanted steps work in place, as far as they can. */
+static size_t try_sharing(placing *p, const state *before, const bool *wanted)
 {
     lb_low *const low = p->low;
-    size_t *const at = LB_TAKE_ARRAY(arena, p->n, size_t);
-    size_t best = plan(p);
 
-    if (!at)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory to place %d buffers", p->n);
+    restore(p, before);
     for (int s = 0; s < low->n_steps; s++) {
         const lb_low_step *const step = &low->step[s];
-        const int root = root_of(low, step->in[0]);
-        if (!works_in_place(low, step) || !dies(p, s, step->in[0]) ||
-            low->buffer[step->out].alias >= 0)
-            continue;
-        const size_t size = p->size[root];
-        for (int i = 0; i < p->n; i++)
-            at[i] = p->at[i];
-        share(p, s, step->in[0]);
-        const size_t total = plan(p);
-        if (total <= best) {
-            best = total;
-            continue;
-        }
-        low->buffer[step->out].alias = -1;
-        p->last[root] = s;
-        p->size[root] = size;
-        for (int i = 0; i < p->n; i++)
-            p->at[i] = at[i];
+        size_t lead;
+        if (wanted[s] && works_in_place(low, step, &lead) && dies(p, s, step->in[0]) &&
+            low->buffer[step->out].alias < 0)
+            share(p, s, step->in[0], lead);
     }
+    return plan(p);
+}
+
+/* The next step from s on that can work in place; the number of steps: none. */
+static int next_able(const lb_low *low, int s)
+{
+    size_t lead;
+
+    while (s < low->n_steps && !works_in_place(low, &low->step[s], &lead))
+        s++;
+    return s;
+}
+
+/* Which steps work in place: first those by which the arena does not grow, one after the
+ * other. Then, in turn, neighbours are turned round together, for one may stand in the
+ * other's way, and each alone, where the arena shrinks by that. */
+static lb_code share_inputs(placing *p, lb_arena *arena, lb_error *err)
+{
+    enum { ROUNDS = 6 };
+    const int n = p->low->n_steps;
+    bool *const wanted = LB_TAKE_ARRAY(arena, n + 1, bool); /* one for 'none' */
+    state before;
+
+    if (!wanted || !take_state(&before, p->n, arena))
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to place %d buffers", p->n);
+    save(p, &before);
+    size_t best = plan(p);
+    for (int round = 0; round < ROUNDS; round++)
+        for (int s = next_able(p->low, 0); s < n; s = next_able(p->low, s + 1)) {
+            const int other = round % 2 == 1 ? next_able(p->low, s + 1) : n;
+            wanted[s] = !wanted[s];
+            wanted[other] = !wanted[other];
+            const size_t total = try_sharing(p, &before, wanted);
+            if (total < best || (total == best && round == 0)) {
+                best = total;
+                continue;
+            }
+            wanted[s] = !wanted[s];
+            wanted[other] = !wanted[other];
+        }
+    try_sharing(p, &before, wanted);
     return LB_OK;
 }
 

@@ -229,6 +229,23 @@ static void layers_work_in_place(void)
     end(&t);
 }
 
+static lb_value build_one(lb_builder *b, lb_value x)
+{
+    return net8_same(b, net8_grid(b, x, 1.0 / 64, -3), 59, 8, 3, 1,
+                     (net8_end){0.05, -128, true})
+        .v;
+}
+
+/* A convolution writes over the rows that it has done with: two rows of 12x12x8 more than
+ * the map, and what the kernel works in. */
+static void convolutions_follow_their_input(void)
+{
+    trial t = begin(build_one, 8, 12, 12, LB_ROUND_SINGLE);
+
+    CHECK(t.low && t.low->arena_bytes == 1152 + 2 * 96 + 4 * 72 + 8);
+    end(&t);
+}
+
 static void check_refused(net_builder build, const char *why)
 {
     trial t = {.arena = lb_arena_new(0), .graph = net_graph(build, 4, 6, 6)};
@@ -300,6 +317,7 @@ int main(void)
     RUN(roundings_are_close);
     RUN(additions_are_fused);
     RUN(layers_work_in_place);
+    RUN(convolutions_follow_their_input);
     RUN(refusals_have_reasons);
     return DONE();
 }

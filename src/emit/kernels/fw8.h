@@ -78,10 +78,11 @@ typedef struct fw8_layer {
     const fw8_sum *residual; /* the sum's int8, as a, and the residual; or NULL */
 } fw8_layer;
 
-/* z: the residual, like y, or NULL; y may be z. scratch: 8-byte aligned. */
+/* z: the residual, like y, or NULL; y may be z. scratch: 4-byte aligned. */
 
 /* scratch: 4 K bytes, K = kernel_h * kernel_w * in_c rounded up to 4; then, if in_c is a
- * multiple of 4, in_c bytes, otherwise 2 K. */
+ * multiple of 4, in_c bytes, otherwise 2 K. y may reach into x if no row of it reaches
+ * rows of x that it or a later one needs. */
 void fw8_conv(const fw8_shape *s, const fw8_layer *l, const int8_t *x, const int8_t *z,
               void *scratch, int8_t *y);
 /* Kernel 1x1, stride 1, no padding. scratch: 4 K bytes, K = in_c rounded up to 4. y may
