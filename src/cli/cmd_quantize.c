@@ -47,13 +47,25 @@ typedef struct job {
     lb_error why;  /* why not */
 } job;
 
+/* The option that sets a key: --correct-bias for correct_bias. */
+static const char *option_of(lb_arena *arena, const lb_key *key)
+{
+    char *const name = lb_arena_copy_text(arena, key->name);
+
+    for (char *c = name; c && *c; c++)
+        if (*c == '_')
+            *c = '-';
+    return name ? name : key->name;
+}
+
 static lb_code read_options(job *j, lb_error *err)
 {
     LB_TRY(lb_keys_defaults(lb_quantize_keys, &j->options, j->arena, err));
     for (const lb_key *key = lb_quantize_keys; key->name; key++) {
-        const char *const text = lb_arg(j->args, key->name);
+        const char *const option = option_of(j->arena, key);
+        const char *const text = lb_arg(j->args, option);
         if (text && lb_key_set(key, &j->options, text, j->arena, err) != LB_OK)
-            return lb_within(err, "--%s", key->name);
+            return lb_within(err, "--%s", option);
     }
     /* its average pools cannot rescale */
     if (!lb_arg(j->args, "rounding") && lb_network_is_tflite(lb_arg(j->args, "output")))

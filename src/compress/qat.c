@@ -73,8 +73,8 @@ static bool write_weights(lb_qat *w, const lb_node *node)
                                   real_of(w, whole, scale), is == USE_WEIGHT);
     w->to[node->out[0].id] =
         is == USE_BIAS ? real
-                       : lb_fake_quantize(&w->b, real, trained_scale(w, node->in[1]), 0,
-                                          -127, lb_qat_name(w, node->out[0]));
+                       : lb_fake_quantize(&w->b, real, lb_qat_to(w, node->in[1]), 0, -127,
+                                          lb_qat_name(w, node->out[0]));
     return true;
 }
 

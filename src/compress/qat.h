@@ -3,14 +3,26 @@
  *
  * The training form computes in floats, but every value that the device holds in int8 is
  * rounded to its grid (FakeQuantize): weights by a scale for each output channel, values
- * between layers by one scale. Weights, biases and scales are trained ("Learned Step Size
- * Quantization", Esser et al. 2020); zero points stay as calibration found them. Batch
- * norms were folded before the network was quantised, so that what is trained is what
- * runs. */
+ * between layers by one scale. Weights, biases and the scales between layers are trained
+ * ("Learned Step Size Quantization", Esser et al. 2020); scales of weights and zero
+ * points stay as they were calibrated: a folded depthwise filter has nine weights, and a
+ * scale would follow every one of them. Batch norms were folded before the network was
+ * quantised, so that what is trained is what runs. */
 #ifndef LB_COMPRESS_QAT_H
 #define LB_COMPRESS_QAT_H
 
+#include "base/key.h"
 #include "graph/graph.h"
+
+typedef enum lb_int8_mode { LB_INT8_PTQ, LB_INT8_QAT } lb_int8_mode;
+
+/* How a trained network becomes int8. */
+typedef struct lb_qat_options {
+    int mode;   /* lb_int8_mode */
+    int epochs; /* of training on, with qat */
+    double lr;  /* its first learning rate, as a share of that of the training before */
+} lb_qat_options;
+extern const lb_key lb_qat_keys[];
 
 /* quantised: as lb_network_quantize makes it. *out is owned by the caller and has tensors
  * of its own; names of inputs, outputs, nodes and of the values between layers stay.

@@ -123,6 +123,7 @@ typedef struct fitting {
     const lb_model_options *options;
     const lb_device *device;
     const lb_device_options *limits;
+    const lb_lowerer *lowerer;
 } fitting;
 
 /* LB_OK or LB_ERR_BUDGET for a width of n/16. */
@@ -139,7 +140,8 @@ static lb_code try_width(const fitting *f, int n, lb_error *err)
     options.width = n / 16.0;
     lb_code code = lb_model_build(f->model, &options, 1, &graph, err);
     if (code == LB_OK)
-        code = lb_lower(graph, arena, &low, err);
+        code = f->lowerer ? f->lowerer->lower(f->lowerer->arg, graph, arena, &low, err)
+                          : lb_lower(graph, arena, &low, err);
     if (code == LB_OK) {
         lb_device_estimate(low, f->device, &estimate);
         code = lb_device_check(low, f->device, f->limits, &estimate, err);
@@ -151,9 +153,9 @@ static lb_code try_width(const fitting *f, int n, lb_error *err)
 
 lb_code lb_device_fit(const lb_model *model, const lb_model_options *options,
                       const lb_device *device, const lb_device_options *limits,
-                      double *width, lb_error *err)
+                      const lb_lowerer *lowerer, double *width, lb_error *err)
 {
-    const fitting f = {model, options, device, limits};
+    const fitting f = {model, options, device, limits, lowerer};
     int fits = (int)ceil(model->least_width * 16);
     int fails = (int)floor(model->most_width * 16) + 1;
 

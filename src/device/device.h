@@ -70,10 +70,18 @@ lb_code lb_device_check(const lb_low *low, const lb_device *device,
                         const lb_device_options *limits, const lb_estimate *estimate,
                         lb_error *err) LB_MUST_USE;
 
+/* How a network becomes steps, if not by lb_lower: in int8, say. */
+typedef struct lb_lowerer {
+    lb_code (*lower)(const void *arg, const lb_graph *graph, lb_arena *arena,
+                     lb_low **out, lb_error *err);
+    const void *arg;
+} lb_lowerer;
+
 /* The widest width (in steps of 1/16) of a model that fits. LB_ERR_BUDGET if none does.
- */
+ * lowerer: NULL for lb_lower. */
 lb_code lb_device_fit(const lb_model *model, const lb_model_options *options,
                       const lb_device *device, const lb_device_options *limits,
-                      double *width, lb_error *err) LB_MUST_USE;
+                      const lb_lowerer *lowerer, double *width,
+                      lb_error *err) LB_MUST_USE;
 
 #endif

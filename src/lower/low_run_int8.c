@@ -3,6 +3,8 @@
  * byte for byte. */
 #include "lower/low_walk.h"
 
+#include "base/clones.h"
+
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -49,6 +51,24 @@ static void finish(const job *j, int32_t sum, int m, size_t i)
     j->y[i] = (int8_t)clamp(v + j->zy, j->q->low, j->q->high);
 }
 
+/* The sum of (x - zx) w. */
+LB_CLONES static int32_t products(const int8_t *x, int zx, const int8_t *w, int n)
+{
+    int32_t sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += (x[i] - zx) * w[i];
+    return sum;
+}
+
+/* Each element's (x - zx) w is added to its sum. */
+LB_CLONES static void add_products(const int8_t *x, int zx, const int8_t *w, int n,
+                                   int32_t *sum)
+{
+    for (int i = 0; i < n; i++)
+        sum[i] += (x[i] - zx) * w[i];
+}
+
 static int32_t conv_sum(const job *j, int oh, int ow, int m)
 {
     const lb_low_step *const s = j->s;
@@ -59,35 +79,51 @@ static int32_t conv_sum(const job *j, int oh, int ow, int m)
     for (int kh = 0; kh < s->kernel_h; kh++)
         for (int kw = 0; kw < s->kernel_w; kw++, weight += j->in.c) {
             const ptrdiff_t at = lb_low_tap(s, &j->in, oh, ow, kh, kw);
-            for (int c = 0; at >= 0 && c < j->in.c; c++)
-                sum += (j->x[at + c] - j->zx) * weight[c];
-        }
-    return sum;
-}
-
-static int32_t depthwise_sum(const job *j, int oh, int ow, int m)
-{
-    const lb_low_step *const s = j->s;
-    const int8_t *weight = j->q->weight + m;
-    int32_t sum = j->q->bias[m];
-
-    for (int kh = 0; kh < s->kernel_h; kh++)
-        for (int kw = 0; kw < s->kernel_w; kw++, weight += j->in.c) {
-            const ptrdiff_t at = lb_low_tap(s, &j->in, oh, ow, kh, kw);
             if (at >= 0)
-                sum += (j->x[at + m] - j->zx) * *weight;
+                sum += products(j->x + at, j->zx, weight, j->in.c);
         }
     return sum;
 }
 
-static void run_sums(const job *j, int32_t (*sum)(const job *j, int oh, int ow, int m))
+static void run_conv(const job *j)
 {
     size_t i = 0;
 
     for (int oh = 0; oh < j->out.h; oh++)
         for (int ow = 0; ow < j->out.w; ow++)
             for (int m = 0; m < j->out.c; m++)
-                finish(j, sum(j, oh, ow, m), m, i++);
+                finish(j, conv_sum(j, oh, ow, m), m, i++);
+}
+
+/* Channels first..first+n-1 of one position. */
+static void depthwise_at(const job *j, int oh, int ow, int first, int n, int32_t *sum)
+{
+    const lb_low_step *const s = j->s;
+    const int8_t *weight = j->q->weight + first;
+
+    memcpy(sum, j->q->bias + first, (size_t)n * sizeof *sum);
+    for (int kh = 0; kh < s->kernel_h; kh++)
+        for (int kw = 0; kw < s->kernel_w; kw++, weight += j->in.c) {
+            const ptrdiff_t at = lb_low_tap(s, &j->in, oh, ow, kh, kw);
+            if (at >= 0)
+                add_products(j->x + at + first, j->zx, weight, n, sum);
+        }
+}
+
+static void run_depthwise(const job *j)
+{
+    enum { AT_ONCE = 64 };
+    int32_t sum[AT_ONCE];
+    size_t i = 0;
+
+    for (int oh = 0; oh < j->out.h; oh++)
+        for (int ow = 0; ow < j->out.w; ow++)
+            for (int first = 0; first < j->out.c; first += AT_ONCE) {
+                const int left = j->out.c - first, n = left < AT_ONCE ? left : AT_ONCE;
+                depthwise_at(j, oh, ow, first, n, sum);
+                for (int m = 0; m < n; m++)
+                    finish(j, sum[m], first + m, i++);
+            }
 }
 
 static void run_dense(const job *j)
@@ -96,10 +132,8 @@ static void run_dense(const job *j)
     const int8_t *weight = j->q->weight;
 
     for (int m = 0; m < j->out.c; m++, weight += d) {
-        int32_t sum = j->q->bias[m];
-        for (size_t i = 0; i < d; i++)
-            sum += (j->x[i] - j->zx) * weight[i];
-        finish(j, sum, m, (size_t)m);
+        const int32_t sum = products(j->x, j->zx, weight, (int)d);
+        finish(j, j->q->bias[m] + sum, m, (size_t)m);
     }
 }
 
@@ -237,10 +271,10 @@ static void run_step(const job *j)
     switch (j->s->kind) {
     case LB_LOW_CONV:
     case LB_LOW_POINTWISE:
-        run_sums(j, conv_sum);
+        run_conv(j);
         break;
     case LB_LOW_DEPTHWISE:
-        run_sums(j, depthwise_sum);
+        run_depthwise(j);
         break;
     case LB_LOW_DENSE:
         run_dense(j);

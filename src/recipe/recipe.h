@@ -4,6 +4,8 @@
 #define LB_RECIPE_RECIPE_H
 
 #include "compress/prune.h"
+#include "compress/qat.h"
+#include "compress/quantize.h"
 #include "device/device.h"
 #include "train/train.h"
 
@@ -44,7 +46,10 @@ typedef struct lb_recipe {
     int n_stages;    /* 0: the recipe has none */
     int n_taught;    /* of them, before those that pruning adds: all without */
     lb_prune_options prune; /* amount 0: nothing is pruned */
-    unsigned exports;       /* lb_export */
+    bool int8;              /* the student becomes int8 when it is trained */
+    lb_quantize_options quantize;
+    lb_qat_options qat;
+    unsigned exports; /* lb_export */
 } lb_recipe;
 
 /* sets: "train.epochs=3" overrides, n_sets of them; mistakes in them are reported as

@@ -63,7 +63,9 @@ void lb_read_train(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
 void lb_read_stages(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
 /* Whether the losses at the top are read: they are somebody's. */
 bool lb_stages_need_top(const lb_tree *root);
-/* After the stages. */
+/* recipe_prune.c: `prune` of it; after the stages, to which it adds. */
+void lb_read_prune(lb_reader *r, const lb_tree *value, lb_recipe *recipe);
+/* recipe_compress.c: after the stages. */
 void lb_read_compress(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
 void lb_read_exports(lb_reader *r, const lb_tree *root, lb_recipe *recipe);
 

@@ -243,5 +243,7 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     }
     tell_all(row, arg, "compress.prune.", lb_prune_keys);
     tell_all(row, arg, "compress.prune.", lb_prune_tune_keys);
+    tell_all(row, arg, "compress.quantize.", lb_qat_keys);
+    tell_all(row, arg, "compress.quantize.", lb_quantize_keys);
     tell(row, arg, "", &export);
 }

@@ -5,11 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_none(const lb_tree *value)
-{
-    return value->kind == LB_TREE_SCALAR && strcmp(value->text, "none") == 0;
-}
-
 /* Sparsity that nothing gains from is told why. */
 static bool is_refused(lb_reader *r, const lb_tree *map)
 {
@@ -137,7 +132,7 @@ static bool make_room(lb_reader *r, lb_recipe *recipe)
     return true;
 }
 
-static void read_prune(lb_reader *r, const lb_tree *map, lb_recipe *recipe)
+void lb_read_prune(lb_reader *r, const lb_tree *map, lb_recipe *recipe)
 {
     const lb_section sections[] = {{lb_prune_keys, &recipe->prune},
                                    {lb_prune_tune_keys, &recipe->prune}};
@@ -152,20 +147,4 @@ static void read_prune(lb_reader *r, const lb_tree *map, lb_recipe *recipe)
     check_last(r, map, recipe);
     for (int cut = 1; r->findings.n == 0 && cut <= recipe->prune.steps; cut++)
         add_stage(r, map, recipe, cut);
-}
-
-void lb_read_compress(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
-{
-    static const char *const forms[] = {"prune", NULL};
-    static const char *const later[] = {"quantize", NULL};
-    const lb_tree *const map = lb_tree_find(root, "compress");
-
-    recipe->n_taught = recipe->n_stages;
-    if (!map || is_none(map))
-        return;
-    lb_read_map(r, map, map, "compress", NULL, 0, forms, later);
-    const lb_tree *const prune =
-        map->kind == LB_TREE_MAP ? lb_tree_find(map, "prune") : NULL;
-    if (prune && !is_none(prune))
-        read_prune(r, prune, recipe);
 }

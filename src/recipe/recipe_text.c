@@ -465,14 +465,25 @@ static void print_stages(printer *p, const lb_recipe *recipe)
         print_stage(p, &recipe->stage[k]);
 }
 
-/* The stages that it adds follow from it. */
-static void print_prune(printer *p, const lb_prune_options *prune)
+/* The stages that pruning adds follow from it. */
+static void print_compress(printer *p, const lb_recipe *recipe)
 {
-    lb_text_add(&p->text, "compress:\n  prune: ");
-    begin_inline(p);
-    print_keys(p, lb_prune_keys, prune);
-    print_keys(p, lb_prune_tune_keys, prune);
-    lb_text_add(&p->text, "}\n");
+    if (recipe->prune.amount > 0 || recipe->int8)
+        lb_text_add(&p->text, "compress:\n");
+    if (recipe->prune.amount > 0) {
+        lb_text_add(&p->text, "  prune: ");
+        begin_inline(p);
+        print_keys(p, lb_prune_keys, &recipe->prune);
+        print_keys(p, lb_prune_tune_keys, &recipe->prune);
+        lb_text_add(&p->text, "}\n");
+    }
+    if (recipe->int8) {
+        lb_text_add(&p->text, "  quantize: ");
+        begin_inline(p);
+        print_keys(p, lb_qat_keys, &recipe->qat);
+        print_keys(p, lb_quantize_keys, &recipe->quantize);
+        lb_text_add(&p->text, "}\n");
+    }
 }
 
 /* A recipe that was given stages, or that says what of the student learns. */
@@ -509,8 +520,7 @@ const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena)
         print_terms(&p, "", recipe->term, recipe->n_terms);
         print_train(&p, "", &recipe->train);
     }
-    if (recipe->prune.amount > 0)
-        print_prune(&p, &recipe->prune);
+    print_compress(&p, recipe);
     lb_text_add(&p.text, "export: [");
     for (const lb_export_name *e = lb_export_names; e->name; e++) {
         if (!(recipe->exports & (unsigned)e->bit))

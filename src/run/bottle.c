@@ -138,8 +138,11 @@ static lb_code write_firmware(lb_run *run, lb_error *err)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the firmware");
     lb_run_phase(run, "firmware");
     /* the weights have changed since the student was weighed */
-    LB_TRY(lb_lower(run->student, run->arena, &run->low, err));
-    if (!ends_in_softmax(run->student))
+    if (run->int8.low)
+        run->low = run->int8.low;
+    else
+        LB_TRY(lb_lower(run->student, run->arena, &run->low, err));
+    if (!run->int8.low && !ends_in_softmax(run->student))
         LB_TRY(compare_with_engine(run, vectors, n, err));
     LB_TRY(lb_make_folder(folder, err));
     LB_TRY(lb_emit(run->low, &options, folder, run->arena, &run->emitted, err));
@@ -150,12 +153,15 @@ static lb_code write_firmware(lb_run *run, lb_error *err)
 lb_code lb_run_bottle(lb_run *run, lb_error *err)
 {
     const char *const path = lb_run_path(run, "student.onnx");
+    const char *const whole = lb_run_path(run, "student-int8.onnx");
 
-    if (!path)
+    if (!path || !whole)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the student's path");
     lb_run_phase(run, "exporting");
     /* always: whatever goes wrong later, the weights are safe */
     LB_TRY(lb_onnx_save(run->student, path, err));
+    if (run->int8.graph)
+        LB_TRY(lb_onnx_save(run->int8.graph, whole, err));
     if (run->recipe->exports & LB_EXPORT_C)
         LB_TRY(write_firmware(run, err));
     return LB_OK;

@@ -19,6 +19,7 @@ static bool knows_layers(const lb_run *run)
 static lb_code prepare(lb_run *run, lb_error *err)
 {
     LB_TRY(lb_run_prepare(run, err));
+    LB_TRY(lb_run_check_press(run, err));
     LB_TRY(lb_run_weigh(run, err));
     if (knows_layers(run)) {
         const lb_train_setup setup = lb_run_train_setup(run);
@@ -170,6 +171,7 @@ static lb_code conduct(lb_run *run, lb_run_result *out, lb_error *err)
     LB_TRY(measure(run, err));
     lb_run_look_inside(run);
     lb_run_glance(run);
+    LB_TRY(lb_run_press(run, err));
     LB_TRY(lb_run_bottle(run, err));
     return lb_run_tell(run, out, err);
 }

@@ -202,6 +202,7 @@ void lb_run_close(lb_run *run)
         lb_graph_free(run->member[k].file);
     }
     lb_run_close_pruning(run);
+    lb_graph_free(run->int8.graph);
     lb_graph_free(run->student);
     lb_pool_free(run->pool);
 }

@@ -216,6 +216,20 @@ static void add_stage(lb_text *t, const lb_run *run, int k)
                 stage.train->batch);
 }
 
+static void add_int8(lb_text *t, const lb_run *run)
+{
+    const lb_recipe *const r = run->recipe;
+
+    if (!r->int8)
+        return;
+    lb_text_add(t, "int8      calibrated on %d samples",
+                r->quantize.samples < run->data->n[LB_TRAIN] ? r->quantize.samples
+                                                             : run->data->n[LB_TRAIN]);
+    if (r->qat.mode == LB_INT8_QAT)
+        lb_text_add(t, ", then trained on for %d epochs", r->qat.epochs);
+    lb_text_add_char(t, '\n');
+}
+
 static void add_time(lb_text *t, const lb_run *run, const double *step_seconds)
 {
     double seconds = 0, steps = 0;
@@ -250,6 +264,7 @@ const char *lb_run_plan_text(const lb_run *run, const double *step_seconds)
     lb_run_plan_pruning(&t, run);
     for (int k = 0; k < lb_run_stages(run); k++)
         add_stage(&t, run, k);
+    add_int8(&t, run);
     add_time(&t, run, step_seconds);
     return t.failed ? NULL : t.chars;
 }

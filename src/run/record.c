@@ -177,6 +177,7 @@ static void add_networks(lb_json *j, const lb_run *run)
     lb_json_close(j, '}');
     lb_json_number(j, "agreement",
                    run->n_members > 0 ? run->student_test.agreement : NAN);
+    lb_run_add_int8(j, run);
     lb_json_number(j, "kl", run->n_members > 0 ? run->kl : NAN);
 }
 

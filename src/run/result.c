@@ -96,6 +96,8 @@ static void add_files(lb_json *j, const lb_run *run)
     lb_json_open(j, "files", '{');
     if (ended) {
         lb_json_text(j, "student.onnx", lb_run_path(run, "student.onnx"));
+        if (run->int8.graph)
+            lb_json_text(j, "student-int8.onnx", lb_run_path(run, "student-int8.onnx"));
         if (run->has_firmware)
             lb_json_text(j, "firmware", lb_run_path(run, "firmware"));
         if (run->recipe->exports & LB_EXPORT_REPORT)
@@ -147,7 +149,7 @@ const char *lb_run_result_json(const lb_run *run)
     lb_json_open(&j, "data", '{');
     lb_run_add_counts(&j, run);
     lb_json_close(&j, '}');
-    lb_json_null(&j, "int8");
+    lb_run_add_int8(&j, run);
     if (run->pruning)
         lb_run_add_pruning(&j, run);
     lb_json_number(&j, "agreement", compared ? run->student_test.agreement : NAN);
@@ -186,6 +188,9 @@ const char *lb_run_summary(const lb_run *run)
         lb_text_add(&t, ", answers as the teacher does on %.2f %%",
                     100 * run->student_test.agreement);
     lb_text_add_char(&t, '\n');
+    if (run->int8.graph)
+        lb_text_add(&t, "in int8   %6.2f %%, answers as in floats on %.2f %%\n",
+                    100 * run->int8.test.accuracy, 100 * run->int8.kept);
     lb_run_add_pull(&t, run);
     lb_run_tell_pruning(&t, run);
     if (run->device)

@@ -55,6 +55,17 @@ typedef struct lb_run_pruning {
     int n_layers;
 } lb_run_pruning;
 
+/* The student in int8. */
+typedef struct lb_run_int8 {
+    lb_graph *graph; /* with QuantizeLinear and DequantizeLinear; NULL: not asked for,
+                        or not yet */
+    lb_low *low;     /* its steps */
+    lb_metrics test; /* by the integer reference */
+    double kept;     /* the share of the test samples that both answer alike */
+    int epochs;      /* that it was trained on for */
+    double seconds;  /* of that */
+} lb_run_int8;
+
 typedef struct lb_run {
     const lb_run_options *options;
     int depth;       /* of runs that train the teacher of a run that ... */
@@ -93,6 +104,7 @@ typedef struct lb_run {
     lb_run_pruning *pruning; /* NULL: nothing is pruned */
     double last_accuracy;    /* of the last epoch, on the test split */
     double kl;               /* KL(teacher || student) on the test split; NaN without */
+    lb_run_int8 int8;
     struct lb_run_inside *inside;       /* [n_members]; NULL: layers not compared */
     struct lb_run_attention *attention; /* NULL: nothing to show */
     bool has_profile;
@@ -241,6 +253,17 @@ void lb_run_plan_pruning(lb_text *text, const lb_run *run);
 /* plan_text.c: what a dry run says. NULL without memory. */
 /* step_seconds: of each stage; NaN: not known. */
 const char *lb_run_plan_text(const lb_run *run, const double *step_seconds);
+
+/* press.c: with `compress: quantize`, makes the trained student int8. */
+lb_code lb_run_press(lb_run *run, lb_error *err) LB_MUST_USE;
+/* Whether the recipe's losses can train on in int8, before anything runs. */
+lb_code lb_run_check_press(const lb_run *run, lb_error *err) LB_MUST_USE;
+/* The steps of a student that has not been trained: of floats, or of int8 if that is what
+ * the recipe makes of it. Its geometry is right, its numbers are not. */
+lb_code lb_run_lower(const lb_run *run, const lb_graph *student, lb_arena *arena,
+                     lb_low **out, lb_error *err) LB_MUST_USE;
+/* The key `int8` of a result: null without. */
+void lb_run_add_int8(lb_json *j, const lb_run *run);
 
 /* bottle.c: writes student.onnx and firmware/. */
 lb_code lb_run_bottle(lb_run *run, lb_error *err) LB_MUST_USE;

@@ -18,6 +18,21 @@ static lb_model_options model_options(const lb_run *run)
                               .tail = run->tail.graph ? &run->tail : NULL};
 }
 
+static lb_code lower(const void *run, const lb_graph *graph, lb_arena *arena,
+                     lb_low **out, lb_error *err)
+{
+    return lb_run_lower(run, graph, arena, out, err);
+}
+
+static lb_code find_width(const lb_run *run, const lb_model *model,
+                          const lb_model_options *options, double *width, lb_error *err)
+{
+    const lb_lowerer lowerer = {lower, run};
+
+    return lb_device_fit(model, options, run->device, &run->recipe->device, &lowerer,
+                         width, err);
+}
+
 static lb_code build_student(lb_run *run, lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
@@ -27,8 +42,7 @@ static lb_code build_student(lb_run *run, lb_error *err)
     if (!model)
         return lb_raise(err, LB_ERR_INPUT, "no model is called '%s'", r->student.model);
     if (options.width <= 0 && run->device)
-        LB_TRY(
-            lb_device_fit(model, &options, run->device, &r->device, &options.width, err));
+        LB_TRY(find_width(run, model, &options, &options.width, err));
     if (options.width <= 0)
         return lb_raise(err, LB_ERR_INPUT,
                         "'width: fit' needs a device to fit; name one under 'device', or "
@@ -108,8 +122,7 @@ static lb_code with_advice(const lb_run *run, lb_error *err)
     lb_error ignored = {0};
     double width;
 
-    if (!model || lb_device_fit(model, &options, run->device, &r->device, &width,
-                                &ignored) != LB_OK)
+    if (!model || find_width(run, model, &options, &width, &ignored) != LB_OK)
         return LB_ERR_BUDGET;
     memcpy(was, err->text, sizeof was);
     return lb_raise(err, LB_ERR_BUDGET,
@@ -124,7 +137,7 @@ lb_code lb_run_weigh(lb_run *run, lb_error *err)
 
     if (!run->device && !(r->exports & LB_EXPORT_C))
         return LB_OK;
-    if (lb_lower(run->student, run->arena, &run->low, err) != LB_OK)
+    if (lb_run_lower(run, run->student, run->arena, &run->low, err) != LB_OK)
         return lb_within(err, "the student cannot run on a device");
     if (!run->device)
         return LB_OK;

@@ -108,7 +108,7 @@ static void widest_is_found(void)
     CHECK(model != NULL);
     if (!model)
         return;
-    CHECK_OK(lb_device_fit(model, &options, d, &limits, &width, &err), &err);
+    CHECK_OK(lb_device_fit(model, &options, d, &limits, NULL, &width, &err), &err);
     CHECK_NEAR(width * 16, round(width * 16), 0);
     size_t last = 0;
     for (int k = -1; k <= 1; k++) {
@@ -127,7 +127,7 @@ static void widest_is_found(void)
         lb_arena_free(arena);
     }
     const lb_device_options none = {.sram = 500};
-    CHECK(lb_device_fit(model, &options, d, &none, &width, &err) == LB_ERR_BUDGET);
+    CHECK(lb_device_fit(model, &options, d, &none, NULL, &width, &err) == LB_ERR_BUDGET);
     CHECK_TEXT(err.text, "even at width");
 }
 

@@ -285,7 +285,7 @@ static void every_mistake_is_told_at_once(void)
                                "  batch: 0\n"
                                "  optimizer: {sgd: {lr: [1], momentum: 2}}\n"
                                "  schedule: {step: {factor: 0.5}}\n"
-                               "compress: {prune: {amuont: 1}, quantize: {}}\n"
+                               "compress: {prune: {amuont: 1}, quantize: {mode: qad}}\n"
                                "export: [onnx, tflite, cc]\n";
     static const char *const lines[] = {
         ":1:1: no key is called 'nam' in 'the recipe'; did you mean 'name'?\n",
@@ -307,7 +307,7 @@ static void every_mistake_is_told_at_once(void)
         ":17:40: momentum must be between 0 and 1, not 2\n",
         ":18:20: 'at' is missing in 'step'; ",
         ":19:20: no key is called 'amuont' in 'prune'; did you mean 'amount'?\n",
-        ":19:32: 'quantize' in 'compress' is not supported yet in this version\n",
+        ":19:49: mode",
         ":20:16: export 'tflite' is not supported yet in this version\n",
         ":20:24: no export is called 'cc'; did you mean 'c'?\n",
         "23 mistakes in '",

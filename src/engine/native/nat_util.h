@@ -1,23 +1,18 @@
 /* nat_util.h: what the native kernels share.
  *
- * Kernels are plain loops that compilers vectorise; LB_NAT_CLONES compiles a function
- * for several generations of CPUs and picks one when the program is loaded. Blocks of 8
+ * Kernels are plain loops that compilers vectorise, LB_NAT_CLONES for several generations
+ * of CPUs. Blocks of 8
  * and of 16 floats are both walked 16 floats at a time: with blocks of 8 that is two
  * pixels at once, so lanes k and k + 8 belong to one channel. */
 #ifndef LB_ENGINE_NATIVE_NAT_UTIL_H
 #define LB_ENGINE_NATIVE_NAT_UTIL_H
 
+#include "base/clones.h"
 #include "engine/kernel.h"
 
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && \
-    !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define LB_NAT_CLONES \
-    __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define LB_NAT_CLONES
-#endif
+#define LB_NAT_CLONES LB_CLONES
 
 /* Before a loop whose operands are the same array or do not touch. */
 #if defined(__GNUC__) && !defined(__clang__)

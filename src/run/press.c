@@ -1,0 +1,218 @@
+/* press.c: makes the trained student int8: calibrated on training samples and, with
+ * `mode: qat`, trained on as it will be deployed, while the teacher keeps teaching. */
+#include "run/run_int.h"
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "run/integers.h"
+
+#include <string.h>
+
+static lb_rounding rounding_of(const lb_run *run)
+{
+    return (lb_rounding)run->recipe->quantize.rounding;
+}
+
+static lb_code calibrate(const lb_run *run, const lb_graph *student,
+                         const lb_tensor *samples, lb_arena *arena, lb_quantised *out,
+                         lb_error *err)
+{
+    const lb_quantize_setup setup = {.graph = student,
+                                     .samples = samples,
+                                     .options = run->recipe->quantize,
+                                     .pool = run->pool,
+                                     .kernels = run->options->kernels};
+
+    return lb_network_quantize(&setup, arena, out, err);
+}
+
+/* ---------------------------------------------------------------------- training on */
+
+/* The last stage teaches on: its losses over the answers, at the weights and settings
+ * that they have at its end. Layers are not looked at: those of the int8 student are
+ * others. */
+static int terms_of(const lb_run *run, lb_term out[LB_MAX_TERMS])
+{
+    const lb_run_stage stage = lb_run_stage_of(run, lb_run_stages(run) - 1);
+    const double end = stage.train->epochs - 1;
+    int n = 0;
+
+    for (int i = 0; i < stage.n_terms; i++) {
+        const lb_term *const term = &stage.term[i];
+        const bool asks = (term->loss->needs & LB_NEEDS_TEACHER) != 0;
+        if (lb_taps_wanted(term, 1) || (asks && stage.previous) ||
+            !lb_term_counts(term, end))
+            continue;
+        lb_term *const to = &out[n++];
+        *to = *term;
+        to->first = to->end = 0;
+        to->weight_ramp.on = false;
+        if (!term->balance.on)
+            to->weight = lb_term_number(term, -1, end);
+        for (int k = 0; k < LB_MAX_KNOBS; k++)
+            if (term->knob_ramp[k].on) {
+                to->knobs[k] = lb_term_number(term, k, end);
+                to->knob_ramp[k].on = false;
+            }
+    }
+    return n;
+}
+
+lb_code lb_run_check_press(const lb_run *run, lb_error *err)
+{
+    lb_term terms[LB_MAX_TERMS];
+
+    if (!run->recipe->int8 || run->recipe->qat.mode != LB_INT8_QAT ||
+        terms_of(run, terms) > 0)
+        return LB_OK;
+    return lb_raise(
+        err, LB_ERR_INPUT,
+        "%s: compress: quantize: mode: qat trains on by the losses over the "
+        "answers, and the last stage has none at its end; add one (kd, ce), or "
+        "choose mode: ptq",
+        run->recipe->path);
+}
+
+static lb_code set_up(const lb_run *run, lb_graph *form, const lb_term *terms,
+                      int n_terms, lb_train_options *options, lb_train_setup *out,
+                      lb_error *err)
+{
+    const lb_train_setup all = lb_run_train_setup(run);
+    const int last = lb_run_stages(run) - 1;
+    const char *const folder = lb_run_path(run, "quantize");
+
+    *out = lb_train_stage(&all, last);
+    *options = *out->options;
+    options->epochs = run->recipe->qat.epochs;
+    options->sgd.lr *= run->recipe->qat.lr;
+    out->stages = out->stage = NULL;
+    out->n_stages = out->number = 0;
+    out->fresh = NULL;
+    out->teachers = NULL;
+    out->options = options;
+    out->terms = terms;
+    out->n_terms = n_terms;
+    out->student = form;
+    out->folder = folder;
+    out->key = lb_arena_text(run->arena, "%.56s-qat", run->key);
+    if (!folder || !out->key)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to train on");
+    return lb_make_folder(folder, err);
+}
+
+static lb_code train_on(lb_run *run, lb_graph *form, lb_error *err)
+{
+    lb_term terms[LB_MAX_TERMS];
+    const int n = terms_of(run, terms);
+    lb_train_options options;
+    lb_train_setup setup;
+    lb_train_result trained;
+
+    LB_TRY(set_up(run, form, terms, n, &options, &setup, err));
+    lb_run_phase(run, "training in int8");
+    LB_TRY(lb_train_run(&setup, run->arena, &trained, err));
+    run->int8.epochs = trained.epochs_done;
+    run->int8.seconds = trained.seconds;
+    return LB_OK;
+}
+
+/* The calibrated network becomes one that has been trained on. */
+static lb_code train_quantised(lb_run *run, const lb_graph *calibrated, lb_graph **out,
+                               lb_error *err)
+{
+    lb_graph *form = NULL;
+
+    LB_TRY(lb_qat_train_form(calibrated, &form, err));
+    lb_code code = train_on(run, form, err);
+    if (code == LB_OK)
+        code = lb_qat_deploy(form, out, err);
+    lb_graph_free(form);
+    return code;
+}
+
+/* ------------------------------------------------------------------------ the whole */
+
+static lb_code measure(lb_run *run, lb_error *err)
+{
+    lb_run_int8 *const q = &run->int8;
+
+    lb_run_phase(run, "evaluating int8");
+    LB_TRY(lb_lower_rounded(q->graph, rounding_of(run), run->arena, &q->low, err));
+    LB_TRY(lb_evaluate_integers(q->low, q->graph, &run->recipe->student.input, run->data,
+                                LB_TEST, run->pool, run->student_test.answer, run->arena,
+                                &q->test, err));
+    q->kept = q->test.agreement;
+    return LB_OK;
+}
+
+lb_code lb_run_press(lb_run *run, lb_error *err)
+{
+    const lb_recipe *const r = run->recipe;
+    lb_tensor *samples = NULL;
+    lb_quantised calibrated = {0};
+
+    if (!r->int8)
+        return LB_OK;
+    lb_run_phase(run, "calibrating int8");
+    LB_TRY(lb_samples_read(run->student, &r->student.input, run->data, LB_TRAIN,
+                           r->quantize.samples, run->arena, &samples, err));
+    LB_TRY(calibrate(run, run->student, samples, run->arena, &calibrated, err));
+    lb_code code = LB_OK;
+    if (r->qat.mode == LB_INT8_QAT) {
+        code = train_quantised(run, calibrated.graph, &run->int8.graph, err);
+    } else {
+        run->int8.graph = calibrated.graph;
+        calibrated.graph = NULL;
+    }
+    lb_quantised_free(&calibrated);
+    return code == LB_OK ? measure(run, err) : code;
+}
+
+/* Noise of the usual range: any numbers give the same geometry. */
+static lb_code make_noise(const lb_graph *student, lb_arena *arena, lb_tensor **out,
+                          lb_error *err)
+{
+    const lb_type *const type = &lb_info(student, student->inputs[0])->type;
+    const lb_shape shape = lb_shape_bind(&type->shape, 2);
+    lb_rng rng = lb_rng_make(1, LB_RNG_TEST, 0, 0);
+
+    LB_TRY(lb_tensor_new(arena, LB_F32, &shape, out, err));
+    for (size_t i = 0; i < (*out)->n; i++)
+        lb_tensor_put(*out, i, lb_rng_uniform(&rng));
+    return LB_OK;
+}
+
+lb_code lb_run_lower(const lb_run *run, const lb_graph *student, lb_arena *arena,
+                     lb_low **out, lb_error *err)
+{
+    lb_tensor *noise = NULL;
+    lb_quantised rough = {0};
+
+    if (!run->recipe->int8)
+        return lb_lower(student, arena, out, err);
+    LB_TRY(make_noise(student, arena, &noise, err));
+    LB_TRY(calibrate(run, student, noise, arena, &rough, err));
+    const lb_code code = lb_lower_rounded(rough.graph, rounding_of(run), arena, out, err);
+    lb_quantised_free(&rough);
+    return code;
+}
+
+void lb_run_add_int8(lb_json *j, const lb_run *run)
+{
+    const lb_run_int8 *const q = &run->int8;
+
+    if (!q->graph) {
+        lb_json_null(j, "int8");
+        return;
+    }
+    lb_json_open(j, "int8", '{');
+    lb_json_number(j, "accuracy", q->test.accuracy);
+    lb_json_number(j, "ece", q->test.ece);
+    lb_json_number(j, "agreement_with_float", q->kept);
+    lb_json_text(j, "mode", run->recipe->qat.mode == LB_INT8_QAT ? "qat" : "ptq");
+    lb_json_int(j, "epochs", q->epochs);
+    lb_json_number(j, "seconds", q->seconds);
+    lb_json_int(j, "weight_bytes", q->low ? (int64_t)q->low->weight_bytes : 0);
+    lb_json_int(j, "arena_bytes", q->low ? (int64_t)q->low->arena_bytes : 0);
+    lb_json_close(j, '}');
+}
