@@ -1,6 +1,6 @@
 /* board.h: what the files around firmware on an emulated board share. */
-#ifndef BOARD_H
-#define BOARD_H
+#ifndef LB_PROVE_BOARDS_BOARD_H
+#define LB_PROVE_BOARDS_BOARD_H
 
 #include <stdint.h>
 
