@@ -34,6 +34,7 @@ static const char selftest[] =
 
 static char folder[] = "/tmp/lb-serial-XXXXXX";
 static lb_arena *arena;
+static int held = -1; /* so that the line stays up between two proofs, as a wire does */
 
 static void put(const char *file, const char *text)
 {
@@ -51,6 +52,8 @@ static pid_t begin_board(char *const *argv, const char **line)
 
     CHECK(end >= 0 && grantpt(end) == 0 && unlockpt(end) == 0);
     *line = lb_arena_copy_text(arena, ptsname(end));
+    held = open(*line, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK(held >= 0);
     const pid_t board = fork();
     if (board == 0) {
         dup2(end, 0);
@@ -66,6 +69,7 @@ static void end_board(pid_t board)
 {
     kill(board, SIGKILL);
     CHECK(waitpid(board, NULL, 0) == board);
+    close(held);
 }
 
 static lb_code prove(const char *on, int seconds, lb_proof *proof, lb_error *err)
