@@ -147,7 +147,7 @@ static lb_code mend_node(lb_graph *g, lb_node *node, const lb_shape *was,
                          const lb_prune_map *map, const bool *gone, lb_error *err)
 {
     const char *const name = node->op->name;
-    const lb_shape *const x = node->n_in > 0 ? &was[node->in[0].id] : NULL;
+    const lb_shape *const x = &was[node->in[0].id]; /* value 0 where there is none */
 
     if (strcmp(name, "Conv") == 0 || strcmp(name, "FusedConv") == 0 ||
         strcmp(name, "ConvTranspose") == 0)
