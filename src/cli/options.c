@@ -170,7 +170,7 @@ static lb_code parse_option(parse *p, int argc, char *const *argv, int *i)
 static lb_code find_command(parse *p, const char *word)
 {
     /* of the contract, but not in this version */
-    static const char *const later[] = {"quantize", "fit"};
+    static const char *const later[] = {"fit"};
     const char *names[MOST_NAMES];
     int n = 0;
 

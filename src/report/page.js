@@ -194,6 +194,13 @@ function pruned(p) {
     layers.length > 0 && el('p', `Channels: ${layers.map(l => `${l.name} ${l.channels_before} to ${l.channels_after}`).join(', ')}.`));
 }
 
+function int8(q) {
+  if (!q || !known(q.accuracy)) return null;
+  const how = q.mode === 'qat' ? `calibrated, then trained on for ${count(q.epochs)} epochs as it is deployed` : 'calibrated after training';
+  return el('p', { style: 'margin-top:1em' }, `In int8, ${how}: ${percent(q.accuracy, 2)} of the test samples by the arithmetic of the firmware`
+    + (known(q.agreement_with_float) ? `, the same answer as in floats to ${percent(q.agreement_with_float, 2)}.` : '.'));
+}
+
 function versus(r) {
   if (!r.student && !r.teacher) return null;
   const s = r.student || {}, t = r.teacher, b = (r.asked && r.asked.budget) || {};
@@ -238,7 +245,7 @@ function versus(r) {
   const members = list(t && t.members).map(m => `${m.name} ${percent(m.accuracy, 2) ?? ''}`);
   return card(t ? 'Teacher and student' : 'The student', lead,
     el('div.scroll', el('table', head, body)), audit && el('p', { style: 'margin-top:1em' }, audit),
-    pruned(r.pruned), members.length > 0 && el('p', `Each teacher alone: ${members.join(', ')}.`));
+    pruned(r.pruned), int8(r.int8), members.length > 0 && el('p', `Each teacher alone: ${members.join(', ')}.`));
 }
 
 function classes(r) {
