@@ -1,29 +1,11 @@
 /* test_emit.c: what is emitted compiles without a warning and computes what lb_low_run
  * computes, bit for bit. */
-#include "check.h"
+#include "firmware.h"
 #include "lower/nets.h"
 
 #include "base/file.h"
 #include "device/device.h"
-#include "emit/emit.h"
 #include "ops/ops.h"
-#include "prove/prove.h"
-
-#include <stdlib.h>
-#include <unistd.h>
-
-enum { VECTORS = 3 };
-
-static void clear(const char *folder, const lb_emitted *emitted)
-{
-    char path[600];
-
-    for (int i = 0; i < emitted->n_files; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, emitted->file[i]);
-        CHECK(unlink(path) == 0);
-    }
-    CHECK(rmdir(folder) == 0); /* nothing else was left there */
-}
 
 static lb_low *lower(net_builder build, int c, int h, int w, lb_arena *arena)
 {
@@ -38,55 +20,28 @@ static lb_low *lower(net_builder build, int c, int h, int w, lb_arena *arena)
     return low;
 }
 
-static float *vectors_for(const lb_low *low, lb_arena *arena)
-{
-    const size_t n = VECTORS * lb_low_count(&low->input);
-    float *const v = LB_TAKE_ARRAY(arena, n, float);
-    lb_rng rng = lb_rng_make(5, LB_RNG_TEST, 0, 0);
-
-    for (size_t i = 0; v && i < n; i++)
-        v[i] = (float)(2 * lb_rng_uniform(&rng) - 1);
-    return v;
-}
-
 static void check_net(net_builder build, int c, int h, int w)
 {
     lb_arena *const arena = lb_arena_new(0);
     lb_low *const low = lower(build, c, h, w, arena);
-    char folder[] = "/tmp/lb-emit-XXXXXX";
-    lb_emitted emitted = {0};
-    lb_proof proof = {0};
     lb_estimate estimate;
-    lb_error err = {0};
 
-    CHECK(low && mkdtemp(folder));
+    CHECK(low != NULL);
     if (!low)
         return;
-    const lb_emit_options options = {.name = "tiny_net",
-                                     .n_vectors = VECTORS,
-                                     .vectors = vectors_for(low, arena),
-                                     .pixel_note = "value / 255 */ \\ hello"};
-    CHECK_OK(lb_emit(low, &options, folder, arena, &emitted, &err), &err);
-    const lb_code code = lb_prove_host(folder, "tiny_net", arena, &proof, &err);
-    if (code == LB_ERR_UNSUPPORTED)
-        SKIP("no compiler");
-    else
-        CHECK_OK(code, &err);
-    if (code == LB_OK) {
-        CHECK((size_t)proof.outputs_checked == VECTORS * lb_low_count(&low->output));
-        CHECK(proof.mismatches == 0);
-        CHECK_NEAR(proof.worst_error, 0, 0);
-        CHECK(proof.arena_bytes == low->arena_bytes);
-        CHECK(proof.sram_bytes == low->arena_bytes + proof.stack_bytes);
-        CHECK(proof.stack_bytes > 0 && proof.stack_bytes < 4096);
+    const firmware f = firmware_begin(low, 1, arena);
+    if (f.proved) {
+        CHECK_NEAR(f.proof.worst_error, 0, 0);
+        CHECK(f.proof.sram_bytes == low->arena_bytes + f.proof.stack_bytes);
+        CHECK(f.proof.stack_bytes > 0 && f.proof.stack_bytes < 4096);
         /* another processor's code: within a factor for the code alone */
         lb_device_estimate(low, lb_device_find("stm32l4r5"), &estimate);
-        CHECK(proof.flash_bytes > estimate.weight_bytes);
-        const size_t code_bytes = proof.flash_bytes - estimate.weight_bytes;
+        CHECK(f.proof.flash_bytes > estimate.weight_bytes);
+        const size_t code_bytes = f.proof.flash_bytes - estimate.weight_bytes;
         CHECK(code_bytes > estimate.code_bytes / 4 &&
               code_bytes < estimate.code_bytes * 4);
     }
-    clear(folder, &emitted);
+    firmware_end(&f);
     lb_arena_free(arena);
 }
 

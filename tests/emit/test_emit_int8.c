@@ -1,40 +1,11 @@
 /* test_emit_int8.c: int8 firmware compiles without a warning and computes what
  * lb_low_run_int8 computes, byte for byte, after every step, by both rules of rounding.
  */
-#include "check.h"
+#include "firmware.h"
 #include "lower/nets_int8.h"
 
 #include "base/file.h"
-#include "emit/emit.h"
 #include "ops/ops.h"
-#include "prove/prove.h"
-
-#include <stdlib.h>
-#include <unistd.h>
-
-enum { VECTORS = 3 };
-
-static void clear(const char *folder, const lb_emitted *emitted)
-{
-    char path[600];
-
-    for (int i = 0; i < emitted->n_files; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, emitted->file[i]);
-        CHECK(unlink(path) == 0);
-    }
-    CHECK(rmdir(folder) == 0); /* nothing else was left there */
-}
-
-static float *vectors_for(const lb_low *low, lb_arena *arena)
-{
-    const size_t n = VECTORS * lb_low_count(&low->input);
-    float *const v = LB_TAKE_ARRAY(arena, n, float);
-    lb_rng rng = lb_rng_make(5, LB_RNG_TEST, 0, 0);
-
-    for (size_t i = 0; v && i < n; i++)
-        v[i] = (float)(4 * lb_rng_uniform(&rng) - 2);
-    return v;
-}
 
 /* Runs `make` in the folder; its exit status. */
 static int make(const char *folder, const char *arguments)
@@ -79,32 +50,13 @@ static void check_board(const char *folder, const lb_low *low, lb_arena *arena)
 
 static void check_low(const lb_low *low, lb_arena *arena, bool thoroughly)
 {
-    char folder[] = "/tmp/lb-emit8-XXXXXX";
-    lb_emitted emitted = {0};
-    lb_proof proof = {0};
-    lb_error err = {0};
+    const firmware f = firmware_begin(low, 2, arena);
 
-    CHECK(mkdtemp(folder) != NULL);
-    const lb_emit_options options = {.name = "tiny_net",
-                                     .n_vectors = VECTORS,
-                                     .vectors = vectors_for(low, arena),
-                                     .pixel_note = "value / 255 */ \\ hello"};
-    CHECK_OK(lb_emit(low, &options, folder, arena, &emitted, &err), &err);
-    const lb_code code = lb_prove_host(folder, "tiny_net", arena, &proof, &err);
-    if (code == LB_ERR_UNSUPPORTED)
-        SKIP("no compiler");
-    else
-        CHECK_OK(code, &err);
-    if (code == LB_OK) {
-        CHECK((size_t)proof.outputs_checked == VECTORS * lb_low_count(&low->output));
-        CHECK(proof.mismatches == 0);
-        CHECK(proof.arena_bytes == low->arena_bytes);
-        if (thoroughly && low->rounding == LB_ROUND_SINGLE)
-            check_thoroughly(folder);
-        if (thoroughly)
-            check_board(folder, low, arena);
-    }
-    clear(folder, &emitted);
+    if (f.proved && thoroughly && low->rounding == LB_ROUND_SINGLE)
+        check_thoroughly(f.folder);
+    if (f.proved && thoroughly)
+        check_board(f.folder, low, arena);
+    firmware_end(&f);
 }
 
 /* By single rounding, and then (not if averages change the scale) by TensorFlow Lite's.
