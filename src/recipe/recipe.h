@@ -25,7 +25,9 @@ typedef struct lb_student_options {
 typedef enum lb_export {
     LB_EXPORT_ONNX = 1,
     LB_EXPORT_C = 2,
-    LB_EXPORT_REPORT = 4
+    LB_EXPORT_REPORT = 4,
+    LB_EXPORT_USUAL = 7, /* where nothing is said */
+    LB_EXPORT_TFLITE = 8 /* of the student in int8 */
 } lb_export;
 
 typedef struct lb_recipe {

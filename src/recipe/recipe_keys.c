@@ -124,8 +124,11 @@ const lb_key lb_end_key = {.name = "epochs",
                            .max = 100000,
                            .help = "the epoch from which on it does not"};
 
-const lb_export_name lb_export_names[] = {
-    {"onnx", LB_EXPORT_ONNX}, {"c", LB_EXPORT_C}, {"report", LB_EXPORT_REPORT}, {0}};
+const lb_export_name lb_export_names[] = {{"onnx", LB_EXPORT_ONNX},
+                                          {"c", LB_EXPORT_C},
+                                          {"report", LB_EXPORT_REPORT},
+                                          {"tflite", LB_EXPORT_TFLITE},
+                                          {0}};
 
 typedef void row_hook(void *arg, const char *full_name, const lb_key *key);
 

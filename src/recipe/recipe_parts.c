@@ -373,12 +373,18 @@ static void read_export(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
             return;
         }
     }
-    if (strcmp(word, "tflite") == 0)
-        lb_tree_complain(&r->findings, item,
-                         "export 'tflite' is not supported yet in this version");
-    else
-        lb_tree_complain(&r->findings, item, "no export is called '%.60s'%s", word,
-                         lb_read_hint(r, word, names, n));
+    lb_tree_complain(&r->findings, item, "no export is called '%.60s'%s", word,
+                     lb_read_hint(r, word, names, n));
+}
+
+/* TensorFlow Lite files hold the student in int8, as their own kernels compute it. */
+static void check_tflite(lb_reader *r, const lb_tree *list, const lb_recipe *recipe)
+{
+    if ((recipe->exports & LB_EXPORT_TFLITE) &&
+        !(recipe->int8 && recipe->quantize.rounding == LB_ROUND_TFLITE))
+        lb_tree_complain(&r->findings, list,
+                         "export tflite is int8 as TensorFlow Lite rounds it: it needs "
+                         "compress: {quantize: {rounding: tflite}}");
 }
 
 void lb_read_exports(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
@@ -386,8 +392,7 @@ void lb_read_exports(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     const lb_tree *const list = lb_tree_find(root, "export");
 
     if (!list) {
-        for (const lb_export_name *e = lb_export_names; e->name; e++)
-            recipe->exports |= (unsigned)e->bit;
+        recipe->exports = LB_EXPORT_USUAL;
     } else if (list->kind == LB_TREE_LIST) {
         for (int i = 0; i < list->n; i++)
             read_export(r, list->child[i], recipe);
@@ -397,4 +402,6 @@ void lb_read_exports(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
         lb_tree_complain(&r->findings, list,
                          "export must be a list, as in [onnx, c, report]");
     }
+    if (list)
+        check_tflite(r, list, recipe);
 }

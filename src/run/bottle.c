@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "onnx/onnx.h"
+#include "run/network_load.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -154,14 +155,17 @@ lb_code lb_run_bottle(lb_run *run, lb_error *err)
 {
     const char *const path = lb_run_path(run, "student.onnx");
     const char *const whole = lb_run_path(run, "student-int8.onnx");
+    const char *const lite = lb_run_path(run, "student-int8.tflite");
 
-    if (!path || !whole)
+    if (!path || !whole || !lite)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the student's path");
     lb_run_phase(run, "exporting");
     /* always: whatever goes wrong later, the weights are safe */
     LB_TRY(lb_onnx_save(run->student, path, err));
     if (run->int8.graph)
         LB_TRY(lb_onnx_save(run->int8.graph, whole, err));
+    if (run->int8.graph && (run->recipe->exports & LB_EXPORT_TFLITE))
+        LB_TRY(lb_network_save(run->int8.graph, lite, err));
     if (run->recipe->exports & LB_EXPORT_C)
         LB_TRY(write_firmware(run, err));
     return LB_OK;

@@ -98,6 +98,9 @@ static void add_files(lb_json *j, const lb_run *run)
         lb_json_text(j, "student.onnx", lb_run_path(run, "student.onnx"));
         if (run->int8.graph)
             lb_json_text(j, "student-int8.onnx", lb_run_path(run, "student-int8.onnx"));
+        if (run->recipe->exports & LB_EXPORT_TFLITE)
+            lb_json_text(j, "student-int8.tflite",
+                         lb_run_path(run, "student-int8.tflite"));
         if (run->has_firmware)
             lb_json_text(j, "firmware", lb_run_path(run, "firmware"));
         if (run->recipe->exports & LB_EXPORT_REPORT)

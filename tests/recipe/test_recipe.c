@@ -308,7 +308,7 @@ static void every_mistake_is_told_at_once(void)
         ":18:20: 'at' is missing in 'step'; ",
         ":19:20: no key is called 'amuont' in 'prune'; did you mean 'amount'?\n",
         ":19:49: mode",
-        ":20:16: export 'tflite' is not supported yet in this version\n",
+        ":20:9: export tflite is int8 as TensorFlow Lite rounds it: it needs compress: ",
         ":20:24: no export is called 'cc'; did you mean 'c'?\n",
         "23 mistakes in '",
         "'; nothing was run",

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "lower/lower.h"
 #include "onnx/onnx.h"
+#include "run/network_load.h"
 
 static const char press_yaml[] =
     "name: press\n"
@@ -117,6 +118,24 @@ static void pruned_students_become_int8(void)
     lb_arena_free(o.arena);
 }
 
+/* The file for TensorFlow Lite holds the same integers. */
+static void lite_files_are_written(void)
+{
+    static const char *const sets[] = {"compress.quantize.rounding=tflite",
+                                       "export=[onnx, tflite]"};
+    const lb_run_options options = {
+        .recipe = "press.yaml", .sets = sets, .n_sets = 2, .out = "lite", .threads = 2};
+    outcome o = {.arena = lb_arena_new(0)};
+    lb_graph *graph = NULL;
+
+    CHECK_OK(lb_run_distill(&options, o.arena, &o.result, &o.err), &o.err);
+    CHECK_TEXT(o.result.json, "student-int8.tflite");
+    CHECK_OK(lb_network_load("lite/student-int8.tflite", &graph, NULL, &o.err), &o.err);
+    CHECK(graph && lb_is_quantised(graph));
+    lb_graph_free(graph);
+    lb_arena_free(o.arena);
+}
+
 static void plans_say_so(void)
 {
     const outcome o = dry("press.yaml", NULL);
@@ -134,6 +153,7 @@ static void mistakes_are_told(void)
     const outcome o = dry("press.yaml", "distill=[{loss: hint}]");
     const outcome word = dry("press.yaml", "compress.quantize=qad");
     const outcome prune = dry("press.yaml", "compress={quantise: ptq}");
+    const outcome lite = dry("press.yaml", "export=tflite");
 
     CHECK(o.code == LB_ERR_INPUT);
     CHECK_TEXT(o.err.text, "has none at its end; add one (kd, ce), or choose mode: ptq");
@@ -143,7 +163,10 @@ static void mistakes_are_told(void)
     CHECK_TEXT(prune.err.text, "did you mean 'quantize'?");
     lb_arena_free(o.arena);
     lb_arena_free(word.arena);
+    CHECK(lite.code == LB_ERR_INPUT);
+    CHECK_TEXT(lite.err.text, "it needs compress: {quantize: {rounding: tflite}}");
     lb_arena_free(prune.arena);
+    lb_arena_free(lite.arena);
 }
 
 int main(void)
@@ -156,6 +179,7 @@ int main(void)
     RUN(students_become_int8);
     RUN(training_on_goes_on);
     RUN(pruned_students_become_int8);
+    RUN(lite_files_are_written);
     RUN(plans_say_so);
     RUN(mistakes_are_told);
     if (!end())
