@@ -164,7 +164,7 @@ void lb_softmax_int8(const lb_softmax_params *p, const int8_t *x, int n, int8_t 
 {
     enum { SUM_BITS = 12 };
     int32_t sum = 0; /* SUM_BITS integer bits */
-    int most = x[0];
+    int8_t most = x[0];
 
     for (int i = 1; i < n; i++)
         most = x[i] > most ? x[i] : most;
