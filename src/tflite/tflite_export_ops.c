@@ -125,23 +125,6 @@ static bool is_flat(const lb_shape *s)
     return s->rank < 3 || s->dim[s->rank - 1] == 1 || area == 1;
 }
 
-void lb_tfl_put_shape(lb_tfl_writer *w, int from, int to)
-{
-    const lb_tfl_sketch *const t = &w->draft.tensor[to];
-    int32_t dim[LB_MAX_RANK] = {0};
-
-    for (int i = 0; i < t->shape.rank; i++)
-        dim[i] = t->shape.dim[i];
-    const int list = lb_tfl_add_ints(w, t->name, "_shape", dim, t->shape.rank, 1);
-    const lb_tfl_step step = {.code = LB_TFL_RESHAPE,
-                              .version = 1,
-                              .in = {from, list},
-                              .n_in = 2,
-                              .out = to,
-                              .options_type = LB_TFL_RESHAPE_OPTIONS};
-    lb_tfl_add_step(w, &step);
-}
-
 /* The graph keeps the order of its elements; the file keeps that of its own. They agree
  * where neither shape has a second order, or where the channels stay what they are; a map
  * that is flattened is remembered by its vector. */

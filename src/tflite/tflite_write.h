@@ -1,14 +1,16 @@
 /* tflite_write.h: what the files that write .tflite share.
  *
  * A writing goes: tflite_export.c walks the graph and lists tensors and operators as the
- * file will have them (tflite_export_ops.c for each operator), tflite_pack.c makes a
- * flatbuffer of the list. */
+ * file will have them, tflite_pack.c makes a flatbuffer of the list. Each file calls only
+ * those above it in this header: steps, weights, layers, the table of operators, and on
+ * top the walk. */
 #ifndef LB_TFLITE_TFLITE_WRITE_H
 #define LB_TFLITE_TFLITE_WRITE_H
 
 #include "base/file.h"
 #include "base/findings.h"
 #include "graph/graph.h"
+#include "ops/window.h"
 #include "tflite/tflite_build.h"
 #include "tflite/tflite_schema.h"
 
@@ -73,7 +75,7 @@ typedef struct lb_tfl_writer {
 /* Writes a node; false after a refusal, which was told. */
 typedef bool (*lb_tfl_put)(lb_tfl_writer *w, const lb_node *node);
 
-/* tflite_export.c. A finding about the node; returns false. */
+/* tflite_steps.c. A finding about the node; returns false. */
 bool lb_tfl_cannot(lb_tfl_writer *w, const lb_node *node, const char *format, ...)
     LB_PRINTF(3, 4);
 /* The numbers of new tensors; -1 without memory. */
@@ -82,23 +84,50 @@ int lb_tfl_add_tensor(lb_tfl_writer *w, const lb_tfl_sketch *sketch);
 int lb_tfl_add_ints(lb_tfl_writer *w, const char *base, const char *suffix,
                     const int32_t *values, int n, int columns);
 void lb_tfl_add_step(lb_tfl_writer *w, const lb_tfl_step *step);
+/* The file's shape of a value: channels last, a sequence as a map of height 1. */
+lb_shape lb_tfl_shape_out(const lb_shape *from);
+/* Scale and zero point of a QuantizeLinear that a device can have; false after a refusal.
+ */
+bool lb_tfl_read_grid(lb_tfl_writer *w, const lb_node *node, float *scale, int *zero);
+/* Gives a tensor one scale and zero point of its own; false without memory. */
+bool lb_tfl_set_grid(lb_tfl_writer *w, lb_tfl_sketch *t, float scale, int zero);
+bool lb_tfl_has_grid(const lb_tfl_sketch *t, float scale, int zero);
+/* The int8 tensor for a value, as yet without a grid. */
+lb_tfl_sketch lb_tfl_sketch_of(const lb_tfl_writer *w, lb_value v);
 /* The tensor of the node's input k; below 0 after a refusal. */
 int lb_tfl_input(lb_tfl_writer *w, const lb_node *node, int k);
 /* The tensor for a value that the node computes: on the grid of its QuantizeLinear, or on
  * that of the tensor `like` (-1: none), which it must then share. -1 after a refusal. */
 int lb_tfl_result(lb_tfl_writer *w, const lb_node *node, lb_value v, int like);
-/* The file's shape of a value: channels last, a sequence as a map of height 1. */
-lb_shape lb_tfl_shape_out(const lb_shape *from);
+/* LB_TFL_ACT_RELU ...; LB_TFL_NONE: limits that the grid has anyway; -1: none that the
+ * file knows. */
+int lb_tfl_activation_of(lb_tfl_writer *w, const lb_node *node);
 /* The activation behind a value that nothing else reads and that is not quantised by
  * itself; *out becomes what the activation computes, its node is done with. LB_TFL_NONE
  * if there is none; -1 after a refusal. */
 int lb_tfl_activation(lb_tfl_writer *w, lb_value *out);
-/* LB_TFL_ACT_RELU ...; LB_TFL_NONE: limits that the grid has anyway; -1: none that the
- * file knows. */
-int lb_tfl_activation_of(lb_tfl_writer *w, const lb_node *node);
+/* Steps from one tensor to another: a PAD, two numbers an axis of the file; a RESHAPE. */
+void lb_tfl_put_pads(lb_tfl_writer *w, int from, int to,
+                     const int32_t pads[2 * LB_MAX_RANK]);
+void lb_tfl_put_shape(lb_tfl_writer *w, int from, int to);
 
-/* tflite_export_ops.c. NULL if no operator of the file does this. */
-lb_tfl_put lb_tfl_find_put(const char *op);
+/* tflite_export_weights.c. What a DequantizeLinear keeps for the node's input k; its
+ * `whole` is NULL where there is no such input. */
+const lb_tfl_kept *lb_tfl_kept_of(const lb_tfl_writer *w, const lb_node *node, int k);
+/* Is input 1 int8 weights? false after a refusal. */
+bool lb_tfl_has_int8_weights(lb_tfl_writer *w, const lb_node *node);
+/* These three return the number of the tensor; -1 after a refusal, or without memory.
+ * The bias [m], of scale input times weights; zeros where the graph has none, for not
+ * every kernel does without. */
+int lb_tfl_add_bias(lb_tfl_writer *w, const lb_node *node, const lb_tfl_sketch *in,
+                    const lb_tfl_sketch *weights, int m);
+/* A convolution's: [M,H,W,C]; depthwise: [1,H,W,M]. */
+int lb_tfl_add_filters(lb_tfl_writer *w, const lb_node *node, const lb_window *window,
+                       bool depthwise);
+/* A dense layer's [M,D], from [D,M] unless transposed; map: of the flattened map that the
+ * layer reads, rank 0 where it reads none. */
+int lb_tfl_add_matrix(lb_tfl_writer *w, const lb_node *node, bool transposed,
+                      const lb_shape *map);
 
 /* tflite_export_layers.c */
 bool lb_tfl_put_conv(lb_tfl_writer *w, const lb_node *node);
@@ -106,9 +135,7 @@ bool lb_tfl_put_dense(lb_tfl_writer *w, const lb_node *node);
 bool lb_tfl_put_pool(lb_tfl_writer *w, const lb_node *node);
 bool lb_tfl_put_mean(lb_tfl_writer *w, const lb_node *node);
 
-/* Steps from one tensor to another: a PAD, two numbers an axis of the file; a RESHAPE. */
-void lb_tfl_put_pads(lb_tfl_writer *w, int from, int to,
-                     const int32_t pads[2 * LB_MAX_RANK]);
-void lb_tfl_put_shape(lb_tfl_writer *w, int from, int to);
+/* tflite_export_ops.c. NULL if no operator of the file does this. */
+lb_tfl_put lb_tfl_find_put(const char *op);
 
 #endif
