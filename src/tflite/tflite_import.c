@@ -11,40 +11,11 @@
 #include "ops/build.h"
 #include "tflite/tflite_int.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static lb_code no_room(const lb_tfl_reader *r, lb_error *err)
 {
     return lb_raise(err, LB_ERR_MEMORY, "%s: no memory to read the network", r->name);
-}
-
-const lb_tfl_tensor *lb_tfl_in(const lb_tfl_reader *r, const lb_tfl_node *node, int k)
-{
-    const lb_tfl_op *const op = node->op;
-
-    return k < op->n_in && op->in[k] >= 0 ? &r->file.tensor[op->in[k]] : NULL;
-}
-
-const lb_tfl_tensor *lb_tfl_out(const lb_tfl_reader *r, const lb_tfl_node *node)
-{
-    return &r->file.tensor[node->op->out[0]];
-}
-
-void lb_tfl_name(lb_tfl_reader *r, lb_value v, const lb_tfl_tensor *t, const char *suffix)
-{
-    lb_graph *const g = r->b.graph;
-    char name[LB_TFL_MAX_NAME + 40];
-
-    snprintf(name, sizeof name, "%s%s", t->name, suffix);
-    if (!v.id || !*name || lb_info(g, v)->kind != LB_VALUE_NODE)
-        return;
-    lb_rename(&r->b, v, name);
-    char *const copy = lb_arena_copy_text(g->arena, name);
-    if (copy)
-        g->nodes[lb_info(g, v)->node].name = copy;
-    else
-        lb_build_fail(&r->b, LB_ERR_MEMORY, "no memory for a name");
 }
 
 static void count_uses(lb_tfl_reader *r)

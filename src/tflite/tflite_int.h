@@ -2,7 +2,8 @@
  *
  * A reading goes: tflite_file.c checks the tables and gathers them in plain structs, then
  * tflite_import.c takes operator after operator: a handler (tflite_ops.c, tflite_shape.c)
- * adds the node over real numbers, and the result is put on the grid of its tensor. */
+ * adds the node over real numbers, and the result is put on the grid of its tensor. Each
+ * file calls only those above it in this header. */
 #ifndef LB_TFLITE_TFLITE_INT_H
 #define LB_TFLITE_TFLITE_INT_H
 
@@ -112,9 +113,12 @@ lb_value lb_tfl_refuse(lb_tfl_reader *r, lb_tfl_node *node, const char *format, 
 lb_value lb_tfl_blame(lb_tfl_reader *r, lb_tfl_node *node, const char *format, ...)
     LB_PRINTF(3, 4);
 
-/* Input k of an operator as the file has it; NULL if it is left out. */
+/* tflite_node.c. Input k of an operator as the file has it; NULL if it is left out. */
 const lb_tfl_tensor *lb_tfl_in(const lb_tfl_reader *r, const lb_tfl_node *node, int k);
 const lb_tfl_tensor *lb_tfl_out(const lb_tfl_reader *r, const lb_tfl_node *node);
+/* Names a value and the node that computes it after a tensor. */
+void lb_tfl_name(lb_tfl_reader *r, lb_value v, const lb_tfl_tensor *t,
+                 const char *suffix);
 static inline bool lb_tfl_is_constant(const lb_tfl_tensor *t)
 {
     return t->data.data != NULL;
@@ -162,9 +166,8 @@ typedef struct lb_tfl_row {
 } lb_tfl_row;
 const lb_tfl_row *lb_tfl_find_row(int code);
 
-/* tflite_import.c. Names a value and the node that computes it after a tensor. */
-void lb_tfl_name(lb_tfl_reader *r, lb_value v, const lb_tfl_tensor *t,
-                 const char *suffix);
+/* tflite_import.c. The graph of a file that was read; r->scratch and r->budget are set.
+ */
 lb_code lb_tfl_import(lb_tfl_reader *r, lb_graph **out, lb_error *err) LB_MUST_USE;
 
 #endif
