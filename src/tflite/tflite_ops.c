@@ -94,78 +94,84 @@ static lb_value without_pads(const lb_tfl_reader *r, const lb_tfl_node *node, ar
     return spot->bare;
 }
 
-static lb_value conv(lb_tfl_reader *r, lb_tfl_node *node)
-{
-    static const int perm[] = {0, 3, 1, 2};
-    lb_flat *const f = &r->file.flat;
-    const lb_flat_table *const o = &node->op->options;
-    const lb_tfl_tensor *const w = lb_tfl_in(r, node, 1);
-    area a = {.w = {.n = 2}, .padding = lb_flat_i8(f, o, LB_TFL_CONV_PADDING, 0)};
+/* How the file keeps a kind of convolution. */
+typedef struct convolution {
+    int padding, stride[2], dilation[2], activation; /* fields of its options */
+    int perm[4];         /* the axes of its weights as [M,C/g,H,W] */
+    const char *weights; /* as the file has them */
+} convolution;
 
-    if (!has_rank(r, node, 4))
-        return (lb_value){0};
-    if (!w || !lb_tfl_is_constant(w) || w->strange || w->shape.rank != 4)
-        return lb_tfl_refuse(r, node, "its weights must be a constant [M,H,W,C]");
-    const int channels = lb_dim(&r->b, node->x[0], 1), per_group = w->shape.dim[3];
-    if (channels % per_group != 0 || w->shape.dim[0] % (channels / per_group) != 0)
-        return lb_tfl_blame(r, node, "weights for %d channels do not go with %d",
-                            per_group, channels);
-    a.w.group = channels / per_group;
-    a.w.kernel[0] = w->shape.dim[1];
-    a.w.kernel[1] = w->shape.dim[2];
-    a.w.stride[0] = lb_flat_i32(f, o, LB_TFL_CONV_STRIDE_H, 0);
-    a.w.stride[1] = lb_flat_i32(f, o, LB_TFL_CONV_STRIDE_W, 0);
-    a.w.dilation[0] = lb_flat_i32(f, o, LB_TFL_CONV_DILATION_H, 1);
-    a.w.dilation[1] = lb_flat_i32(f, o, LB_TFL_CONV_DILATION_W, 1);
-    if (!set_pads(r, node, &a))
-        return (lb_value){0};
-    const lb_shape shape =
-        lb_shape_of(4, w->shape.dim[0], per_group, a.w.kernel[0], a.w.kernel[1]);
-    const lb_value weights = lb_tfl_weights(r, node, 1, &w->shape, perm, &shape);
-    const lb_value bias = lb_tfl_bias(r, node, 2, w->shape.dim[0]);
-    if (node->refused)
-        return (lb_value){0};
-    const lb_value x = without_pads(r, node, &a);
-    const lb_value y = lb_conv(&r->b, x, weights, bias, &a.w, NULL);
-    return activation(r, node, y, lb_flat_i8(f, o, LB_TFL_CONV_ACTIVATION, 0));
-}
+static const convolution plain = {
+    .padding = LB_TFL_CONV_PADDING,
+    .stride = {LB_TFL_CONV_STRIDE_H, LB_TFL_CONV_STRIDE_W},
+    .dilation = {LB_TFL_CONV_DILATION_H, LB_TFL_CONV_DILATION_W},
+    .activation = LB_TFL_CONV_ACTIVATION,
+    .perm = {0, 3, 1, 2},
+    .weights = "[M,H,W,C]",
+};
 
 /* Output channel m reads input channel m / multiplier: a convolution with a group for
  * each input channel. */
-static lb_value depthwise(lb_tfl_reader *r, lb_tfl_node *node)
+static const convolution deep = {
+    .padding = LB_TFL_DEPTHWISE_PADDING,
+    .stride = {LB_TFL_DEPTHWISE_STRIDE_H, LB_TFL_DEPTHWISE_STRIDE_W},
+    .dilation = {LB_TFL_DEPTHWISE_DILATION_H, LB_TFL_DEPTHWISE_DILATION_W},
+    .activation = LB_TFL_DEPTHWISE_ACTIVATION,
+    .perm = {3, 0, 1, 2},
+    .weights = "[1,H,W,C]",
+};
+
+/* Is the constant of that form? */
+static bool has_filters(const lb_tfl_tensor *w, const convolution *kind)
 {
-    static const int perm[] = {3, 0, 1, 2};
+    return w && lb_tfl_is_constant(w) && !w->strange && w->shape.rank == 4 &&
+           (kind != &deep || w->shape.dim[0] == 1);
+}
+
+static lb_value convolve(lb_tfl_reader *r, lb_tfl_node *node, const convolution *kind)
+{
     lb_flat *const f = &r->file.flat;
     const lb_flat_table *const o = &node->op->options;
     const lb_tfl_tensor *const w = lb_tfl_in(r, node, 1);
-    area a = {.w = {.n = 2}, .padding = lb_flat_i8(f, o, LB_TFL_DEPTHWISE_PADDING, 0)};
+    area a = {.w = {.n = 2}, .padding = lb_flat_i8(f, o, kind->padding, 0)};
+    lb_shape shape = {.rank = 4};
 
     if (!has_rank(r, node, 4))
         return (lb_value){0};
-    if (!w || !lb_tfl_is_constant(w) || w->strange || w->shape.rank != 4 ||
-        w->shape.dim[0] != 1)
-        return lb_tfl_refuse(r, node, "its weights must be a constant [1,H,W,C]");
-    const int channels = lb_dim(&r->b, node->x[0], 1), m = w->shape.dim[3];
-    if (m % channels != 0)
-        return lb_tfl_blame(r, node, "weights for %d channels do not go with %d", m,
-                            channels);
-    a.w.group = channels;
-    a.w.kernel[0] = w->shape.dim[1];
-    a.w.kernel[1] = w->shape.dim[2];
-    a.w.stride[0] = lb_flat_i32(f, o, LB_TFL_DEPTHWISE_STRIDE_H, 0);
-    a.w.stride[1] = lb_flat_i32(f, o, LB_TFL_DEPTHWISE_STRIDE_W, 0);
-    a.w.dilation[0] = lb_flat_i32(f, o, LB_TFL_DEPTHWISE_DILATION_H, 1);
-    a.w.dilation[1] = lb_flat_i32(f, o, LB_TFL_DEPTHWISE_DILATION_W, 1);
+    if (!has_filters(w, kind))
+        return lb_tfl_refuse(r, node, "its weights must be a constant %s", kind->weights);
+    for (int i = 0; i < 4; i++)
+        shape.dim[i] = w->shape.dim[kind->perm[i]];
+    const int channels = lb_dim(&r->b, node->x[0], 1);
+    const int m = shape.dim[0], per_group = shape.dim[1];
+    if (channels % per_group != 0 || m % (channels / per_group) != 0)
+        return lb_tfl_blame(r, node, "weights for %d channels do not go with %d",
+                            w->shape.dim[3], channels);
+    a.w.group = channels / per_group;
+    for (int i = 0; i < 2; i++) {
+        a.w.kernel[i] = shape.dim[2 + i];
+        a.w.stride[i] = lb_flat_i32(f, o, kind->stride[i], 0);
+        a.w.dilation[i] = lb_flat_i32(f, o, kind->dilation[i], 1);
+    }
     if (!set_pads(r, node, &a))
         return (lb_value){0};
-    const lb_shape shape = lb_shape_of(4, m, 1, a.w.kernel[0], a.w.kernel[1]);
-    const lb_value weights = lb_tfl_weights(r, node, 1, &w->shape, perm, &shape);
+    const lb_value weights = lb_tfl_weights(r, node, 1, &w->shape, kind->perm, &shape);
     const lb_value bias = lb_tfl_bias(r, node, 2, m);
     if (node->refused)
         return (lb_value){0};
     const lb_value x = without_pads(r, node, &a);
     const lb_value y = lb_conv(&r->b, x, weights, bias, &a.w, NULL);
-    return activation(r, node, y, lb_flat_i8(f, o, LB_TFL_DEPTHWISE_ACTIVATION, 0));
+    return activation(r, node, y, lb_flat_i8(f, o, kind->activation, 0));
+}
+
+static lb_value conv(lb_tfl_reader *r, lb_tfl_node *node)
+{
+    return convolve(r, node, &plain);
+}
+
+static lb_value depthwise(lb_tfl_reader *r, lb_tfl_node *node)
+{
+    return convolve(r, node, &deep);
 }
 
 static lb_value pool(lb_tfl_reader *r, lb_tfl_node *node)
