@@ -1,13 +1,10 @@
 /* onnx_load.c: ONNX files from disk: networks, and weights for a network. */
 #include "onnx/onnx.h"
 
-#include "base/file.h"
+#include "graph/graph_file.h"
 #include "onnx/onnx_int.h"
 
 #include <string.h>
-
-/* Files above this cannot be described by protocol buffers anyway. */
-static const size_t file_bytes_max = (size_t)2 << 30;
 
 /* protobuf-c takes all its memory from an arena with a limit; giving back does nothing.
  */
@@ -60,10 +57,7 @@ lb_code lb_onnx_parse(const char *name, const uint8_t *data, size_t size, lb_gra
     enum { UNPACKED_PER_BYTE = 32, UNPACKED_FLOOR = 1 << 20 };
     Onnx__ModelProto *model = NULL;
 
-    if (size == 0)
-        return lb_raise(err, LB_ERR_INPUT, "%s: the file is empty", name);
-    if (size > file_bytes_max)
-        return lb_raise(err, LB_ERR_INPUT, "%s: a network has at most 2 GB", name);
+    LB_TRY(lb_graph_file_check(name, size, err));
     lb_arena *const packed = lb_arena_new(size * UNPACKED_PER_BYTE + UNPACKED_FLOOR);
     lb_arena *const scratch = lb_arena_new(0);
     lb_code code =
@@ -79,22 +73,7 @@ lb_code lb_onnx_parse(const char *name, const uint8_t *data, size_t size, lb_gra
 
 lb_code lb_onnx_load(const char *path, lb_graph **out, lb_digest *digest, lb_error *err)
 {
-    lb_arena *const arena = lb_arena_new(0);
-    lb_bytes bytes;
-
-    if (!arena)
-        return lb_raise(err, LB_ERR_MEMORY, "%s: no memory", path);
-    lb_code code = lb_read_file(arena, path, file_bytes_max, &bytes, err);
-    if (code == LB_OK)
-        code = lb_onnx_parse(path, bytes.data, bytes.size, out, err);
-    if (code == LB_OK && digest) {
-        lb_hash hash;
-        lb_hash_init(&hash);
-        lb_hash_add(&hash, bytes.data, bytes.size);
-        *digest = lb_hash_end(&hash);
-    }
-    lb_arena_free(arena);
-    return code;
+    return lb_graph_file_load(path, lb_onnx_parse, out, digest, err);
 }
 
 /* A finding for a param that the file does not have, or not in this shape. */
