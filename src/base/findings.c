@@ -26,6 +26,19 @@ void lb_findings_add(lb_findings *findings, int line, int column, const char *fo
     findings->item[findings->n++] = (lb_finding){line, column, copy};
 }
 
+void lb_findings_tell(lb_findings *findings, bool malformed, const char *format,
+                      va_list args)
+{
+    char text[600];
+
+    vsnprintf(text, sizeof text, format, args);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    findings->malformed = findings->malformed || malformed;
+    lb_findings_add(findings, 0, 0, "%s", text);
+}
+
 /* By line, then column, then order of finding. */
 static bool before(const lb_findings *findings, int a, int b)
 {
@@ -87,4 +100,15 @@ lb_code lb_findings_raise(const lb_findings *findings, lb_code code, const char 
     if (shown < findings->n)
         snprintf(more, sizeof more, "... and %d more\n", findings->n - shown);
     return lb_raise(err, code, "%s%s%s", text, more, closing);
+}
+
+lb_code lb_findings_refuse(const lb_findings *findings, const char *file, lb_error *err)
+{
+    const char *const closing = lb_arena_text(
+        findings->arena, "%d %s in '%s' cannot be taken; nothing was loaded", findings->n,
+        findings->n == 1 ? "thing" : "things", file);
+
+    return lb_findings_raise(findings,
+                             findings->malformed ? LB_ERR_INPUT : LB_ERR_UNSUPPORTED,
+                             file, closing ? closing : "", err);
 }

@@ -5,17 +5,11 @@
 
 void lb_onnx_complain(lb_onnx_reader *r, bool malformed, const char *format, ...)
 {
-    char text[600];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    lb_findings_tell(&r->findings, malformed, format, args);
     va_end(args);
-    for (char *c = text; *c; c++) /* names from a file may hold a terminal's commands */
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    r->malformed = r->malformed || malformed;
-    lb_findings_add(&r->findings, 0, 0, "%s", text);
 }
 
 void lb_onnx_refuse(lb_onnx_reader *r, lb_onnx_node *node, const char *format, ...)

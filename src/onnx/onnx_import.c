@@ -180,7 +180,7 @@ static bool find_inputs(lb_onnx_reader *r, lb_onnx_node *node)
             continue;
         const lb_onnx_name *const found = lb_onnx_names_find(&r->names, name);
         if (!found) {
-            r->malformed = true;
+            r->findings.malformed = true;
             lb_onnx_refuse(r, node, "input '%.100s' is not defined before it is used",
                            name);
             return false;
@@ -364,12 +364,7 @@ static lb_code finish_graph(lb_onnx_reader *r, lb_error *err)
     }
     if (r->findings.failed)
         return no_room(r, err);
-    const char *const closing =
-        lb_arena_text(r->scratch, "%d %s in '%s' cannot be taken; nothing was loaded",
-                      r->findings.n, r->findings.n == 1 ? "thing" : "things", r->file);
-    LB_TRY(lb_findings_raise(&r->findings,
-                             r->malformed ? LB_ERR_INPUT : LB_ERR_UNSUPPORTED, r->file,
-                             closing ? closing : "", err));
+    LB_TRY(lb_findings_refuse(&r->findings, r->file, err));
     lb_onnx_mark_weights(graph);
     if (lb_graph_check(graph, err) != LB_OK)
         return lb_within(err, "%s", r->file);

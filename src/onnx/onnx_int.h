@@ -34,7 +34,6 @@ typedef struct lb_onnx_reader {
     lb_builder b;
     lb_arena *scratch; /* gone after the import */
     lb_findings findings;
-    bool malformed; /* at least one finding is a mistake of the file */
     bool batch_was_fixed;
     int opset;
     size_t budget; /* bytes that the graph may take */

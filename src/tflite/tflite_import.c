@@ -227,12 +227,7 @@ static lb_code finish_graph(lb_tfl_reader *r, lb_error *err)
         lb_tfl_complain(r, true, "the network has no output");
     if (r->findings.failed)
         return no_room(r, err);
-    const char *const closing =
-        lb_arena_text(r->scratch, "%d %s in '%s' cannot be taken; nothing was loaded",
-                      r->findings.n, r->findings.n == 1 ? "thing" : "things", r->name);
-    LB_TRY(lb_findings_raise(&r->findings,
-                             r->malformed ? LB_ERR_INPUT : LB_ERR_UNSUPPORTED, r->name,
-                             closing ? closing : "", err));
+    LB_TRY(lb_findings_refuse(&r->findings, r->name, err));
     LB_TRY(lb_remove_dead(graph, err));
     if (lb_graph_check(graph, err) != LB_OK)
         return lb_within(err, "%s", r->name);

@@ -82,7 +82,6 @@ typedef struct lb_tfl_reader {
     lb_builder b;
     lb_arena *scratch; /* gone after the import */
     lb_findings findings;
-    bool malformed;    /* at least one finding is a mistake of the file */
     size_t budget;     /* bytes that the graph may take */
     lb_tfl_spot *spot; /* [n_tensors] */
 } lb_tfl_reader;
@@ -107,11 +106,13 @@ typedef lb_value (*lb_tfl_take)(lb_tfl_reader *r, lb_tfl_node *node);
 /* tflite_findings.c. A finding; malformed: the file is at fault, not limbeck. */
 void lb_tfl_complain(lb_tfl_reader *r, bool malformed, const char *format, ...)
     LB_PRINTF(3, 4);
-/* A finding about a node, which is then refused; returns no value. */
-lb_value lb_tfl_refuse(lb_tfl_reader *r, lb_tfl_node *node, const char *format, ...)
-    LB_PRINTF(3, 4);
-lb_value lb_tfl_blame(lb_tfl_reader *r, lb_tfl_node *node, const char *format, ...)
-    LB_PRINTF(3, 4);
+/* A finding about a node, which is then refused; returns no value. As sentences: limbeck
+ * must refuse the node, or the file is to blame:
+ *     return lb_tfl_refuse(r, node, "its weights are shuffled"); */
+#define lb_tfl_refuse(r, node, ...) lb_tfl_reject((r), (node), false, __VA_ARGS__)
+#define lb_tfl_blame(r, node, ...) lb_tfl_reject((r), (node), true, __VA_ARGS__)
+lb_value lb_tfl_reject(lb_tfl_reader *r, lb_tfl_node *node, bool malformed,
+                       const char *format, ...) LB_PRINTF(4, 5);
 
 /* tflite_node.c. Input k of an operator as the file has it; NULL if it is left out. */
 const lb_tfl_tensor *lb_tfl_in(const lb_tfl_reader *r, const lb_tfl_node *node, int k);

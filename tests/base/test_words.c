@@ -130,6 +130,38 @@ static void hash_matches(const char *text, size_t repeat, const char *want)
 }
 
 /* The vectors of FIPS 180-4's examples. */
+/* `...` as a room's own function hands it on. */
+static void tell(lb_findings *findings, bool malformed, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    lb_findings_tell(findings, malformed, format, args);
+    va_end(args);
+}
+
+static void strange_files_are_refused(void)
+{
+    lb_findings findings;
+    lb_error err = {0};
+    char longest[700];
+
+    lb_findings_init(&findings, arena);
+    CHECK_OK(lb_findings_refuse(&findings, "f.onnx", &err), &err);
+    tell(&findings, false, "'%s' is new", "a\x1b[2J\n\x7f\xC3\xA9");
+    CHECK(lb_findings_refuse(&findings, "f.onnx", &err) == LB_ERR_UNSUPPORTED);
+    CHECK_TEXT(err.text,
+               "f.onnx: 'a?[2J??\xC3\xA9' is new\n1 thing in 'f.onnx' cannot be "
+               "taken; nothing was loaded");
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    tell(&findings, true, "%s", longest);
+    tell(&findings, false, "small");
+    CHECK(findings.n == 3 && strlen(findings.item[1].text) == 599);
+    CHECK(lb_findings_refuse(&findings, "f.onnx", &err) == LB_ERR_INPUT);
+    CHECK(strstr(err.text, "\n3 things in 'f.onnx' cannot be taken"));
+}
+
 static void hashes_are_right(void)
 {
     hash_matches("", 1,
@@ -167,6 +199,7 @@ int main(void)
     RUN(deep_json_fails_softly);
     RUN(findings_are_in_order);
     RUN(many_findings_are_cut);
+    RUN(strange_files_are_refused);
     RUN(hashes_are_right);
     RUN(texts_are_told_apart);
     lb_arena_free(arena);
