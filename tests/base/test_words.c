@@ -129,8 +129,8 @@ static void hash_matches(const char *text, size_t repeat, const char *want)
     }
 }
 
-/* The vectors of FIPS 180-4's examples. */
 /* `...` as a room's own function hands it on. */
+LB_PRINTF(3, 4)
 static void tell(lb_findings *findings, bool malformed, const char *format, ...)
 {
     va_list args;
@@ -162,6 +162,7 @@ static void strange_files_are_refused(void)
     CHECK(strstr(err.text, "\n3 things in 'f.onnx' cannot be taken"));
 }
 
+/* The vectors of FIPS 180-4's examples. */
 static void hashes_are_right(void)
 {
     hash_matches("", 1,
