@@ -43,4 +43,23 @@ void fw_concat(const fw_shape *s, const float *x, int first, float *y);
 /* Element i in the order [C,H,W] stays element i. */
 void fw_copy(const fw_shape *s, const float *x, float *y);
 
+/* What the kernels share. */
+
+/* The taps of a kernel's row or column that lie inside the input: from first to end. */
+typedef struct fw_taps {
+    int first, end;
+} fw_taps;
+
+/* start: where the first tap lies. */
+static inline fw_taps fw_taps_at(int start, int kernel, int dilation, int size)
+{
+    fw_taps t = {0, kernel};
+
+    while (t.first < kernel && start + t.first * dilation < 0)
+        t.first++;
+    while (t.end > t.first && start + (t.end - 1) * dilation >= size)
+        t.end--;
+    return t;
+}
+
 #endif

@@ -163,6 +163,19 @@ static inline int32_t fw8_sum_of(const fw8_sum *s, int a, int b)
 #endif
 }
 
+/* The int8 of one sum of channel m; z: its residual, or NULL. */
+static inline int8_t fw8_finish(const fw8_layer *l, int m, int32_t sum, const int8_t *z)
+{
+    const fw8_grid *const g = &l->grid;
+    const int v =
+        fw8_clamp(fw8_scale(sum, g->factor[m], g->shift[m], g->zero), g->low, g->high);
+
+    if (!z)
+        return (int8_t)v;
+    return (int8_t)fw8_clamp(fw8_sum_of(l->residual, v, *z), l->residual->low,
+                             l->residual->high);
+}
+
 #if FW8_DSP
 /* Four bytes from anywhere. */
 static inline uint32_t fw8_word(const int8_t *x)

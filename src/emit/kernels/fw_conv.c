@@ -3,22 +3,6 @@
 
 #include <stddef.h>
 
-/* Taps of the kernel that lie inside the input: from first to end. */
-typedef struct taps {
-    int first, end;
-} taps;
-
-static taps taps_at(int start, int kernel, int dilation, int size)
-{
-    taps t = {0, kernel};
-
-    while (t.first < kernel && start + t.first * dilation < 0)
-        t.first++;
-    while (t.end > t.first && start + (t.end - 1) * dilation >= size)
-        t.end--;
-    return t;
-}
-
 /* sum[0..3] += x . weight for four rows of weights, `row` apart. */
 static void add_four(const float *x, const float *weight, int row, int n, float *sum)
 {
@@ -51,7 +35,7 @@ static void add_one(const float *x, const float *weight, int n, float *sum)
 
 /* `many` channels, 4 or 1, of one position; x and weight point to their first taps. */
 static void position(const fw_shape *s, const float *x, const float *weight, int many,
-                     taps v, taps h, float *sum)
+                     fw_taps v, fw_taps h, float *sum)
 {
     const int row = s->kernel_h * s->kernel_w * s->in_c;
     /* without dilation the taps of a kernel row and their channels are one stretch */
@@ -79,10 +63,10 @@ void fw_conv(const fw_shape *s, const float *x, const float *weight, const float
 
     for (oh = 0; oh < s->out_h; oh++) {
         const int top = oh * s->stride_h - s->pad_top;
-        const taps v = taps_at(top, s->kernel_h, s->dilation_h, s->in_h);
+        const fw_taps v = fw_taps_at(top, s->kernel_h, s->dilation_h, s->in_h);
         for (ow = 0; ow < s->out_w; ow++) {
             const int left = ow * s->stride_w - s->pad_left;
-            const taps h = taps_at(left, s->kernel_w, s->dilation_w, s->in_w);
+            const fw_taps h = fw_taps_at(left, s->kernel_w, s->dilation_w, s->in_w);
             const ptrdiff_t at = ((ptrdiff_t)top * s->in_w + left) * s->in_c;
             for (m = 0; m < s->out_c;) {
                 const int many = s->out_c - m >= 4 ? 4 : 1;

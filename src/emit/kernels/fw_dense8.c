@@ -137,7 +137,6 @@ void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *sc
                int8_t *y)
 {
     const int n = s->in_h * s->in_w * s->in_c, blocks = (n + 3) / 4;
-    const fw8_grid *const g = &l->grid;
     int m = 0, i;
 #if FW8_DSP
     const int16_t *const column = scratch;
@@ -145,10 +144,10 @@ void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *sc
              column + 4 * (ptrdiff_t)blocks,
              l->weight,
              l->bias,
-             g->factor,
-             g->shift,
+             l->grid.factor,
+             l->grid.shift,
              y,
-             2 * g->zero + 1,
+             2 * l->grid.zero + 1,
              s->out_c / 4,
              NULL};
 #endif
@@ -173,8 +172,6 @@ void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *sc
         dot(scratch, weight, blocks, l->bias + m, sum);
 #endif
         for (i = m; i < s->out_c && i < m + 4; i++)
-            y[i] = (int8_t)fw8_clamp(
-                fw8_scale(sum[i - m], g->factor[i], g->shift[i], g->zero), g->low,
-                g->high);
+            y[i] = fw8_finish(l, i, sum[i - m], NULL);
     }
 }

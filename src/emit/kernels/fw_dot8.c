@@ -216,19 +216,6 @@ static void dot(const int16_t *column, const int8_t *weight, int blocks,
 
 #endif
 
-/* The int8 of one sum of channel m. */
-static int8_t finish(const fw8_layer *l, int m, int32_t sum, const int8_t *z)
-{
-    const fw8_grid *const g = &l->grid;
-    const int v =
-        fw8_clamp(fw8_scale(sum, g->factor[m], g->shift[m], g->zero), g->low, g->high);
-
-    if (!z)
-        return (int8_t)v;
-    return (int8_t)fw8_clamp(fw8_sum_of(l->residual, v, *z), l->residual->low,
-                             l->residual->high);
-}
-
 void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks,
              int positions, const int8_t *z, int8_t *y)
 {
@@ -267,7 +254,7 @@ void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks
         for (p = 0; p < positions; p++)
             for (i = 0; i < many; i++) {
                 const ptrdiff_t at = (ptrdiff_t)p * channels + m + i;
-                y[at] = finish(l, m + i, sum[2 * i + p], z ? z + at : NULL);
+                y[at] = fw8_finish(l, m + i, sum[2 * i + p], z ? z + at : NULL);
             }
     }
 }

@@ -16,12 +16,9 @@ typedef struct span {
 
 static span span_at(int start, int kernel, int dilation, int size, int pad_end)
 {
-    span t = {0, kernel, kernel};
+    const fw_taps inside = fw_taps_at(start, kernel, dilation, size);
+    span t = {inside.first, inside.end, kernel};
 
-    while (t.first < kernel && start + t.first * dilation < 0)
-        t.first++;
-    while (t.end > t.first && start + (t.end - 1) * dilation >= size)
-        t.end--;
     while (t.padded > 0 && start + (t.padded - 1) * dilation >= size + pad_end)
         t.padded--;
     return t;
