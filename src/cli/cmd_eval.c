@@ -9,11 +9,11 @@
 #include <stdio.h>
 
 static const lb_option options[] = {
-    {.name = "data", .value = "SOURCE:PATH", .help = "the data set, as in idx:DIR"},
-    {.name = "split", .value = "NAME", .help = "test (usual), validation or train"},
-    {.name = "pixels", .value = "unit|raw", .help = "value / 255 (usual), or 0..255"},
-    {.name = "mean", .value = "A,..", .help = "taken off each channel"},
-    {.name = "std", .value = "A,..", .help = "what each channel is divided by"},
+    {LB_DATA_OPTION, .help = "the data set, as in idx:DIR"},
+    {LB_SPLIT_OPTION, .help = "test (usual), validation or train"},
+    {LB_PIXELS_OPTION},
+    {LB_MEAN_OPTION},
+    {LB_STD_OPTION},
     {.name = "teacher", .value = "T.onnx", .help = "also tells how alike both answer"},
     {.name = "teacher-pixels", .value = "unit|raw", .help = "as --pixels, for it"},
     {.name = "teacher-mean", .value = "A,..", .help = "as --mean, for it"},

@@ -20,11 +20,11 @@ static const lb_option options[] = {
     {.name = "keep", .value = "A", .help = "least share of a layer that stays: 0.1"},
     {.name = "device", .value = "NAME", .help = "judged by the cycles they cost there"},
     {.name = "output", .value = "OUT.onnx", .letter = 'o', .help = "the smaller network"},
-    {.name = "data", .value = "SOURCE:PATH", .help = "also tells the accuracy on it"},
-    {.name = "split", .value = "NAME", .help = "test (usual), validation or train"},
-    {.name = "pixels", .value = "unit|raw", .help = "value / 255 (usual), or 0..255"},
-    {.name = "mean", .value = "A,..", .help = "taken off each channel"},
-    {.name = "std", .value = "A,..", .help = "what each channel is divided by"},
+    {LB_DATA_OPTION, .help = "also tells the accuracy on it"},
+    {LB_SPLIT_OPTION, .help = "test (usual), validation or train"},
+    {LB_PIXELS_OPTION},
+    {LB_MEAN_OPTION},
+    {LB_STD_OPTION},
     {0},
 };
 

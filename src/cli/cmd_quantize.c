@@ -15,7 +15,7 @@
 enum { HELD_OUT = 256 };
 
 static const lb_option options[] = {
-    {.name = "data", .value = "SOURCE:PATH", .help = "the data set, as in idx:DIR"},
+    {LB_DATA_OPTION, .help = "the data set, as in idx:DIR"},
     {.name = "output", .letter = 'o', .value = "OUT", .help = "the file to write"},
     {.name = "samples", .value = "N", .help = "of the training split; usually 512"},
     {.name = "ranges", .value = "minmax|percentile|mse", .help = "usually mse"},
@@ -24,10 +24,10 @@ static const lb_option options[] = {
     {.name = "correct-bias", .value = "true|false", .help = "takes off mean shifts"},
     {.name = "rounding", .value = "single|tflite", .help = "of the integer arithmetic"},
     {.name = "floats", .help = "measures in floats: faster, not to the last bit"},
-    {.name = "split", .value = "NAME", .help = "to measure on: test (usual), validation"},
-    {.name = "pixels", .value = "unit|raw", .help = "value / 255 (usual), or 0..255"},
-    {.name = "mean", .value = "A,..", .help = "taken off each channel"},
-    {.name = "std", .value = "A,..", .help = "what each channel is divided by"},
+    {LB_SPLIT_OPTION, .help = "to measure on: test (usual), validation"},
+    {LB_PIXELS_OPTION},
+    {LB_MEAN_OPTION},
+    {LB_STD_OPTION},
     {0},
 };
 

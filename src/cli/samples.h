@@ -6,6 +6,15 @@
 #include "cli/command.h"
 #include "data/data.h"
 
+/* Fields of the rows of these options; .help of the first two is the command's. */
+#define LB_DATA_OPTION .name = "data", .value = "SOURCE:PATH"
+#define LB_SPLIT_OPTION .name = "split", .value = "NAME"
+#define LB_PIXELS_OPTION \
+    .name = "pixels", .value = "unit|raw", .help = "value / 255 (usual), or 0..255"
+#define LB_MEAN_OPTION .name = "mean", .value = "A,..", .help = "taken off each channel"
+#define LB_STD_OPTION \
+    .name = "std", .value = "A,..", .help = "what each channel is divided by"
+
 /* From --data and --split (test, if it is not given). */
 lb_code lb_samples_open(const lb_args *args, lb_arena *arena, lb_data **data,
                         lb_split *split, lb_error *err) LB_MUST_USE;
