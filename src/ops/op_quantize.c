@@ -208,67 +208,63 @@ static double whole_of(const step *s, double x)
     return rint(s->single ? (double)(float)quotient : quotient) + s->zero;
 }
 
+/* A run of n elements with one scale, from where in[0], in[1] and out[0] point. */
+typedef void (*run_of)(const step *s, const double *const *in, size_t n, double *out);
+
 /* NaN becomes the least number. */
-static void quantize_run(const step *s, const double *x, size_t n, double *q)
+static void quantize_run(const step *s, const double *const *in, size_t n, double *q)
 {
     for (size_t i = 0; i < n; i++) {
-        const double whole = whole_of(s, x[i]);
+        const double whole = whole_of(s, in[0][i]);
         const double low = whole > s->low ? whole : s->low;
         q[i] = low > s->high ? s->high : low;
     }
 }
 
-static void dequantize_run(const step *s, const double *q, size_t n, double *x)
+static void dequantize_run(const step *s, const double *const *in, size_t n, double *x)
 {
     for (size_t i = 0; i < n; i++)
-        x[i] = (q[i] - s->zero) * s->scale;
+        x[i] = (in[0][i] - s->zero) * s->scale;
 }
 
-static void grad_run(const step *s, const double *x, const double *dy, size_t n,
-                     double *dx)
+/* dx of x and dy. */
+static void grad_run(const step *s, const double *const *in, size_t n, double *dx)
 {
     for (size_t i = 0; i < n; i++) {
-        const double whole = whole_of(s, x[i]);
-        dx[i] = whole >= s->low && whole <= s->high ? dy[i] : 0;
+        const double whole = whole_of(s, in[0][i]);
+        dx[i] = whole >= s->low && whole <= s->high ? in[1][i] : 0;
     }
+}
+
+/* Run by run; the inputs before the scale (at most two) have elements like the output. */
+static void walk(const lb_ref_call *call, int scale, lb_dtype whole, run_of run)
+{
+    const channels c = channels_of(call, scale);
+    size_t at = 0;
+
+    for (size_t o = 0; o < c.outer; o++)
+        for (size_t k = 0; k < c.n; k++, at += c.inner) {
+            const step s = step_of(call, scale, k, whole);
+            const double *const in[] = {call->in[0] + at, call->in[scale - 1] + at};
+            run(&s, in, c.inner, call->out[0] + at);
+        }
 }
 
 static void run_quantize(const lb_ref_call *call)
 {
-    const channels c = channels_of(call, 1);
-    size_t at = 0;
-
-    for (size_t o = 0; o < c.outer; o++)
-        for (size_t k = 0; k < c.n; k++, at += c.inner) {
-            const step s = step_of(call, 1, k, call->out_type[0].dtype);
-            quantize_run(&s, call->in[0] + at, c.inner, call->out[0] + at);
-        }
+    walk(call, 1, call->out_type[0].dtype, quantize_run);
 }
 
 static void run_dequantize(const lb_ref_call *call)
 {
-    const channels c = channels_of(call, 1);
-    size_t at = 0;
-
-    for (size_t o = 0; o < c.outer; o++)
-        for (size_t k = 0; k < c.n; k++, at += c.inner) {
-            const step s = step_of(call, 1, k, call->in_type[0].dtype);
-            dequantize_run(&s, call->in[0] + at, c.inner, call->out[0] + at);
-        }
+    walk(call, 1, call->in_type[0].dtype, dequantize_run);
 }
 
 static void run_grad(const lb_ref_call *call)
 {
-    const channels c = channels_of(call, 2);
     const bool has_zero = call->n_in > 3 && call->in[3];
-    const lb_dtype whole = has_zero ? call->in_type[3].dtype : LB_U8;
-    size_t at = 0;
 
-    for (size_t o = 0; o < c.outer; o++)
-        for (size_t k = 0; k < c.n; k++, at += c.inner) {
-            const step s = step_of(call, 2, k, whole);
-            grad_run(&s, call->in[0] + at, call->in[1] + at, c.inner, call->out[0] + at);
-        }
+    walk(call, 2, has_zero ? call->in_type[3].dtype : LB_U8, grad_run);
 }
 
 /* The scale has no gradient yet: ranges are set by calibration. */
