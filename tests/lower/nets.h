@@ -7,6 +7,8 @@
 #include "lower/lower.h"
 #include "ops/build.h"
 
+#include <stdio.h>
+
 static inline lb_tensor *net_random(lb_builder *b, uint64_t seed, const lb_shape *shape,
                                     double scale)
 {
