@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "device/device.h"
-#include "ops/ops.h"
 
 static lb_low *lower(net_builder build, int c, int h, int w, lb_arena *arena)
 {
@@ -63,28 +62,10 @@ static void mixed_net(void)
 /* Windows that hang over every border, strides that skip, pads that are values. */
 static lb_value build_odd(lb_builder *b, lb_value x)
 {
-    const lb_window far = {.n = 2,
-                           .kernel = {3, 3},
-                           .stride = {2, 3},
-                           .dilation = {3, 2},
-                           .pad_begin = {4, 3},
-                           .pad_end = {3, 4},
-                           .group = 1};
+    const lb_window far = net_far();
     const lb_value w = net_weights(b, 3, 7, 3, 3, 3), bias = net_vector(b, 4, 7);
-    const lb_shape four = lb_shape_of(1, 8), one = lb_shape_of(0);
-    lb_tensor *pads = NULL, *value = NULL;
-    lb_error err;
 
-    if (lb_tensor_new(b->graph->arena, LB_I64, &four, &pads, &err) != LB_OK ||
-        lb_tensor_new(b->graph->arena, LB_F32, &one, &value, &err) != LB_OK)
-        return (lb_value){0};
-    lb_tensor_put(pads, 2, 1);
-    lb_tensor_put(pads, 7, 2);
-    lb_tensor_put(value, 0, 0.25);
-    const lb_value p = lb_constant(b, NULL, pads), v = lb_constant(b, NULL, value);
-    const lb_value in[] = {x, p, v};
-    x = lb_add_node(b, lb_op_find("Pad"), NULL, in, 3, NULL, 0);
-    x = lb_conv(b, x, w, bias, &far, NULL);
+    x = lb_conv(b, net_pad(b, x), w, bias, &far, NULL);
     return net_conv(b, x, 6, 7, 5, 1, 7);
 }
 

@@ -5,7 +5,6 @@
 #include "lower/nets_int8.h"
 
 #include "base/file.h"
-#include "ops/ops.h"
 
 /* Runs `make` in the folder; its exit status. */
 static int make(const char *folder, const char *arguments)
@@ -113,13 +112,7 @@ static void separable(void)
  * four; residuals of all three kinds of convolution. */
 static lb_value build_odd(lb_builder *b, lb_value x)
 {
-    const lb_window far = {.n = 2,
-                           .kernel = {3, 3},
-                           .stride = {2, 3},
-                           .dilation = {3, 2},
-                           .pad_begin = {4, 3},
-                           .pad_end = {3, 4},
-                           .group = 1};
+    const lb_window far = net_far();
     const lb_window deep = {.n = 2,
                             .kernel = {3, 2},
                             .dilation = {2, 3},
@@ -164,11 +157,7 @@ static void steep(void)
  * grow and shrink; softmax. */
 static lb_value build_kept(lb_builder *b, lb_value x)
 {
-    const lb_window pool = {.n = 2,
-                            .kernel = {3, 2},
-                            .stride = {2, 1},
-                            .pad_begin = {1, 0},
-                            .pad_end = {1, 1}};
+    const lb_window pool = net_uneven();
     net8 y = net8_grid(b, x, 1.0 / 64, -3);
 
     y = net8_same(b, y, 81, 5, 3, 1, (net8_end){0.05, -20, false});
@@ -194,19 +183,9 @@ static void kept(void)
 /* A value that is padded, in two ways, and clamped where it lies. */
 static lb_value build_padded(lb_builder *b, lb_value x)
 {
-    const lb_shape eight = lb_shape_of(1, 8), one = lb_shape_of(0);
-    lb_tensor *const pads = net8_tensor(b, LB_I64, &eight);
-    lb_tensor *const value = net8_tensor(b, LB_F32, &one);
     net8 y = net8_grid(b, x, 1.0 / 64, -3);
 
-    if (!pads || !value)
-        return (lb_value){0};
-    lb_tensor_put(pads, 2, 1);
-    lb_tensor_put(pads, 7, 2);
-    lb_tensor_put(value, 0, 0.25);
-    const lb_value p = lb_constant(b, NULL, pads), v = lb_constant(b, NULL, value);
-    const lb_value in[] = {y.v, p, v};
-    y.v = lb_add_node(b, lb_op_find("Pad"), NULL, in, 3, NULL, 0);
+    y.v = net_pad(b, y.v);
     return net8_same(b, y, 91, 6, 5, 1, (net8_end){0.3, -128, true}).v;
 }
 

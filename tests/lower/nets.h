@@ -6,6 +6,7 @@
 #include "engine/plan.h"
 #include "lower/lower.h"
 #include "ops/build.h"
+#include "ops/ops.h"
 
 #include <stdio.h>
 
@@ -78,6 +79,46 @@ static inline lb_value net_dense(lb_builder *b, lb_value x, uint64_t seed, int m
     return lb_gemm(b, x, weight, bias, false, true, NULL);
 }
 
+/* A window that hangs over every border, strided and dilated. */
+static inline lb_window net_far(void)
+{
+    return (lb_window){.n = 2,
+                       .kernel = {3, 3},
+                       .stride = {2, 3},
+                       .dilation = {3, 2},
+                       .pad_begin = {4, 3},
+                       .pad_end = {3, 4},
+                       .group = 1};
+}
+
+/* A pool's, with padding on three sides. */
+static inline lb_window net_uneven(void)
+{
+    return (lb_window){.n = 2,
+                       .kernel = {3, 2},
+                       .stride = {2, 1},
+                       .pad_begin = {1, 0},
+                       .pad_end = {1, 1}};
+}
+
+/* A row of 0.25 above x, and two columns behind it. */
+static inline lb_value net_pad(lb_builder *b, lb_value x)
+{
+    const lb_shape eight = lb_shape_of(1, 8), one = lb_shape_of(0);
+    lb_tensor *pads = NULL, *value = NULL;
+    lb_error err;
+
+    if (lb_tensor_new(b->graph->arena, LB_I64, &eight, &pads, &err) != LB_OK ||
+        lb_tensor_new(b->graph->arena, LB_F32, &one, &value, &err) != LB_OK)
+        return (lb_value){0};
+    lb_tensor_put(pads, 2, 1);
+    lb_tensor_put(pads, 7, 2);
+    lb_tensor_put(value, 0, 0.25);
+    const lb_value p = lb_constant(b, NULL, pads), v = lb_constant(b, NULL, value);
+    const lb_value in[] = {x, p, v};
+    return lb_add_node(b, lb_op_find("Pad"), NULL, in, 3, NULL, 0);
+}
+
 /* Flatten of a map of many positions, two dense layers. */
 static inline lb_value net_build_flatten(lb_builder *b, lb_value x)
 {
@@ -111,12 +152,7 @@ static inline lb_value net_build_residual(lb_builder *b, lb_value x)
  * cannot be folded, a flatten that must copy. */
 static inline lb_value net_build_mixed(lb_builder *b, lb_value x)
 {
-    const lb_window pool = {.n = 2,
-                            .kernel = {3, 2},
-                            .stride = {2, 1},
-                            .dilation = {1, 1},
-                            .pad_begin = {1, 0},
-                            .pad_end = {1, 1}};
+    const lb_window pool = net_uneven();
     const lb_window wide = {.n = 2,
                             .kernel = {3, 3},
                             .stride = {1, 1},

@@ -166,11 +166,7 @@ static inline lb_value net8_build_residual(lb_builder *b, lb_value x)
 /* Pools with padding, concat of unlike grids, clip, pad, a flatten that must copy. */
 static inline lb_value net8_build_mixed(lb_builder *b, lb_value x)
 {
-    const lb_window pool = {.n = 2,
-                            .kernel = {3, 2},
-                            .stride = {2, 1},
-                            .pad_begin = {1, 0},
-                            .pad_end = {1, 1}};
+    const lb_window pool = net_uneven();
     net8 y = net8_grid(b, x, 1.0 / 64, -3);
 
     y = net8_same(b, y, 31, 6, 1, 1, (net8_end){0.03, -20, false});
