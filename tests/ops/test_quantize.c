@@ -1,53 +1,10 @@
 /* test_quantize.c: QuantizeLinear and DequantizeLinear: ties, saturation, an axis, what
  * is refused, the straight-through gradient, and weights that stay as they are stored
  * until a plan is made. */
-#include "graph/passes.h"
-#include "ops/build.h"
-
 #include "eval.h"
+#include "folded.h"
 
 static const lb_value none;
-
-static lb_value tensor(lb_builder *b, lb_dtype dtype, const lb_shape *shape,
-                       const double *x)
-{
-    lb_tensor *t = NULL;
-
-    if (lb_tensor_new(b->graph->arena, dtype, shape, &t, &b->error) != LB_OK)
-        return none;
-    lb_narrow(dtype, x, t->n, t->data);
-    return lb_constant(b, NULL, t);
-}
-
-static lb_value list(lb_builder *b, lb_dtype dtype, int n, const double *x)
-{
-    const lb_shape shape = lb_shape_of(1, n);
-
-    return tensor(b, dtype, &shape, x);
-}
-
-static lb_graph *begin(lb_builder *b)
-{
-    lb_graph *g = NULL;
-    lb_error err = {0};
-
-    CHECK_OK(lb_graph_new(&g, &err), &err);
-    lb_builder_init(b, g);
-    return g;
-}
-
-static void check_folded(lb_builder *b, lb_value y, lb_dtype dtype, const double *x,
-                         int n)
-{
-    lb_error err = {0};
-
-    CHECK_OK(lb_builder_finish(b, &err), &err);
-    CHECK_OK(lb_fold_constants(b->graph, 1 << 20, &err), &err);
-    const lb_tensor *const t = lb_info(b->graph, y)->tensor;
-    CHECK(t && t->dtype == dtype && t->n == (size_t)n);
-    for (int i = 0; t && i < n && (size_t)i < t->n; i++)
-        CHECK_NEAR(lb_tensor_get(t, (size_t)i), x[i], 0);
-}
 
 static void ties_go_to_even_and_ends_saturate(void)
 {
@@ -57,7 +14,7 @@ static void ties_go_to_even_and_ends_saturate(void)
     static const double uint8[] = {0, 2, 0, 0, 2, 127, 128, 0, 255, 255, 0};
     lb_builder b;
     lb_graph *const g = begin(&b);
-    const lb_value in = list(&b, LB_F32, 11, x);
+    const lb_value in = list(&b, LB_F32, x, 11);
     const lb_value scale = lb_scalar(&b, LB_F32, 0.5);
     const lb_value three = lb_scalar(&b, LB_I8, 3);
     const lb_value a = lb_quantize(&b, in, scale, three, 0, NULL);
@@ -76,7 +33,7 @@ static void quotients_of_float32_are_float32(void)
     static const double q[] = {4, 2, 4, 0, 2};
     lb_builder b;
     lb_graph *const g = begin(&b);
-    const lb_value in = list(&b, LB_F32, 5, x);
+    const lb_value in = list(&b, LB_F32, x, 5);
     const lb_value scale = lb_scalar(&b, LB_F32, 0.1);
     const lb_value y = lb_quantize(&b, in, scale, none, 0, NULL);
     double wanted[5];
@@ -100,8 +57,8 @@ static void an_axis_has_scales_and_zero_points_of_its_own(void)
     lb_builder b;
     lb_graph *const g = begin(&b);
     const lb_value in = tensor(&b, LB_F64, &shape, x);
-    const lb_value scale = list(&b, LB_F64, 3, scales);
-    const lb_value zero = list(&b, LB_I8, 3, zeros);
+    const lb_value scale = list(&b, LB_F64, scales, 3);
+    const lb_value zero = list(&b, LB_I8, zeros, 3);
     const lb_value q = lb_quantize(&b, in, scale, zero, -2, NULL);
     const lb_value y = lb_dequantize(&b, q, scale, zero, 1, NULL);
 
@@ -116,7 +73,7 @@ static void sums_dequantise_without_a_zero_point(void)
     static const double y[] = {-536870912, 17500, -0.75};
     lb_builder b;
     lb_graph *const g = begin(&b);
-    const lb_value in = list(&b, LB_I32, 3, x);
+    const lb_value in = list(&b, LB_I32, x, 3);
     const lb_value scale = lb_scalar(&b, LB_F32, 0.25);
     const lb_value plain = lb_dequantize(&b, in, scale, none, 0, NULL);
     const lb_value zero = lb_scalar(&b, LB_I32, 0);
@@ -143,7 +100,7 @@ static lb_value numbers(lb_builder *b, lb_dtype dtype, int n, double value)
 
     if (n < 0)
         return none;
-    return n == 0 ? lb_scalar(b, dtype, value) : list(b, dtype, n, x);
+    return n == 0 ? lb_scalar(b, dtype, value) : list(b, dtype, x, n);
 }
 
 static void refused_with_reasons(void)
@@ -236,8 +193,8 @@ static void the_gradient_reaches_weights_along_an_axis(void)
     CHECK_OK(lb_tensor_new(g->arena, LB_F64, &shape, &t, &err), &err);
     memcpy(t->data, weights, sizeof weights);
     const lb_value w = lb_param(&b, "w", t);
-    const lb_value scale = list(&b, LB_F64, 2, scales);
-    const lb_value zero = list(&b, LB_I8, 2, zeros);
+    const lb_value scale = list(&b, LB_F64, scales, 2);
+    const lb_value zero = list(&b, LB_I8, zeros, 2);
     const lb_value q = lb_quantize(&b, w, scale, zero, 0, NULL);
     const lb_value y = lb_dequantize(&b, q, scale, zero, 0, NULL);
     const lb_value sum = lb_sum_all(&b, y);
@@ -260,7 +217,7 @@ static void an_import_leaves_stored_weights_to_be_seen(void)
     lb_error err = {0};
     lb_builder b;
     lb_graph *const g = begin(&b);
-    const lb_value in = list(&b, LB_I8, 3, stored);
+    const lb_value in = list(&b, LB_I8, stored, 3);
     const lb_value scale = lb_scalar(&b, LB_F32, 0.5);
     const lb_value y = lb_dequantize(&b, in, scale, none, 0, "w");
 
