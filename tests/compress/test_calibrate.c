@@ -351,19 +351,25 @@ static double shift_of(fixture *f)
     return worst / (double)l->q.scale;
 }
 
+/* All numbers are between 3 and 4. */
+static void begin_high(fixture *f, net_builder build)
+{
+    begin(f, build);
+    for (size_t i = 0; i < f->samples->n; i++)
+        lb_tensor_put(f->samples, i, 3 + fabs(lb_tensor_get(f->samples, i)));
+}
+
 static lb_value build_linear(lb_builder *b, lb_value x)
 {
     return net_conv(b, x, 19, 8, 3, 1, 1);
 }
 
-/* All numbers are above 3: what rounding does to the weights does not cancel. */
+/* What rounding does to the weights does not cancel. */
 static void means_are_put_right(void)
 {
     fixture f;
 
-    begin(&f, build_linear);
-    for (size_t i = 0; i < f.samples->n; i++)
-        lb_tensor_put(f.samples, i, 3 + fabs(lb_tensor_get(f.samples, i)));
+    begin_high(&f, build_linear);
     f.setup.options.ranges = LB_RANGES_MINMAX;
     f.setup.options.correct_bias = false;
     quantise(&f);
@@ -440,9 +446,7 @@ static void zero_is_a_number_of_every_grid(void)
 {
     fixture f;
 
-    begin(&f, build_pass);
-    for (size_t i = 0; i < f.samples->n; i++)
-        lb_tensor_put(f.samples, i, 3 + fabs(lb_tensor_get(f.samples, i)));
+    begin_high(&f, build_pass);
     f.setup.options.ranges = LB_RANGES_MINMAX;
     CHECK_NEAR(input_scale(&f), 4.0 / 255, 0.0001);
     const lb_graph *const g = f.done.graph;
