@@ -89,6 +89,13 @@ static inline lb_bytes contents(lb_arena *arena, const char *path)
     return bytes;
 }
 
+static inline const char *file_text(lb_arena *arena, const char *path)
+{
+    const lb_bytes bytes = contents(arena, path);
+
+    return lb_arena_copy_chars(arena, (const char *)bytes.data, bytes.size);
+}
+
 /* The plan, without running it; set: NULL, or an override. */
 static inline outcome dry(const char *recipe, const char *set)
 {
@@ -101,6 +108,16 @@ static inline outcome dry(const char *recipe, const char *set)
 
     o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
     return o;
+}
+
+/* It is the user's mistake, and these words are in the message. */
+static inline void check_refused(const char *recipe, const char *set, const char *words)
+{
+    outcome o = dry(recipe, set);
+
+    CHECK(o.code == LB_ERR_INPUT);
+    CHECK_TEXT(o.err.text, words);
+    lb_arena_free(o.arena);
 }
 
 /* Stopped after `at` looks at the stopper, then gone on with to its end. */

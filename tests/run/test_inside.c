@@ -50,9 +50,7 @@ static const lb_tree *parse(lb_arena *arena, const char *text)
 
 static const lb_tree *parse_file(lb_arena *arena, const char *path)
 {
-    const lb_bytes bytes = contents(arena, path);
-
-    return parse(arena, lb_arena_copy_chars(arena, (const char *)bytes.data, bytes.size));
+    return parse(arena, file_text(arena, path));
 }
 
 static int length(const lb_tree *list)

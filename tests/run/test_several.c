@@ -36,13 +36,6 @@ static int count_caches(const char *path)
     return n;
 }
 
-static const char *text_of(lb_arena *arena, const char *path)
-{
-    const lb_bytes bytes = contents(arena, path);
-
-    return lb_arena_copy_chars(arena, (const char *)bytes.data, bytes.size);
-}
-
 static void each_is_trained_and_told_of(void)
 {
     outcome o = run("pupil.yaml", NULL, false, NULL);
@@ -56,7 +49,7 @@ static void each_is_trained_and_told_of(void)
         CHECK_TEXT(o.result.json, "\"weight\": 0.25");
         CHECK_TEXT(o.result.json, "\"weight\": 0.75");
         CHECK_TEXT(o.result.summary, "second/student.onnx' alone");
-        CHECK_TEXT(text_of(o.arena, "runs/pupil/record.json"),
+        CHECK_TEXT(file_text(o.arena, "runs/pupil/record.json"),
                    "\"name\": \"2 teachers\"");
     }
     lb_arena_free(o.arena);
@@ -117,7 +110,7 @@ static void in_float64_they_teach_the_same(void)
     CHECK_OK(o.code, &o.err);
     if (o.code == LB_OK) {
         CHECK_OK(lb_run_figures_read(o.result.json, o.arena, &wide, &o.err), &o.err);
-        CHECK_OK(lb_run_figures_read(text_of(o.arena, "again/result.json"), o.arena,
+        CHECK_OK(lb_run_figures_read(file_text(o.arena, "again/result.json"), o.arena,
                                      &narrow, &o.err),
                  &o.err);
         CHECK_NEAR(wide.validation_loss, narrow.validation_loss, 1e-3);
@@ -191,7 +184,7 @@ static void weights_are_found_on_the_validation_split(void)
 
     const double first = number_after(o.result.json, "\"weight\": ");
     CHECK(first > 0 && first < 1 && fabs(first - 0.5) > 1e-6);
-    const char *const text = text_of(o.arena, "found/recipe.yaml");
+    const char *const text = file_text(o.arena, "found/recipe.yaml");
     CHECK_TEXT(text, "  weights: validation\n");
     CHECK_NEAR(number_after(text, "# weights found: "), first, 1e-3);
     snprintf(set, sizeof set, "teacher.0.weight=%.17g", first / (1 - first));

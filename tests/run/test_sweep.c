@@ -206,15 +206,11 @@ static void the_right_ones_are_kept(void)
     double first[4], epochs[4];
     char text[96];
 
-    const lb_bytes result = contents(arena, "half/result.json");
-    const char *const half =
-        lb_arena_copy_chars(arena, (const char *)result.data, result.size);
+    const char *const half = file_text(arena, "half/result.json");
     for (int i = 0; i < 4; i++) {
         snprintf(text, sizeof text, "whole/pupil-temperature-%d/record.json", 1 << i);
-        const lb_bytes bytes = contents(arena, text);
-        first[i] =
-            number_after(lb_arena_copy_chars(arena, (const char *)bytes.data, bytes.size),
-                         "\"epochs\": [", "\"validation_accuracy\": ");
+        first[i] = number_after(file_text(arena, text), "\"epochs\": [",
+                                "\"validation_accuracy\": ");
         snprintf(text, sizeof text, "\"name\": \"pupil-temperature-%d\"", 1 << i);
         epochs[i] = number_after(half, text, "\"epochs\": ");
     }
