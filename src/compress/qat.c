@@ -28,7 +28,7 @@ static use use_of(const lb_graph *g, lb_value v)
 /* The real numbers that integers stand for; a scale for all or for each first index. */
 static lb_tensor *real_of(lb_qat *w, const lb_tensor *whole, const lb_tensor *scale)
 {
-    lb_tensor *const t = lb_qat_tensor(w, LB_F32, &whole->shape);
+    lb_tensor *const t = lb_build_tensor(&w->b, LB_F32, &whole->shape);
     const size_t run = scale->n > 1 ? whole->n / scale->n : whole->n;
 
     for (size_t i = 0; t && i < t->n; i++)
@@ -46,19 +46,29 @@ static lb_value trained(lb_qat *w, const char *name, lb_tensor *t, bool decays)
     return v;
 }
 
+/* The calibrated scale times e to the power of a parameter that starts at 0. */
+static lb_value growing(lb_qat *w, lb_value scale)
+{
+    const lb_tensor *const old = lb_info(w->from, scale)->tensor;
+    lb_tensor *const start = lb_build_tensor(&w->b, LB_F32, &old->shape);
+    lb_tensor *const zero = lb_build_tensor(&w->b, LB_F32, &old->shape);
+    const char *const name = lb_qat_name(w, scale);
+
+    for (size_t i = 0; zero && i < start->n; i++)
+        lb_tensor_put(start, i, lb_tensor_get(old, i));
+    const lb_value power =
+        trained(w, lb_arena_text(w->b.graph->arena, "%s.power", name), zero, false);
+    const lb_value from = start ? lb_constant(&w->b, name, start) : (lb_value){0};
+    const lb_value factor = lb_exp(&w->b, power);
+    return lb_mul(&w->b, from, factor);
+}
+
 /* Scales that several values share stay shared. */
 static lb_value trained_scale(lb_qat *w, lb_value scale)
 {
-    lb_value *const to = &w->to[scale.id];
-    const lb_tensor *const old = lb_info(w->from, scale)->tensor;
-
-    if (to->id == 0) {
-        lb_tensor *const t = lb_qat_tensor(w, LB_F32, &old->shape);
-        for (size_t i = 0; t && i < t->n; i++)
-            lb_tensor_put(t, i, lb_tensor_get(old, i));
-        *to = trained(w, lb_qat_name(w, scale), t, false);
-    }
-    return *to;
+    if (w->to[scale.id].id == 0)
+        w->to[scale.id] = growing(w, scale);
+    return w->to[scale.id];
 }
 
 static bool write_weights(lb_qat *w, const lb_node *node)

@@ -1,37 +1,64 @@
 /* qat_deploy.c: from the form in which a network was trained to the quantised one. */
 #include "compress/qat_int.h"
+#include "compress/quant_int.h"
 
 #include <math.h>
 #include <string.h>
 
 static const char fake[] = "FakeQuantize";
 
-static bool is_positive(lb_qat *w, const lb_tensor *scale, const char *name)
+/* The constant that a scale began as, and the parameter in whose power it has grown; NULL
+ * for one that was not trained. */
+typedef struct growth {
+    lb_value start;
+    const lb_tensor *from, *power;
+} growth;
+
+static growth growth_of(const lb_qat *w, lb_value scale)
 {
-    for (size_t i = 0; i < scale->n; i++) {
-        const double s = lb_tensor_get(scale, i);
+    const lb_node *const product = lb_qat_maker(w->from, scale, "Mul");
+    const lb_node *const factor =
+        product ? lb_qat_maker(w->from, product->in[1], "Exp") : NULL;
+    growth g = {.start = scale, .from = lb_info(w->from, scale)->tensor};
+
+    if (factor) {
+        g.start = product->in[0];
+        g.from = lb_qat_old(w, product, 0);
+        g.power = lb_qat_old(w, factor, 0);
+    }
+    return g;
+}
+
+/* As it stands after training. */
+static lb_tensor *scale_tensor(lb_qat *w, lb_value scale)
+{
+    const growth g = growth_of(w, scale);
+    lb_tensor *const t = g.from ? lb_build_tensor(&w->b, LB_F32, &g.from->shape) : NULL;
+
+    for (size_t i = 0; t && i < t->n; i++) {
+        const float power = g.power ? expf((float)lb_tensor_get(g.power, i)) : 1;
+        const float s = (float)lb_tensor_get(g.from, i) * power;
+        lb_tensor_put(t, i, (double)s);
         if (isfinite(s) && s > 0)
             continue;
         lb_build_fail(&w->b, LB_ERR_FAILED,
-                      "training has driven the scale '%s' to %g; a smaller learning rate "
-                      "may keep it above 0",
-                      name, s);
-        return false;
+                      "training has driven the scale '%s' to %g; try a smaller learning "
+                      "rate",
+                      lb_qat_name(w, g.start), (double)s);
+        return NULL;
     }
-    return true;
+    return t;
 }
 
 /* Scales are parameters no longer. */
 static lb_value constant_scale(lb_qat *w, lb_value scale)
 {
-    const lb_tensor *const old = lb_info(w->from, scale)->tensor;
     lb_value *const to = &w->to[scale.id];
 
-    if (to->id == 0 && is_positive(w, old, lb_qat_name(w, scale))) {
-        lb_tensor *const t = lb_qat_tensor(w, LB_F32, &old->shape);
-        for (size_t i = 0; t && i < t->n; i++)
-            lb_tensor_put(t, i, lb_tensor_get(old, i));
-        *to = t ? lb_constant(&w->b, lb_qat_name(w, scale), t) : (lb_value){0};
+    if (to->id == 0) {
+        lb_tensor *const t = scale_tensor(w, scale);
+        const char *const name = lb_qat_name(w, growth_of(w, scale).start);
+        *to = t ? lb_constant(&w->b, name, t) : (lb_value){0};
     }
     return *to;
 }
@@ -40,7 +67,7 @@ static lb_value constant_scale(lb_qat *w, lb_value scale)
 static lb_tensor *whole_of(lb_qat *w, const lb_tensor *real, const lb_tensor *scale,
                            lb_dtype dtype)
 {
-    lb_tensor *const t = lb_qat_tensor(w, dtype, &real->shape);
+    lb_tensor *const t = lb_build_tensor(&w->b, dtype, &real->shape);
     const size_t run = scale->n > 1 ? real->n / scale->n : real->n;
     const double most = dtype == LB_I8 ? 127 : 2147483647.0;
 
@@ -88,7 +115,7 @@ static const char *with_tail(lb_qat *w, lb_value v, const char *tail)
 
 static lb_value zero_point(lb_qat *w, const lb_node *node)
 {
-    lb_tensor *const t = lb_qat_tensor(w, LB_I8, &(lb_shape){0});
+    lb_tensor *const t = lb_build_tensor(&w->b, LB_I8, &(lb_shape){0});
 
     if (!t)
         return (lb_value){0};
@@ -108,19 +135,6 @@ static void write_pair(lb_qat *w, const lb_node *node)
     w->to[node->out[0].id] = lb_dequantize(&w->b, q, scale, zero, 0, name);
 }
 
-/* Operators whose results lie on their input's grid. */
-static bool moves(const lb_node *node)
-{
-    static const char *const name[] = {"MaxPool", "Flatten",   "Reshape",
-                                       "Squeeze", "Unsqueeze", "Transpose",
-                                       "Pad",     "Identity",  "Relu"};
-
-    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
-        if (strcmp(node->op->name, name[i]) == 0)
-            return true;
-    return false;
-}
-
 /* The FakeQuantize whose grid v lies on; NULL if there is none. */
 static const lb_node *grid_of(const lb_graph *g, lb_value v)
 {
@@ -128,7 +142,7 @@ static const lb_node *grid_of(const lb_graph *g, lb_value v)
         const lb_node *const node = &g->nodes[lb_info(g, v)->node];
         if (strcmp(node->op->name, fake) == 0)
             return node;
-        if (!moves(node))
+        if (!lb_quant_moves(node->op))
             return NULL;
         v = node->in[0];
     }
@@ -143,9 +157,10 @@ static lb_tensor *sum_scales(lb_qat *w, const lb_node *layer)
 
     if (!x || !weight)
         return NULL;
-    const lb_tensor *const sx = lb_qat_old(w, x, 1), *sw = lb_qat_old(w, weight, 1);
-    lb_tensor *const t = lb_qat_tensor(w, LB_F32, &sw->shape);
-    for (size_t i = 0; t && i < t->n; i++)
+    const lb_tensor *const sx = scale_tensor(w, x->in[1]);
+    const lb_tensor *const sw = lb_qat_old(w, weight, 1);
+    lb_tensor *const t = lb_build_tensor(&w->b, LB_F32, &sw->shape);
+    for (size_t i = 0; sx && t && i < t->n; i++)
         lb_tensor_put(t, i, lb_tensor_get(sx, 0) * lb_tensor_get(sw, i));
     return t;
 }
@@ -164,8 +179,21 @@ static void write_bias(lb_qat *w, const lb_node *layer)
                with_tail(w, bias, "real"));
 }
 
+/* What makes a scale grow; the network's own parameters are weights and biases. */
+static bool is_growth(const lb_qat *w, const lb_node *node)
+{
+    const bool product = strcmp(node->op->name, "Mul") == 0;
+    const lb_node *const factor =
+        product ? lb_qat_maker(w->from, node->in[1], "Exp") : node;
+
+    return factor && strcmp(factor->op->name, "Exp") == 0 &&
+           lb_info(w->from, factor->in[0])->kind == LB_VALUE_PARAM;
+}
+
 static bool write_node(lb_qat *w, const lb_node *node)
 {
+    if (is_growth(w, node))
+        return true;
     if (strcmp(node->op->name, fake) == 0) {
         if (lb_qat_old(w, node, 0))
             write_weights(w, node);

@@ -24,10 +24,6 @@ lb_code lb_qat_write(const lb_graph *from, lb_qat_node node, lb_graph **out,
  * asked for. */
 lb_value lb_qat_to(lb_qat *w, lb_value v);
 
-/* A zeroed tensor in the new graph; NULL after a failure, which the builder then holds.
- */
-lb_tensor *lb_qat_tensor(lb_qat *w, lb_dtype dtype, const lb_shape *shape);
-
 const char *lb_qat_name(const lb_qat *w, lb_value v);
 const lb_tensor *lb_qat_old(const lb_qat *w, const lb_node *node, int k);
 

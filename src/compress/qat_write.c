@@ -3,17 +3,6 @@
 
 #include <string.h>
 
-lb_tensor *lb_qat_tensor(lb_qat *w, lb_dtype dtype, const lb_shape *shape)
-{
-    lb_tensor *t = NULL;
-    lb_error err = {0};
-
-    if (w->b.error.code == LB_OK &&
-        lb_tensor_new(w->b.graph->arena, dtype, shape, &t, &err) != LB_OK)
-        lb_build_fail(&w->b, err.code, "%s", err.text);
-    return t;
-}
-
 const char *lb_qat_name(const lb_qat *w, lb_value v)
 {
     return lb_info(w->from, v)->name;
@@ -36,7 +25,8 @@ const lb_node *lb_qat_maker(const lb_graph *g, lb_value v, const char *op)
 
 static lb_value copy_tensor(lb_qat *w, const lb_value_info *info)
 {
-    lb_tensor *const t = lb_qat_tensor(w, info->tensor->dtype, &info->tensor->shape);
+    lb_tensor *const t =
+        lb_build_tensor(&w->b, info->tensor->dtype, &info->tensor->shape);
 
     if (!t)
         return (lb_value){0};

@@ -26,21 +26,10 @@ static const char *with_tail(writer *w, const char *name, const char *tail)
     return text ? text : name;
 }
 
-static lb_tensor *new_tensor(writer *w, lb_dtype dtype, const lb_shape *shape)
-{
-    lb_tensor *t = NULL;
-    lb_error err = {0};
-
-    if (w->b.error.code == LB_OK &&
-        lb_tensor_new(w->b.graph->arena, dtype, shape, &t, &err) != LB_OK)
-        lb_build_fail(&w->b, err.code, "%s", err.text);
-    return t;
-}
-
 static lb_value scalar(writer *w, const char *name, lb_dtype dtype, double value)
 {
     const lb_shape shape = {0};
-    lb_tensor *const t = new_tensor(w, dtype, &shape);
+    lb_tensor *const t = lb_build_tensor(&w->b, dtype, &shape);
 
     if (!t)
         return (lb_value){0};
@@ -101,7 +90,7 @@ static lb_value whole_constant(writer *w, const lb_value_info *info)
         high = fmax(high, lb_tensor_get(t, i));
     }
     const lb_qparams s = lb_quant_scale_of(low, high);
-    lb_tensor *const whole = new_tensor(w, LB_I8, &t->shape);
+    lb_tensor *const whole = lb_build_tensor(&w->b, LB_I8, &t->shape);
     if (!whole)
         return (lb_value){0};
     for (size_t i = 0; i < t->n; i++)
@@ -125,7 +114,8 @@ static bool mixes(const lb_op *op)
 
 static lb_value copy_constant(writer *w, const lb_value_info *info)
 {
-    lb_tensor *const copy = new_tensor(w, info->tensor->dtype, &info->tensor->shape);
+    lb_tensor *const copy =
+        lb_build_tensor(&w->b, info->tensor->dtype, &info->tensor->shape);
 
     if (!copy)
         return (lb_value){0};
@@ -150,7 +140,7 @@ static lb_value input_of(writer *w, const lb_node *node, int k)
 static lb_value list(writer *w, const char *name, const float *x, int n)
 {
     const lb_shape shape = lb_shape_of(1, n);
-    lb_tensor *const t = new_tensor(w, LB_F32, &shape);
+    lb_tensor *const t = lb_build_tensor(&w->b, LB_F32, &shape);
 
     if (!t)
         return (lb_value){0};
@@ -162,7 +152,7 @@ static lb_value list(writer *w, const char *name, const float *x, int n)
 static lb_value zero_points(writer *w, const char *weight, int channels)
 {
     const lb_shape shape = lb_shape_of(1, channels);
-    lb_tensor *const t = new_tensor(w, LB_I8, &shape);
+    lb_tensor *const t = lb_build_tensor(&w->b, LB_I8, &shape);
 
     return t ? lb_constant(&w->b, with_tail(w, weight, "zero"), t) : (lb_value){0};
 }
@@ -176,7 +166,7 @@ static lb_value whole_weights(writer *w, const lb_quant_layer *l, const char *na
 
     if (l->columns)
         shape = lb_shape_of(2, l->channels, (int)n);
-    lb_tensor *const t = new_tensor(w, LB_I8, &shape);
+    lb_tensor *const t = lb_build_tensor(&w->b, LB_I8, &shape);
     if (!t)
         return (lb_value){0};
     for (size_t c = 0; c < channels; c++)
@@ -196,7 +186,7 @@ static lb_value whole_bias(writer *w, const lb_quant_layer *l, const double *shi
                            const char *name, double input, const float *scale)
 {
     const lb_shape shape = lb_shape_of(1, l->channels);
-    lb_tensor *const t = new_tensor(w, LB_I32, &shape);
+    lb_tensor *const t = lb_build_tensor(&w->b, LB_I32, &shape);
     float *const scales = LB_TAKE_ARRAY(w->q->arena, l->channels, float);
 
     if (!t || !scales)

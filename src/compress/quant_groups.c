@@ -53,14 +53,17 @@ const lb_node *lb_quant_activation(const lb_graph *g, lb_value v)
 /* Operators that an activation becomes a part of. */
 static const lb_op *const heads[] = {&lb_op_Conv, &lb_op_Gemm, &lb_op_Add, NULL};
 
-/* Operators whose results are numbers of their inputs, or lie between two of them that
- * are there: a scale that holds the inputs holds these. */
 static const lb_op *const movers[] = {
     &lb_op_MaxPool,  &lb_op_GlobalMaxPool, &lb_op_Reshape,
     &lb_op_Flatten,  &lb_op_Transpose,     &lb_op_Squeeze,
     &lb_op_Concat,   &lb_op_Unsqueeze,     &lb_op_Slice,
     &lb_op_Resize,   &lb_op_Relu,          &lb_op_Clip,
     &lb_op_Identity, &lb_op_ReduceMax,     NULL};
+
+bool lb_quant_moves(const lb_op *op)
+{
+    return is_one_of(op, movers);
+}
 
 /* 0 is in every grid; another number that is put around may not be in the input's. */
 static bool pads_zeros(const lb_graph *g, const lb_node *node)
@@ -76,7 +79,7 @@ static bool is_mover(const lb_quant *q, const lb_node *node)
 {
     const bool tflite = q->setup->options.rounding == LB_ROUND_TFLITE;
 
-    return is_one_of(node->op, movers) || pads_zeros(q->real, node) ||
+    return lb_quant_moves(node->op) || pads_zeros(q->real, node) ||
            (tflite && node->op == &lb_op_AveragePool) ||
            (tflite && node->op == &lb_op_GlobalAveragePool);
 }

@@ -45,6 +45,9 @@ lb_code lb_quant_tidy(lb_graph *graph, lb_error *err) LB_MUST_USE;
 
 /* quant_groups.c: fills held, parent, source. */
 lb_code lb_quant_find_groups(lb_quant *q, lb_error *err) LB_MUST_USE;
+/* Whether the results of an operator are numbers of its inputs, or lie between two of
+ * them, so that a scale which holds the inputs holds these. */
+bool lb_quant_moves(const lb_op *op);
 /* The Relu or Clip that is the only one to use v, or NULL. */
 const lb_node *lb_quant_activation(const lb_graph *graph, lb_value v);
 

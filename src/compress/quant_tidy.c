@@ -41,9 +41,9 @@ static lb_value new_bias(lb_builder *b, const lb_quant_layer *l, const lb_tensor
                          const char *name)
 {
     const lb_shape shape = lb_shape_of(1, l->channels);
-    lb_tensor *t = NULL;
+    lb_tensor *const t = lb_build_tensor(b, LB_F32, &shape);
 
-    if (lb_tensor_new(b->graph->arena, LB_F32, &shape, &t, &b->error) != LB_OK)
+    if (!t)
         return (lb_value){0};
     for (size_t c = 0; c < t->n; c++)
         lb_tensor_put(

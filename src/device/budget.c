@@ -17,7 +17,7 @@ static const char *heaviest(const lb_low *low, size_t *bytes)
 
     *bytes = 0;
     for (int i = 0; i < low->n_steps; i++) {
-        const size_t n = lb_low_weights(low, &low->step[i]) * sizeof(float);
+        const size_t n = lb_low_constant_bytes(low, &low->step[i]);
         if (n > *bytes) {
             *bytes = n;
             name = low->step[i].name;

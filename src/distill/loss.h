@@ -169,6 +169,10 @@ bool lb_term_counts(const lb_term *term, double epoch);
  */
 double lb_term_full_weight(const lb_term *term, double epoch);
 
+/* The terms that count at the end of so many epochs, as they stand from there on: what
+ * changes has come to where it ends. out: room for n; returns how many they are. */
+int lb_terms_settle(const lb_term *terms, int n, int epochs, lb_term *out);
+
 /* What a term's weight or knob (-1: the weight) is at that time, in epochs; a weight is 0
  * outside the term's epochs, and where it has to be found. */
 double lb_term_number(const lb_term *term, int knob, double epoch);

@@ -41,10 +41,9 @@ static const lb_knob knobs[] = {
 static lb_value own_column(lb_builder *b, const lb_loss_in *in, lb_dtype dtype)
 {
     const lb_shape shape = lb_shape_of(2, in->batch, in->batch);
-    lb_tensor *eye = NULL;
+    lb_tensor *const eye = lb_build_tensor(b, dtype, &shape);
 
-    if (b->error.code != LB_OK ||
-        lb_tensor_new(b->graph->arena, dtype, &shape, &eye, &b->error) != LB_OK)
+    if (!eye)
         return (lb_value){0};
     for (int i = 0; i < in->batch; i++)
         lb_tensor_put(eye, (size_t)i * (size_t)in->batch + (size_t)i, 1);

@@ -53,12 +53,11 @@ static lb_dtype dtype_of(const lb_builder *b, const lb_loss_in *in)
 lb_value lb_loss_param(lb_builder *b, const lb_loss_in *in, const char *name,
                        const lb_shape *shape, lb_init init)
 {
-    lb_tensor *tensor = NULL;
+    lb_tensor *const tensor = lb_build_tensor(b, dtype_of(b, in), shape);
     char full[160];
 
     snprintf(full, sizeof full, "%s/%s", in->scope ? in->scope : "loss", name);
-    if (b->error.code != LB_OK || lb_tensor_new(b->graph->arena, dtype_of(b, in), shape,
-                                                &tensor, &b->error) != LB_OK)
+    if (!tensor)
         return (lb_value){0};
     begin(tensor, init, lb_rng_make(in->seed, LB_RNG_HELPER, number_of(full), 0));
     const lb_value v = lb_param(b, full, tensor);

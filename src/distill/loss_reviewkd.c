@@ -64,10 +64,9 @@ static lb_value norm(const block *k, lb_value x, const char *part)
 static lb_value nearest_places(lb_builder *b, lb_dtype dtype, int from, int to)
 {
     const lb_shape shape = lb_shape_of(2, from, to);
-    lb_tensor *take = NULL;
+    lb_tensor *const take = lb_build_tensor(b, dtype, &shape);
 
-    if (b->error.code != LB_OK ||
-        lb_tensor_new(b->graph->arena, dtype, &shape, &take, &b->error) != LB_OK)
+    if (!take)
         return (lb_value){0};
     for (int i = 0; i < to; i++)
         lb_tensor_put(take, (size_t)((int64_t)i * from / to * to + i), 1);

@@ -76,6 +76,33 @@ double lb_term_full_weight(const lb_term *term, double epoch)
     return ramp->from > ramp->to ? ramp->from : ramp->to;
 }
 
+static void settle(lb_term *term)
+{
+    if (term->weight_ramp.on)
+        term->weight = term->weight_ramp.to;
+    term->weight_ramp.on = false;
+    for (int k = 0; k < LB_MAX_KNOBS; k++) {
+        if (term->knob_ramp[k].on)
+            term->knobs[k] = term->knob_ramp[k].to;
+        term->knob_ramp[k].on = false;
+    }
+    term->first = term->end = 0;
+}
+
+int lb_terms_settle(const lb_term *terms, int n, int epochs, lb_term *out)
+{
+    int left = 0;
+
+    for (int i = 0; i < n; i++) {
+        if (terms[i].end > 0 && terms[i].end < epochs)
+            continue;
+        out[left] = terms[i];
+        settle(&out[left]);
+        left += lb_term_counts(&out[left], 0);
+    }
+    return left;
+}
+
 double lb_term_number(const lb_term *term, int knob, double epoch)
 {
     const lb_ramp *const ramp = knob < 0 ? &term->weight_ramp : &term->knob_ramp[knob];

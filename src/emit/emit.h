@@ -6,7 +6,7 @@
 #ifndef LB_EMIT_EMIT_H
 #define LB_EMIT_EMIT_H
 
-#include "lower/lower.h"
+#include "lower/low.h"
 
 typedef struct lb_emit_options {
     const char *name;     /* C identifier that prefixes everything; NULL: "net" */

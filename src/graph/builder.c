@@ -114,13 +114,21 @@ lb_value lb_constant(lb_builder *b, const char *name, lb_tensor *tensor)
     return tensor_value(b, name, LB_VALUE_CONSTANT, tensor);
 }
 
-lb_value lb_scalar(lb_builder *b, lb_dtype dtype, double value)
+lb_tensor *lb_build_tensor(lb_builder *b, lb_dtype dtype, const lb_shape *shape)
 {
-    const lb_shape shape = {0};
     lb_tensor *tensor = NULL;
 
     if (failed(b) ||
-        lb_tensor_new(b->graph->arena, dtype, &shape, &tensor, &b->error) != LB_OK)
+        lb_tensor_new(b->graph->arena, dtype, shape, &tensor, &b->error) != LB_OK)
+        return NULL;
+    return tensor;
+}
+
+lb_value lb_scalar(lb_builder *b, lb_dtype dtype, double value)
+{
+    lb_tensor *const tensor = lb_build_tensor(b, dtype, &(lb_shape){0});
+
+    if (!tensor)
         return (lb_value){0};
     lb_tensor_put(tensor, 0, value);
     return lb_constant(b, NULL, tensor);

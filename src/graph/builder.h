@@ -27,6 +27,9 @@ lb_value lb_input(lb_builder *b, const char *name, lb_dtype dtype, const lb_shap
 /* The tensor is borrowed, or lives in the graph's arena. */
 lb_value lb_param(lb_builder *b, const char *name, lb_tensor *tensor);
 lb_value lb_constant(lb_builder *b, const char *name, lb_tensor *tensor);
+/* A zeroed tensor in the graph's arena, to be filled for a param or a constant; NULL
+ * after a failure. */
+lb_tensor *lb_build_tensor(lb_builder *b, lb_dtype dtype, const lb_shape *shape);
 /* A constant scalar of that element type. */
 lb_value lb_scalar(lb_builder *b, lb_dtype dtype, double value);
 void lb_output(lb_builder *b, lb_value v);

@@ -1,6 +1,6 @@
-/* low_firmware.c: what the firmware's int8 kernels need beside their inputs and outputs,
- * see emit/kernels/fw8.h: memory to work in, and constants. */
-#include "lower/lower_int.h"
+/* low_firmware.c: what the firmware's kernels need beside their inputs and outputs: in
+ * int8 memory to work in, see emit/kernels/fw8.h, and constants. */
+#include "lower/low.h"
 
 static size_t up_to_four(size_t n)
 {
@@ -57,7 +57,7 @@ size_t lb_low_scratch_bytes(const lb_low *low, const lb_low_step *s)
 }
 
 /* Weights, biases and factors, filled up to whole groups and blocks of four. */
-size_t lb_low_constant_bytes(const lb_low *low, const lb_low_step *s)
+static size_t int8_constants(const lb_low *low, const lb_low_step *s)
 {
     const size_t channels = (size_t)low->buffer[s->out].dims.c;
     const size_t factors = 5 * up_to_four((size_t)s->q->n_multipliers);
@@ -68,4 +68,13 @@ size_t lb_low_constant_bytes(const lb_low *low, const lb_low_step *s)
         return factors;
     return factors + up_to_four(channels) *
                          ((deep ? inputs : up_to_four(inputs)) + sizeof(int32_t));
+}
+
+size_t lb_low_constant_bytes(const lb_low *low, const lb_low_step *s)
+{
+    const size_t channels = (size_t)low->buffer[s->out].dims.c;
+
+    if (low->dtype == LB_I8)
+        return int8_constants(low, s);
+    return s->weight ? (lb_low_weights(low, s) + channels) * sizeof(float) : 0;
 }

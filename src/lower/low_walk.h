@@ -2,7 +2,7 @@
 #ifndef LB_LOWER_LOW_WALK_H
 #define LB_LOWER_LOW_WALK_H
 
-#include "lower/lower.h"
+#include "lower/low.h"
 
 /* The first channel of the input that a tap of the window at (oh, ow) meets; -1 in the
  * padding. */

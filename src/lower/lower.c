@@ -44,56 +44,6 @@ lb_lower_node lb_lower_find(const char *op_name)
     return NULL;
 }
 
-const char *lb_low_kind_name(lb_low_kind kind)
-{
-    static const char *const name[] = {
-        [LB_LOW_CONV] = "conv",
-        [LB_LOW_POINTWISE] = "pointwise",
-        [LB_LOW_DEPTHWISE] = "depthwise",
-        [LB_LOW_DENSE] = "dense",
-        [LB_LOW_MAX_POOL] = "max pool",
-        [LB_LOW_AVERAGE_POOL] = "average pool",
-        [LB_LOW_ADD] = "add",
-        [LB_LOW_SOFTMAX] = "softmax",
-        [LB_LOW_ACTIVATION] = "activation",
-        [LB_LOW_PAD] = "pad",
-        [LB_LOW_CONCAT] = "concat",
-        [LB_LOW_COPY] = "copy",
-        [LB_LOW_AFFINE] = "affine",
-    };
-
-    return name[kind];
-}
-
-size_t lb_low_weights(const lb_low *low, const lb_low_step *step)
-{
-    const size_t in = (size_t)low->buffer[step->in[0]].dims.c;
-    const size_t out = (size_t)low->buffer[step->out].dims.c;
-    const size_t taps = (size_t)step->kernel_h * (size_t)step->kernel_w;
-
-    switch (step->kind) {
-    case LB_LOW_CONV:
-    case LB_LOW_POINTWISE:
-        return out * taps * in;
-    case LB_LOW_DEPTHWISE:
-        return out * taps;
-    case LB_LOW_DENSE:
-        return out * lb_low_count(&low->buffer[step->in[0]].dims);
-    case LB_LOW_AFFINE:
-        return out;
-    case LB_LOW_MAX_POOL:
-    case LB_LOW_AVERAGE_POOL:
-    case LB_LOW_ADD:
-    case LB_LOW_SOFTMAX:
-    case LB_LOW_ACTIVATION:
-    case LB_LOW_PAD:
-    case LB_LOW_CONCAT:
-    case LB_LOW_COPY:
-        break;
-    }
-    return 0;
-}
-
 lb_code lb_low_dims_of(const lb_type *type, lb_low_dims *out, lb_error *err)
 {
     const lb_shape *const s = &type->shape;
@@ -200,7 +150,6 @@ lb_code lb_low_take_weights(lb_lowering *l, size_t n_weight, size_t n_bias, lb_e
     s->bias = d->bias = LB_TAKE_ARRAY(l->arena, n_bias, float);
     if (!d->weight || !d->bias || !s->name)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for %zu weights", n_weight);
-    l->low->weight_bytes += (n_weight + n_bias) * sizeof(float);
     return LB_OK;
 }
 
@@ -310,6 +259,8 @@ static lb_code lower_graph(lb_lowering *l, lb_error *err)
     l->low->output_buffer = out->buffer;
     if (l->stored)
         LB_TRY(lb_low_quantise(l, err));
+    for (int i = 0; i < l->low->n_steps; i++)
+        l->low->weight_bytes += lb_low_constant_bytes(l->low, &l->low->step[i]);
     return lb_low_place(l, err);
 }
 

@@ -103,12 +103,6 @@ lb_code lb_lower_transpose(lb_lowering *l, const lb_node *node, lb_error *err);
 lb_code lb_lower_concat(lb_lowering *l, const lb_node *node, lb_error *err);
 lb_code lb_lower_pad(lb_lowering *l, const lb_node *node, lb_error *err);
 
-/* Bytes of scratch memory that the firmware's kernel of a step needs. */
-size_t lb_low_scratch_bytes(const lb_low *low, const lb_low_step *step);
-
-/* Bytes of constants that an int8 step has in flash. */
-size_t lb_low_constant_bytes(const lb_low *low, const lb_low_step *step);
-
 /* Finds out lifetimes and what may happen in place, and places the buffers. */
 lb_code lb_low_place(lb_lowering *l, lb_error *err) LB_MUST_USE;
 

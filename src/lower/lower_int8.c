@@ -357,7 +357,6 @@ lb_code lb_low_quantise(lb_lowering *l, lb_error *err)
 
     low->dtype = LB_I8;
     low->rounding = l->rounding;
-    low->weight_bytes = 0;
     collect_grids(l);
     LB_TRY(join_aliases(low, err));
     look_ahead(low);
@@ -370,7 +369,6 @@ lb_code lb_low_quantise(lb_lowering *l, lb_error *err)
         if (quantise_step(l, i, err) != LB_OK)
             return lb_within(err, "'%s' (%s)", s->name, lb_low_kind_name(s->kind));
         LB_TRY(join_aliases(low, err));
-        low->weight_bytes += lb_low_constant_bytes(low, s);
     }
     for (int i = 0; i < low->n_buffers; i++)
         low->buffer[i].bytes = lb_low_count(&low->buffer[i].dims);

@@ -8,18 +8,6 @@
 
 enum { NAME_MAX_TEXT = 96 };
 
-/* The dtype of the network's input is that of its weights. */
-static lb_tensor *new_tensor(lb_maker *m, lb_dtype dtype, const lb_shape *shape)
-{
-    lb_builder *const b = m->b;
-    lb_tensor *tensor = NULL;
-
-    if (b->error.code != LB_OK ||
-        lb_tensor_new(b->graph->arena, dtype, shape, &tensor, &b->error) != LB_OK)
-        return NULL;
-    return tensor;
-}
-
 static lb_value add_param(lb_maker *m, lb_tensor *tensor, const char *name,
                           const char *part)
 {
@@ -40,7 +28,7 @@ static lb_rng next_stream(const lb_maker *m)
 static lb_value normal_param(lb_maker *m, lb_dtype dtype, const lb_shape *shape,
                              double deviation, const char *name)
 {
-    lb_tensor *const t = new_tensor(m, dtype, shape);
+    lb_tensor *const t = lb_build_tensor(m->b, dtype, shape);
     lb_rng rng = next_stream(m);
 
     for (size_t i = 0; t && i < t->n; i++)
@@ -51,7 +39,7 @@ static lb_value normal_param(lb_maker *m, lb_dtype dtype, const lb_shape *shape,
 static lb_value uniform_param(lb_maker *m, lb_dtype dtype, const lb_shape *shape,
                               double bound, const char *name, const char *part)
 {
-    lb_tensor *const t = new_tensor(m, dtype, shape);
+    lb_tensor *const t = lb_build_tensor(m->b, dtype, shape);
     lb_rng rng = next_stream(m);
 
     for (size_t i = 0; t && i < t->n; i++)
@@ -64,7 +52,7 @@ static lb_value channel_param(lb_maker *m, lb_dtype dtype, int channels, double 
                               bool trained, const char *name, const char *part)
 {
     const lb_shape shape = lb_shape_of(1, channels);
-    lb_tensor *const t = new_tensor(m, dtype, &shape);
+    lb_tensor *const t = lb_build_tensor(m->b, dtype, &shape);
 
     for (size_t i = 0; t && i < t->n; i++)
         lb_tensor_put(t, i, value);

@@ -358,13 +358,11 @@ lb_value lb_one_hot(lb_builder *b, lb_value labels, lb_dtype dtype, int depth, d
 static lb_value ones(lb_builder *b, lb_value like)
 {
     const lb_type type = lb_type_of(b, like);
-    lb_tensor *t = NULL;
 
-    if (b->error.code != LB_OK)
-        return (lb_value){0};
     if (type.shape.rank == 0)
         return lb_scalar(b, type.dtype, 1);
-    if (lb_tensor_new(b->graph->arena, type.dtype, &type.shape, &t, &b->error) != LB_OK)
+    lb_tensor *const t = lb_build_tensor(b, type.dtype, &type.shape);
+    if (!t)
         return (lb_value){0};
     for (size_t i = 0; i < t->n; i++)
         lb_tensor_put(t, i, 1);

@@ -222,20 +222,16 @@ lb_value lb_binary(lb_builder *b, const lb_op *op, lb_value x, lb_value y)
     return lb_add_node(b, op, NULL, in, 2, NULL, 0);
 }
 
-static lb_tensor *new_tensor(lb_builder *b, lb_dtype dtype, int n)
+static lb_tensor *new_list(lb_builder *b, lb_dtype dtype, int n)
 {
     const lb_shape shape = lb_shape_of(1, n);
-    lb_tensor *t = NULL;
 
-    if (b->error.code != LB_OK ||
-        lb_tensor_new(b->graph->arena, dtype, &shape, &t, &b->error) != LB_OK)
-        return NULL;
-    return t;
+    return lb_build_tensor(b, dtype, &shape);
 }
 
 lb_value lb_int_list(lb_builder *b, const int64_t *values, int n)
 {
-    lb_tensor *const t = new_tensor(b, LB_I64, n);
+    lb_tensor *const t = new_list(b, LB_I64, n);
 
     for (int i = 0; t && i < n; i++)
         ((int64_t *)t->data)[i] = values[i];
@@ -244,7 +240,7 @@ lb_value lb_int_list(lb_builder *b, const int64_t *values, int n)
 
 lb_value lb_filled(lb_builder *b, lb_dtype dtype, int n, double value)
 {
-    lb_tensor *const t = new_tensor(b, dtype, n);
+    lb_tensor *const t = new_list(b, dtype, n);
 
     for (size_t i = 0; t && i < t->n; i++)
         lb_tensor_put(t, i, value);

@@ -41,45 +41,6 @@ static void check_last(lb_reader *r, const lb_tree *at, const lb_recipe *recipe)
             last->name, last->until);
 }
 
-/* Numbers that changed have come to where they end. */
-static void settle(lb_term *term)
-{
-    if (term->weight_ramp.on)
-        term->weight = term->weight_ramp.to;
-    term->weight_ramp.on = false;
-    for (int k = 0; k < LB_MAX_KNOBS; k++) {
-        if (term->knob_ramp[k].on)
-            term->knobs[k] = term->knob_ramp[k].to;
-        term->knob_ramp[k].on = false;
-    }
-    term->first = term->end = 0;
-}
-
-/* The losses that counted at the end of the training. */
-static void settle_terms(const lb_stage *last, lb_stage *out)
-{
-    out->n_terms = 0;
-    for (int i = 0; i < last->n_terms; i++) {
-        const lb_term *const term = &last->term[i];
-        if (term->end > 0 && term->end < last->train.epochs)
-            continue;
-        out->term[out->n_terms] = *term;
-        settle(&out->term[out->n_terms++]);
-    }
-}
-
-/* A schedule of its own: a cosine from the rate of the training, without a warm-up. */
-static lb_train_options train_of(const lb_recipe *recipe, const lb_stage *last)
-{
-    lb_train_options train = last->train;
-
-    train.epochs = recipe->prune.epochs;
-    train.sgd.lr = recipe->prune.lr;
-    train.schedule = (lb_schedule_options){.kind = LB_SCHEDULE_COSINE};
-    train.order = NULL;
-    return train;
-}
-
 static bool is_taken(const lb_recipe *recipe, const char *name)
 {
     for (int k = 0; k < recipe->n_stages; k++)
@@ -105,8 +66,9 @@ static void add_stage(lb_reader *r, const lb_tree *at, lb_recipe *recipe, int cu
                          stage->name);
     stage->fresh = false;
     stage->cut = cut;
-    stage->train = train_of(recipe, last);
-    settle_terms(last, stage);
+    stage->train = lb_train_further(&last->train, recipe->prune.epochs, recipe->prune.lr);
+    stage->n_terms =
+        lb_terms_settle(last->term, last->n_terms, last->train.epochs, stage->term);
     recipe->n_stages++;
 }
 

@@ -126,6 +126,18 @@ static lb_code prove(lb_run *run, const char *folder, const char *name, lb_error
                     run->proof.worst_error);
 }
 
+/* The weights have changed since the student was weighed. */
+static lb_code lower_trained(lb_run *run, const float *vectors, int n, lb_error *err)
+{
+    if (run->int8.low) {
+        run->low = run->int8.low;
+        return LB_OK;
+    }
+    LB_TRY(lb_lower(run->student, run->arena, &run->low, err));
+    return ends_in_softmax(run->student) ? LB_OK
+                                         : compare_with_engine(run, vectors, n, err);
+}
+
 static lb_code write_firmware(lb_run *run, lb_error *err)
 {
     const int n = run->data->n[LB_TEST] < VECTORS ? run->data->n[LB_TEST] : VECTORS;
@@ -138,13 +150,7 @@ static lb_code write_firmware(lb_run *run, lb_error *err)
     if (!folder || !name || !vectors)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the firmware");
     lb_run_phase(run, "firmware");
-    /* the weights have changed since the student was weighed */
-    if (run->int8.low)
-        run->low = run->int8.low;
-    else
-        LB_TRY(lb_lower(run->student, run->arena, &run->low, err));
-    if (!run->int8.low && !ends_in_softmax(run->student))
-        LB_TRY(compare_with_engine(run, vectors, n, err));
+    LB_TRY(lower_trained(run, vectors, n, err));
     LB_TRY(lb_make_folder(folder, err));
     LB_TRY(lb_emit(run->low, &options, folder, run->arena, &run->emitted, err));
     run->has_firmware = true;

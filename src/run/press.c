@@ -3,57 +3,25 @@
 #include "run/run_int.h"
 
 #include "base/file.h"
-#include "base/rng.h"
 #include "run/integers.h"
 
 #include <string.h>
 
-static lb_rounding rounding_of(const lb_run *run)
-{
-    return (lb_rounding)run->recipe->quantize.rounding;
-}
-
-static lb_code calibrate(const lb_run *run, const lb_graph *student,
-                         const lb_tensor *samples, lb_arena *arena, lb_quantised *out,
-                         lb_error *err)
-{
-    const lb_quantize_setup setup = {.graph = student,
-                                     .samples = samples,
-                                     .options = run->recipe->quantize,
-                                     .pool = run->pool,
-                                     .kernels = run->options->kernels};
-
-    return lb_network_quantize(&setup, arena, out, err);
-}
-
 /* ---------------------------------------------------------------------- training on */
 
-/* The last stage teaches on: its losses over the answers, at the weights and settings
- * that they have at its end. Layers are not looked at: those of the int8 student are
- * others. */
+/* The last stage teaches on: its losses over the answers, as they stand at its end.
+ * Layers are not looked at: those of the int8 student are others. */
 static int terms_of(const lb_run *run, lb_term out[LB_MAX_TERMS])
 {
     const lb_run_stage stage = lb_run_stage_of(run, lb_run_stages(run) - 1);
-    const double end = stage.train->epochs - 1;
+    const int settled =
+        lb_terms_settle(stage.term, stage.n_terms, stage.train->epochs, out);
     int n = 0;
 
-    for (int i = 0; i < stage.n_terms; i++) {
-        const lb_term *const term = &stage.term[i];
-        const bool asks = (term->loss->needs & LB_NEEDS_TEACHER) != 0;
-        if (lb_taps_wanted(term, 1) || (asks && stage.previous) ||
-            !lb_term_counts(term, end))
-            continue;
-        lb_term *const to = &out[n++];
-        *to = *term;
-        to->first = to->end = 0;
-        to->weight_ramp.on = false;
-        if (!term->balance.on)
-            to->weight = lb_term_number(term, -1, end);
-        for (int k = 0; k < LB_MAX_KNOBS; k++)
-            if (term->knob_ramp[k].on) {
-                to->knobs[k] = lb_term_number(term, k, end);
-                to->knob_ramp[k].on = false;
-            }
+    for (int i = 0; i < settled; i++) {
+        const bool asks = (out[i].loss->needs & LB_NEEDS_TEACHER) != 0;
+        if (!lb_taps_wanted(&out[i], 1) && !(asks && stage.previous))
+            out[n++] = out[i];
     }
     return n;
 }
@@ -77,14 +45,14 @@ static lb_code set_up(const lb_run *run, lb_graph *form, const lb_term *terms,
                       int n_terms, lb_train_options *options, lb_train_setup *out,
                       lb_error *err)
 {
+    const lb_qat_options *const qat = &run->recipe->qat;
     const lb_train_setup all = lb_run_train_setup(run);
     const int last = lb_run_stages(run) - 1;
     const char *const folder = lb_run_path(run, "quantize");
 
     *out = lb_train_stage(&all, last);
-    *options = *out->options;
-    options->epochs = run->recipe->qat.epochs;
-    options->sgd.lr *= run->recipe->qat.lr;
+    *options =
+        lb_train_further(out->options, qat->epochs, out->options->sgd.lr * qat->lr);
     out->stages = out->stage = NULL;
     out->n_stages = out->number = 0;
     out->fresh = NULL;
@@ -137,11 +105,10 @@ static lb_code measure(lb_run *run, lb_error *err)
     lb_run_int8 *const q = &run->int8;
 
     lb_run_phase(run, "evaluating int8");
-    LB_TRY(lb_lower_rounded(q->graph, rounding_of(run), run->arena, &q->low, err));
+    LB_TRY(lb_lower_rounded(q->graph, lb_run_rounding(run), run->arena, &q->low, err));
     LB_TRY(lb_evaluate_integers(q->low, q->graph, &run->recipe->student.input, run->data,
                                 LB_TEST, run->pool, run->student_test.answer, run->arena,
                                 &q->test, err));
-    q->kept = q->test.agreement;
     return LB_OK;
 }
 
@@ -156,7 +123,7 @@ lb_code lb_run_press(lb_run *run, lb_error *err)
     lb_run_phase(run, "calibrating int8");
     LB_TRY(lb_samples_read(run->student, &r->student.input, run->data, LB_TRAIN,
                            r->quantize.samples, run->arena, &samples, err));
-    LB_TRY(calibrate(run, run->student, samples, run->arena, &calibrated, err));
+    LB_TRY(lb_run_calibrate(run, run->student, samples, run->arena, &calibrated, err));
     lb_code code = LB_OK;
     if (r->qat.mode == LB_INT8_QAT) {
         code = train_quantised(run, calibrated.graph, &run->int8.graph, err);
@@ -166,35 +133,6 @@ lb_code lb_run_press(lb_run *run, lb_error *err)
     }
     lb_quantised_free(&calibrated);
     return code == LB_OK ? measure(run, err) : code;
-}
-
-/* Noise of the usual range: any numbers give the same geometry. */
-static lb_code make_noise(const lb_graph *student, lb_arena *arena, lb_tensor **out,
-                          lb_error *err)
-{
-    const lb_type *const type = &lb_info(student, student->inputs[0])->type;
-    const lb_shape shape = lb_shape_bind(&type->shape, 2);
-    lb_rng rng = lb_rng_make(1, LB_RNG_TEST, 0, 0);
-
-    LB_TRY(lb_tensor_new(arena, LB_F32, &shape, out, err));
-    for (size_t i = 0; i < (*out)->n; i++)
-        lb_tensor_put(*out, i, lb_rng_uniform(&rng));
-    return LB_OK;
-}
-
-lb_code lb_run_lower(const lb_run *run, const lb_graph *student, lb_arena *arena,
-                     lb_low **out, lb_error *err)
-{
-    lb_tensor *noise = NULL;
-    lb_quantised rough = {0};
-
-    if (!run->recipe->int8)
-        return lb_lower(student, arena, out, err);
-    LB_TRY(make_noise(student, arena, &noise, err));
-    LB_TRY(calibrate(run, student, noise, arena, &rough, err));
-    const lb_code code = lb_lower_rounded(rough.graph, rounding_of(run), arena, out, err);
-    lb_quantised_free(&rough);
-    return code;
 }
 
 void lb_run_add_int8(lb_json *j, const lb_run *run)
@@ -208,7 +146,7 @@ void lb_run_add_int8(lb_json *j, const lb_run *run)
     lb_json_open(j, "int8", '{');
     lb_json_number(j, "accuracy", q->test.accuracy);
     lb_json_number(j, "ece", q->test.ece);
-    lb_json_number(j, "agreement_with_float", q->kept);
+    lb_json_number(j, "agreement_with_float", q->test.agreement);
     lb_json_text(j, "mode", run->recipe->qat.mode == LB_INT8_QAT ? "qat" : "ptq");
     lb_json_int(j, "epochs", q->epochs);
     lb_json_number(j, "seconds", q->seconds);

@@ -2,40 +2,6 @@
  * each step, and the firmware as compiled. */
 #include "run/run_int.h"
 
-/* A buffer that took over another's memory is counted once. */
-static size_t live_bytes(const lb_low *low, int step)
-{
-    size_t sum = 0;
-
-    for (int i = 0; i < low->n_buffers; i++) {
-        const lb_low_buffer *const b = &low->buffer[i];
-        const bool shared = b->alias >= 0 && low->buffer[b->alias].first <= step &&
-                            step <= low->buffer[b->alias].last;
-        if (b->first <= step && step <= b->last && !shared)
-            sum += b->bytes;
-    }
-    return sum;
-}
-
-/* Weights and biases of a step. */
-static size_t weight_bytes(const lb_low *low, const lb_low_step *s)
-{
-    const lb_low_dims *const x = &low->buffer[s->in[0]].dims;
-    const size_t c = (size_t)x->c, m = (size_t)low->buffer[s->out].dims.c;
-    const size_t taps = (size_t)s->kernel_h * (size_t)s->kernel_w;
-    size_t n = m; /* a weight for each channel */
-
-    if (!s->weight)
-        return 0;
-    if (s->kind == LB_LOW_CONV || s->kind == LB_LOW_POINTWISE)
-        n = m * taps * c;
-    else if (s->kind == LB_LOW_DEPTHWISE)
-        n = m * taps;
-    else if (s->kind == LB_LOW_DENSE)
-        n = m * (size_t)x->h * (size_t)x->w * c;
-    return (n + m) * sizeof(float);
-}
-
 void lb_run_record_memory(lb_json *j, const lb_run *run)
 {
     const lb_low *const low = run->low;
@@ -59,9 +25,9 @@ void lb_run_record_memory(lb_json *j, const lb_run *run)
         lb_json_open(j, NULL, '{');
         lb_json_text(j, "name", s->name);
         lb_json_text(j, "kind", lb_low_kind_name(s->kind));
-        lb_json_int(j, "live_bytes", (int64_t)live_bytes(low, i));
+        lb_json_int(j, "live_bytes", (int64_t)lb_low_live_bytes(low, i));
         lb_json_number(j, "macs", s->macs);
-        lb_json_int(j, "weight_bytes", (int64_t)weight_bytes(low, s));
+        lb_json_int(j, "weight_bytes", (int64_t)lb_low_constant_bytes(low, s));
         lb_json_number(j, "cycles_share",
                        lb_device_step_cycles(s, run->device).mid / cycles);
         lb_json_open(j, "shape", '[');

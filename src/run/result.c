@@ -193,7 +193,7 @@ const char *lb_run_summary(const lb_run *run)
     lb_text_add_char(&t, '\n');
     if (run->int8.graph)
         lb_text_add(&t, "in int8   %6.2f %%, answers as in floats on %.2f %%\n",
-                    100 * run->int8.test.accuracy, 100 * run->int8.kept);
+                    100 * run->int8.test.accuracy, 100 * run->int8.test.agreement);
     lb_run_add_pull(&t, run);
     lb_run_tell_pruning(&t, run);
     if (run->device)

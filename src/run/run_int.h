@@ -60,8 +60,7 @@ typedef struct lb_run_int8 {
     lb_graph *graph; /* with QuantizeLinear and DequantizeLinear; NULL: not asked for,
                         or not yet */
     lb_low *low;     /* its steps */
-    lb_metrics test; /* by the integer reference */
-    double kept;     /* the share of the test samples that both answer alike */
+    lb_metrics test; /* by the integer reference; agreement: with the floats */
     int epochs;      /* that it was trained on for */
     double seconds;  /* of that */
 } lb_run_int8;
@@ -258,12 +257,18 @@ const char *lb_run_plan_text(const lb_run *run, const double *step_seconds);
 lb_code lb_run_press(lb_run *run, lb_error *err) LB_MUST_USE;
 /* Whether the recipe's losses can train on in int8, before anything runs. */
 lb_code lb_run_check_press(const lb_run *run, lb_error *err) LB_MUST_USE;
+/* The key `int8` of a result: null without. */
+void lb_run_add_int8(lb_json *j, const lb_run *run);
+
+/* calibrate.c: by the recipe's options, on samples as the student wants them. */
+lb_code lb_run_calibrate(const lb_run *run, const lb_graph *student,
+                         const lb_tensor *samples, lb_arena *arena, lb_quantised *out,
+                         lb_error *err) LB_MUST_USE;
+lb_rounding lb_run_rounding(const lb_run *run);
 /* The steps of a student that has not been trained: of floats, or of int8 if that is what
  * the recipe makes of it. Its geometry is right, its numbers are not. */
 lb_code lb_run_lower(const lb_run *run, const lb_graph *student, lb_arena *arena,
                      lb_low **out, lb_error *err) LB_MUST_USE;
-/* The key `int8` of a result: null without. */
-void lb_run_add_int8(lb_json *j, const lb_run *run);
 
 /* bottle.c: writes student.onnx and firmware/. */
 lb_code lb_run_bottle(lb_run *run, lb_error *err) LB_MUST_USE;

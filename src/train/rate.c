@@ -38,3 +38,14 @@ double lb_schedule_rate(const lb_schedule_options *schedule, double lr, int epoc
         return lr * fmin(1, (at + 1) / warm);
     return lr * after_warmup(schedule, warm, at, epochs * per_epoch, per_epoch);
 }
+
+lb_train_options lb_train_further(const lb_train_options *ended, int epochs, double lr)
+{
+    lb_train_options further = *ended;
+
+    further.epochs = epochs;
+    further.sgd.lr = lr;
+    further.schedule = (lb_schedule_options){.kind = LB_SCHEDULE_COSINE};
+    further.order = NULL;
+    return further;
+}

@@ -72,6 +72,10 @@ typedef struct lb_stage {
     int line, column; /* in the recipe; 0: not known */
 } lb_stage;
 
+/* Of a training that goes on from where another has ended: a cosine from that rate,
+ * without a warm-up, in the loader's own order. */
+lb_train_options lb_train_further(const lb_train_options *ended, int epochs, double lr);
+
 /* The rate at a step, a pure function. */
 double lb_schedule_rate(const lb_schedule_options *schedule, double lr, int epochs,
                         int64_t step, int64_t steps_per_epoch);

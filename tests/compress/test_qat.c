@@ -141,7 +141,8 @@ static void move_parameters(lb_graph *g)
         for (size_t k = 0; k < info->tensor->n; k++)
             lb_tensor_put(info->tensor, k,
                           lb_tensor_get(info->tensor, k) *
-                              (1 + 0.1 * lb_rng_uniform(&rng)));
+                                  (1 + 0.1 * lb_rng_uniform(&rng)) +
+                              0.02 * lb_rng_uniform(&rng));
     }
 }
 
