@@ -5,6 +5,8 @@
  * which other processes used too much of the CPUs is thrown away and run again. */
 #include "bench.h"
 
+#include "base/clock.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <math.h>
@@ -30,14 +32,6 @@ bool bench_real_time(void)
 int bench_windows_repeated(void)
 {
     return repeated;
-}
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void rest(double seconds)
@@ -199,9 +193,9 @@ static bool window(bench_entry *e, bool patient)
 
     for (int i = 0;; i++) {
         const double all = cpu_of_all(), own = cpu_of(e->child->pid) + cpu_of(getpid());
-        const double start = now();
+        const double start = lb_clock_wall();
         const bool done = run_once(e, &seconds);
-        const double wall = now() - start;
+        const double wall = lb_clock_wall() - start;
         if (!done)
             return false;
         const double mine = cpu_of(e->child->pid) + cpu_of(getpid()) - own;

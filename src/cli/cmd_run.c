@@ -1,4 +1,5 @@
 /* cmd_run.c: raw inference on arrays. */
+#include "base/clock.h"
 #include "cli/network.h"
 #include "cli/results.h"
 #include "engine/plan.h"
@@ -229,10 +230,10 @@ static lb_code run_all(const lb_args *args, job *j, lb_pool *pool, double *secon
     const lb_plan_options wanted = {
         .batch = j->batch, .kernels = args->kernels, .conv_direct = args->conv_direct};
     LB_TRY(lb_plan_compile(j->graph, pool, &wanted, &plan, err));
-    const double start = lb_results_clock();
+    const double start = lb_clock_wall();
     for (int first = 0; first < j->n; first += j->batch)
         run_batch(j, plan, first);
-    *seconds = lb_results_clock() - start;
+    *seconds = lb_clock_wall() - start;
     lb_plan_free(plan);
     for (int i = 0; i < j->n_out; i++)
         LB_TRY(lb_npy_save(j->out[i].tensor, j->out[i].path, err));

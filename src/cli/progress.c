@@ -1,22 +1,15 @@
 /* progress.c: progress bars and lines. */
 #include "cli/progress.h"
 
+#include "base/clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { BAR_COLUMNS = 24 };
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void lb_progress_init(lb_progress *progress, const lb_args *args, const volatile int *ask)
 {
@@ -52,7 +45,7 @@ static int terminal_columns(void)
 /* At most every `seconds`; true if now is the time. */
 static bool is_time(lb_progress *progress, double seconds)
 {
-    const double t = now();
+    const double t = lb_clock_wall();
 
     if (t - progress->shown < seconds)
         return false;
@@ -86,7 +79,7 @@ static void print_line(lb_progress *progress, const char *text)
     lb_progress_end(progress);
     fprintf(stderr, "%s\n", text);
     fflush(stderr);
-    progress->shown = now();
+    progress->shown = lb_clock_wall();
 }
 
 /* "1:02:03" or "2:03" */

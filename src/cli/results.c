@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
 
 lb_code lb_results_json(const lb_json *json, lb_error *err)
 {
@@ -32,12 +31,4 @@ const char *lb_results_short(double value, char out[32])
                                 : "%.1f%s",
              value, units[u]);
     return out;
-}
-
-double lb_results_clock(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }

@@ -11,7 +11,4 @@ lb_code lb_results_json(const lb_json *json, lb_error *err) LB_MUST_USE;
 /* "12.3 k", "4.56 M": for people; out has room for 32. */
 const char *lb_results_short(double value, char out[32]);
 
-/* Monotonic seconds. */
-double lb_results_clock(void);
-
 #endif

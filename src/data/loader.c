@@ -6,10 +6,11 @@
  * turn. So who fills a batch, and when, never shows in what is in it. */
 #include "data/loader.h"
 
+#include "base/clock.h"
+
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 enum { MOST_THREADS = 64, MOST_EPOCHS = 1 << 20 };
 
@@ -40,14 +41,6 @@ struct lb_loader {
     int n_threads;
     double idle;
 };
-
-static double clock_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* The epoch's order, when it is not given: called under the lock. */
 static const int32_t *order_of(lb_loader *l, int epoch)
@@ -276,10 +269,10 @@ const lb_batch *lb_loader_next(lb_loader *l)
     }
     slot *const s = &l->ring[l->taken % l->n_ring];
     if (s->ready != l->taken) {
-        const double from = clock_now();
+        const double from = lb_clock_wall();
         while (s->ready != l->taken)
             pthread_cond_wait(&l->changed, &l->lock);
-        l->idle += clock_now() - from;
+        l->idle += lb_clock_wall() - from;
     }
     l->taken++;
     l->holds = true;

@@ -3,32 +3,14 @@
 #include "engine/machine.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "engine/simd/simd_table.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { REPEATS = 7, MOST_THREADS = 64 };
 static const double repeat_seconds = 0.006;
-
-static double clock_of(clockid_t id)
-{
-    struct timespec t;
-
-    clock_gettime(id, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-double lb_clock_thread(void)
-{
-    return clock_of(CLOCK_THREAD_CPUTIME_ID);
-}
-
-double lb_clock_wall(void)
-{
-    return clock_of(CLOCK_MONOTONIC);
-}
 
 static int by_size(const void *a, const void *b)
 {

@@ -8,11 +8,6 @@
 
 #include <stddef.h>
 
-/* Seconds of this thread's processor time, and of a clock that only runs forward; for
- * reports, never for results. */
-double lb_clock_thread(void);
-double lb_clock_wall(void);
-
 /* n > 0 numbers, which are put in order. */
 double lb_median(double *x, int n);
 

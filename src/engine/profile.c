@@ -1,5 +1,5 @@
 /* profile.c: where the time of a plan goes, step by step, and what for. */
-#include "engine/machine.h"
+#include "base/clock.h"
 #include "engine/plan_int.h"
 
 static void run_timed(const lb_plan *plan, int i, int group, double *seconds)

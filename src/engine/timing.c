@@ -1,6 +1,7 @@
 /* timing.c: measures a plan, step by step and as a whole. */
 #include "engine/timing.h"
 
+#include "base/clock.h"
 #include "engine/machine.h"
 #include "engine/plan_int.h"
 

@@ -1,6 +1,8 @@
 /* command.c: runs another program, without a shell, for a limited time. */
 #include "prove/prove_int.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -10,14 +12,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* In the child: only calls that are safe after fork. */
 static void become(const lb_command *c, int output)
@@ -47,7 +41,7 @@ static bool gather(const lb_command *c, int from, double until)
     c->output[0] = '\0';
     for (;;) {
         struct pollfd p = {.fd = from, .events = POLLIN};
-        const double left = until - now();
+        const double left = until - lb_clock_wall();
         if (left <= 0 || is_stopped(c))
             return false;
         const int ready = poll(&p, 1, left > 0.1 ? 100 : (int)(left * 1000) + 1);
@@ -72,7 +66,7 @@ static bool reap(const lb_command *c, pid_t child, double until, bool in_time,
 {
     int wait_status = 0;
 
-    while (in_time && now() < until && !is_stopped(c)) {
+    while (in_time && lb_clock_wall() < until && !is_stopped(c)) {
         const pid_t got = waitpid(child, &wait_status, WNOHANG);
         if (got != 0) {
             *status = got < 0                  ? 127
@@ -91,7 +85,7 @@ static bool reap(const lb_command *c, pid_t child, double until, bool in_time,
 
 lb_code lb_command_run(lb_command *command, lb_error *err)
 {
-    const double until = now() + command->seconds;
+    const double until = lb_clock_wall() + command->seconds;
     int ends[2];
 
     if (pipe(ends) != 0)

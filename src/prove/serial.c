@@ -9,6 +9,8 @@
 #define _DEFAULT_SOURCE /* baud rates above 38400 */
 #include "prove/prove_int.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LINE = 512, USUAL_BAUD = 115200, USUAL_SECONDS = 600, ASK_EVERY = 1 };
@@ -35,14 +36,6 @@ typedef struct talk {
     lb_proof *proof;
     bool begun, has_results;
 } talk;
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool find_speed(int baud, speed_t *out)
 {
@@ -186,23 +179,23 @@ static lb_code converse(talk *t, lb_error *err)
 {
     static const char question[] = "prove\n";
     const int seconds = t->options->seconds > 0 ? t->options->seconds : USUAL_SECONDS;
-    const double until = now() + seconds;
-    double ask = now();
+    const double until = lb_clock_wall() + seconds;
+    double ask = lb_clock_wall();
     bool ended = false;
 
     while (!ended) {
         struct pollfd p = {.fd = t->in.fd, .events = POLLIN};
         if (t->options->stop && *t->options->stop)
             return lb_raise(err, LB_ERR_STOPPED, "stopped");
-        if (now() >= until)
+        if (lb_clock_wall() >= until)
             return lb_raise(err, LB_ERR_FAILED,
                             t->begun ? "'%s' did not end within %d seconds"
                                      : "'%s' did not begin within %d seconds",
                             t->device, seconds);
-        if (!t->begun && now() >= ask) {
+        if (!t->begun && lb_clock_wall() >= ask) {
             if (write(t->in.fd, question, strlen(question)) < 0 && errno != EAGAIN)
                 return broken(t, err);
-            ask = now() + ASK_EVERY;
+            ask = lb_clock_wall() + ASK_EVERY;
         }
         const int ready = poll(&p, 1, 100);
         if (ready < 0 && errno != EINTR)

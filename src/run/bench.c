@@ -1,6 +1,7 @@
 /* bench.c: measures a network, or the training step of a recipe. */
 #include "run/bench.h"
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "run/run_int.h"
 
@@ -202,7 +203,7 @@ lb_code lb_bench_recipe(const lb_run_options *options, const char *stage, double
                         lb_arena *arena, lb_bench *out, lb_error *err)
 {
     lb_run_options wanted = *options;
-    lb_run run = {.options = &wanted, .arena = arena, .began = lb_run_clock()};
+    lb_run run = {.options = &wanted, .arena = arena, .began = lb_clock_wall()};
 
     wanted.dry_run = true; /* no teacher is trained, no folder made */
     int number = 0;

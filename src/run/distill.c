@@ -1,6 +1,7 @@
 /* distill.c: conducts one run: read, open, shape, weigh, teach, bottle, tell. */
 #include "run/run_int.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "run/go_on.h"
 
@@ -49,12 +50,12 @@ static lb_code dry_run(lb_run *run, lb_run_result *out, lb_error *err)
 
 static lb_code teach(lb_run *run, lb_error *err)
 {
-    const double begin = lb_run_clock();
+    const double begin = lb_clock_wall();
 
     const lb_train_setup setup = lb_run_train_setup(run);
     lb_run_phase(run, "training");
     const lb_code code = lb_train_run(&setup, run->arena, &run->trained, err);
-    run->train_wall = lb_run_clock() - begin;
+    run->train_wall = lb_clock_wall() - begin;
     return code;
 }
 
@@ -182,7 +183,7 @@ static lb_code run_within(const lb_run_options *options, int depth, lb_arena *ar
     lb_run run = {.options = options,
                   .depth = depth,
                   .arena = arena,
-                  .began = lb_run_clock(),
+                  .began = lb_clock_wall(),
                   .proof_note = NULL,
                   .within = run_within};
 

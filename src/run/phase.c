@@ -1,15 +1,7 @@
-/* phase.c: the clock of a run, and what it is doing now. */
+/* phase.c: the time of day, and what a run is doing now. */
 #include "run/run_int.h"
 
 #include <time.h>
-
-double lb_run_clock(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 const char *lb_run_time_text(lb_arena *arena)
 {

@@ -1,6 +1,8 @@
 /* result.c: a run's figures as one JSON object, and as a few lines for people. */
 #include "run/run_int.h"
 
+#include "base/clock.h"
+
 #include <math.h>
 
 double lb_run_seconds(const lb_run *run)
@@ -8,7 +10,7 @@ double lb_run_seconds(const lb_run *run)
     /* earlier sittings of a run that was resumed are known by their training time */
     const double before = run->trained.seconds - run->train_wall;
 
-    return lb_run_clock() - run->began + (before > 0 ? before : 0);
+    return lb_clock_wall() - run->began + (before > 0 ? before : 0);
 }
 
 static void add_range(lb_json *j, const char *key, const lb_range *range, bool known)

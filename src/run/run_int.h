@@ -132,7 +132,6 @@ lb_code lb_run_measure(const lb_run *run, int stage, double seconds, lb_bench *o
 void lb_run_glance(lb_run *run);
 
 /* phase.c */
-double lb_run_clock(void);
 /* The time now as ISO 8601 in UTC; NULL without memory. */
 const char *lb_run_time_text(lb_arena *arena);
 void lb_run_phase(const lb_run *run, const char *text);

@@ -2,15 +2,6 @@
 #include "train/train_int.h"
 
 #include <string.h>
-#include <time.h>
-
-double lb_train_clock(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool shape_is(const lb_shape *in, int rank, const int *dim)
 {

@@ -5,6 +5,8 @@
  * when to write a checkpoint, nothing else. */
 #include "train/session_int.h"
 
+#include "base/clock.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,7 +80,7 @@ static lb_code end_epoch(lb_session *s, lb_error *err)
 static void tell_step(const lb_session *s, double loss)
 {
     const lb_train_options *const o = s->setup->options;
-    const double seconds = lb_train_clock() - s->began_at;
+    const double seconds = lb_clock_wall() - s->began_at;
     const int64_t step = s->before + s->ledger.step;
     const double done = (double)(step - s->began_step);
     const lb_step_report report = {
@@ -120,7 +122,7 @@ static void measure_terms(lb_session *s, const int32_t *labels)
 
 static lb_code one_step(lb_session *s, double *loss, lb_error *err)
 {
-    const double begin = lb_train_clock(), idle = lb_loader_idle(s->loader);
+    const double begin = lb_clock_wall(), idle = lb_loader_idle(s->loader);
     const lb_batch *const batch = lb_loader_next(s->loader);
 
     if (!batch || batch->epoch != s->ledger.epoch || batch->number != s->ledger.batch)
@@ -134,7 +136,7 @@ static lb_code one_step(lb_session *s, double *loss, lb_error *err)
     if (!isfinite(*loss))
         return blame(s, *loss, err);
     lb_ledger_step(&s->ledger, &s->lesson, batch->label, *loss);
-    const double took = lb_train_clock() - begin;
+    const double took = lb_clock_wall() - begin;
     s->ledger.seconds += took;
     s->ledger.epoch_seconds += took;
     s->ledger.epoch_idle += lb_loader_idle(s->loader) - idle;
@@ -153,7 +155,7 @@ static lb_code teach(lb_session *s, lb_error *err)
             LB_TRY(end_epoch(s, err));
         tell_step(s, loss);
         const bool stopped = watch->stop && watch->stop(watch->arg);
-        if (ends || stopped || lb_train_clock() - s->saved_at > checkpoint_seconds)
+        if (ends || stopped || lb_clock_wall() - s->saved_at > checkpoint_seconds)
             LB_TRY(lb_session_save(s, err));
         if (stopped && s->ledger.first + s->ledger.epoch < s->until)
             return lb_raise(err, LB_ERR_STOPPED, "stopped after step %lld of %lld",
@@ -194,7 +196,7 @@ static lb_code one_stage(lb_session *s, int number, bool resumed, lb_error *err)
         LB_TRY(lb_session_shrink(s, number, err));
     LB_TRY(lb_session_open_stage(s, number, resumed, err));
     if (s->began_at <= 0) {
-        s->began_at = s->saved_at = lb_train_clock();
+        s->began_at = s->saved_at = lb_clock_wall();
         s->began_step = s->before + s->ledger.step;
     }
     LB_TRY(teach(s, err));

@@ -1,6 +1,7 @@
 /* session.c: opens what a training needs: once for all stages, and anew for each. */
 #include "train/session_int.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "graph/passes.h"
 #include "tensor/npy.h"
@@ -161,7 +162,7 @@ lb_code lb_session_save(lb_session *s, lb_error *err)
 {
     const lb_checkpoint checkpoint = checkpoint_of(s);
 
-    s->saved_at = lb_train_clock();
+    s->saved_at = lb_clock_wall();
     return s->path ? lb_checkpoint_save(&checkpoint, err) : LB_OK;
 }
 

@@ -12,9 +12,6 @@
 #include "engine/plan.h"
 #include "train/train.h"
 
-/* Seconds of a clock that only runs forward; for reports, never for results. */
-double lb_train_clock(void);
-
 /* feed.c: samples on their way into a plan's input, spread over a pool. */
 typedef struct lb_feed {
     lb_input_options options;
