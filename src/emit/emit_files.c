@@ -83,12 +83,13 @@ const char *lb_emit_safe(lb_emission *e, const char *text)
     return copy ? copy : "";
 }
 
-static bool is_listed(const lb_fw_file list[], int n, const lb_fw_file *file)
+static void list(const lb_fw_file *file, lb_fw_file used[], int *n)
 {
-    for (int i = 0; i < n; i++)
-        if (strcmp(list[i].stem, file->stem) == 0)
-            return true;
-    return false;
+    for (int i = 0; i < *n; i++)
+        if (strcmp(used[i].stem, file->stem) == 0)
+            return;
+    if (*n < LB_FW_MOST)
+        used[(*n)++] = *file;
 }
 
 int lb_emit_kernels(const lb_low *low, lb_fw_file used[])
@@ -96,10 +97,13 @@ int lb_emit_kernels(const lb_low *low, lb_fw_file used[])
     int n = 0;
 
     for (int i = 0; i < low->n_steps; i++) {
-        const lb_fw *const fw = lb_fw_find(low->dtype, low->step[i].kind);
+        const lb_low_kind kind = low->step[i].kind;
+        const lb_fw *const fw = lb_fw_find(low->dtype, kind);
+        const lb_fw_file *set;
         for (int k = 0; fw && k < 2; k++)
-            if (!is_listed(used, n, &fw->file[k]) && n < LB_FW_MOST)
-                used[n++] = fw->file[k];
+            list(&fw->file[k], used, &n);
+        for (int k = 0; low->dtype == LB_I8 && (set = lb_fw_find_set(kind, k)); k++)
+            list(set, used, &n);
     }
     return n;
 }

@@ -75,44 +75,107 @@ static int8_t weight_at(const lb_emission *e, const lb_low_step *s, size_t m, si
     return s->q->weight[is_deep(s) ? k * channels + m : m * inputs_of(e, s) + k];
 }
 
-/* Where it goes: see fw8.h. */
-static size_t place_of(size_t m, size_t k, size_t inputs, bool deep)
+/* FW8_PAIRS of fw8.h. */
+static size_t place_in_pairs(size_t m, size_t k, size_t inputs)
 {
     static const size_t of_channel[] = {0, 1, 4, 5}, of_input[] = {0, 8, 2, 10};
 
-    if (deep)
-        return (m / 4 * inputs + k) * 4 + m % 4;
-    return (m / 4 * up_to_four(inputs) + k / 4 * 4) * 4 + of_channel[m % 4] +
-           of_input[k % 4];
+    return (m / 4 * inputs + k / 4 * 4) * 4 + of_channel[m % 4] + of_input[k % 4];
+}
+
+/* An order of the weights of a convolution or dense layer, as fw8.h describes it. */
+typedef struct order {
+    const char *name;
+    size_t channels, inputs; /* of a block; filled up with zeros to whole blocks */
+    /* Where the weight of channel m and input k goes; inputs: filled up. */
+    size_t (*place)(size_t m, size_t k, size_t inputs);
+} order;
+
+static const order orders[] = {{"FW8_PAIRS", 4, 4, place_in_pairs}};
+
+static size_t up_to(size_t n, size_t block)
+{
+    return (n + block - 1) / block * block;
+}
+
+static bool add_weights_in_order(lb_emission *e, lb_text *t, int i, const order *o)
+{
+    const lb_low_step *const s = &e->low->step[i];
+    const size_t channels = (size_t)dims_of(e, s->out)->c, inputs = inputs_of(e, s);
+    const size_t padded = up_to(inputs, o->inputs);
+    const size_t n = up_to(channels, o->channels) * padded;
+    int8_t *const weight = LB_TAKE_ARRAY(e->arena, n, int8_t);
+
+    if (!weight)
+        return false;
+    for (size_t m = 0; m < channels; m++)
+        for (size_t k = 0; k < inputs; k++)
+            weight[o->place(m, k, padded)] = weight_at(e, s, m, k);
+    lb_text_add(t, "static const int8_t weight%d[%zu] FW8_ALIGNED = {\n", i, n);
+    lb_emit_bytes(t, weight, n);
+    lb_text_add(t, "};\n");
+    return true;
+}
+
+/* All orders, of which the compiler takes one. */
+static bool add_orders(lb_emission *e, lb_text *t, int i)
+{
+    for (size_t k = 0; k < sizeof orders / sizeof *orders; k++) {
+        lb_text_add(t, "#%sif FW8_ORDER == %s\n", k == 0 ? "" : "el", orders[k].name);
+        if (!add_weights_in_order(e, t, i, &orders[k]))
+            return false;
+    }
+    lb_text_add(t, "#endif\n");
+    return true;
+}
+
+/* [group][tap][channel] */
+static bool add_deep_weights(lb_emission *e, lb_text *t, int i)
+{
+    const lb_low_step *const s = &e->low->step[i];
+    const size_t channels = (size_t)dims_of(e, s->out)->c, taps = inputs_of(e, s);
+    const size_t n = up_to_four(channels) * taps;
+    int8_t *const weight = LB_TAKE_ARRAY(e->arena, n, int8_t);
+
+    if (!weight)
+        return false;
+    for (size_t m = 0; m < channels; m++)
+        for (size_t k = 0; k < taps; k++)
+            weight[(m / 4 * taps + k) * 4 + m % 4] = weight_at(e, s, m, k);
+    lb_text_add(t, "static const int8_t weight%d[%zu] FW8_ALIGNED = {\n", i, n);
+    lb_emit_bytes(t, weight, n);
+    lb_text_add(t, "};\n");
+    return true;
+}
+
+static bool add_biases(lb_emission *e, lb_text *t, int i)
+{
+    const lb_low_step *const s = &e->low->step[i];
+    const size_t channels = (size_t)dims_of(e, s->out)->c, inputs = inputs_of(e, s);
+    const size_t padded = up_to_four(channels);
+    int32_t *const bias = LB_TAKE_ARRAY(e->arena, padded, int32_t);
+
+    if (!bias)
+        return false;
+    for (size_t m = 0; m < channels; m++) {
+        int32_t sum = 0;
+        for (size_t k = 0; k < inputs; k++)
+            sum += weight_at(e, s, m, k);
+        bias[m] = s->q->bias[m] - grid_of(e, s->in[0])->zero * sum;
+    }
+    lb_text_add(t, "static const int32_t bias%d[%zu] = {\n", i, padded);
+    lb_emit_ints(t, bias, padded);
+    lb_text_add(t, "};\n");
+    return true;
 }
 
 static bool add_weights(lb_emission *e, lb_text *t, int i)
 {
     const lb_low_step *const s = &e->low->step[i];
-    const size_t channels = (size_t)dims_of(e, s->out)->c, inputs = inputs_of(e, s);
-    const size_t padded = up_to_four(channels);
-    const size_t n = padded * (is_deep(s) ? inputs : up_to_four(inputs));
-    int8_t *const weight = LB_TAKE_ARRAY(e->arena, n, int8_t);
-    int32_t *const bias = LB_TAKE_ARRAY(e->arena, padded, int32_t);
 
-    if (!weight || !bias)
-        return false;
-    for (size_t m = 0; m < channels; m++) {
-        int32_t sum = 0;
-        for (size_t k = 0; k < inputs; k++) {
-            const int8_t w = weight_at(e, s, m, k);
-            weight[place_of(m, k, inputs, is_deep(s))] = w;
-            sum += w;
-        }
-        bias[m] = s->q->bias[m] - grid_of(e, s->in[0])->zero * sum;
-    }
-    lb_text_add(t, "\n/* %s */\nstatic const int8_t weight%d[%zu] FW8_ALIGNED = {\n",
-                lb_emit_safe(e, s->name), i, n);
-    lb_emit_bytes(t, weight, n);
-    lb_text_add(t, "};\nstatic const int32_t bias%d[%zu] = {\n", i, padded);
-    lb_emit_ints(t, bias, padded);
-    lb_text_add(t, "};\n");
-    return true;
+    lb_text_add(t, "\n/* %s */\n", lb_emit_safe(e, s->name));
+    return (is_deep(s) ? add_deep_weights(e, t, i) : add_orders(e, t, i)) &&
+           add_biases(e, t, i);
 }
 
 /* The exponent as the kernels want it. */

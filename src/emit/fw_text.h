@@ -29,4 +29,7 @@ typedef struct lb_fw {
 /* NULL if there is no firmware for the kind. */
 const lb_fw *lb_fw_find(lb_dtype dtype, lb_low_kind kind);
 
+/* The k-th file that an instruction set has for int8 steps of the kind; NULL beyond. */
+const lb_fw_file *lb_fw_find_set(lb_low_kind kind, int k);
+
 #endif

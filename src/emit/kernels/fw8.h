@@ -17,11 +17,31 @@
 #define FW8_ALIGNED
 #endif
 
-/* The DSP instructions of Cortex-M4, M7, M33 and later: other ways to the same bytes.
- * -DFW8_PLAIN leaves them out. */
-#if defined(__GNUC__) && defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && \
-    !defined(__ARM_BIG_ENDIAN) && !defined(FW8_PLAIN)
+/* The instruction set that is used, by the compiler's own macros: other ways to the same
+ * bytes. Decided here alone; -DFW8_PLAIN: none, C for every processor.
+ *
+ * FW8_DSP: the DSP instructions of Cortex-M4, M7, M33 and later, within the common files.
+ *
+ * A set may have kernels of its own, in files fw_SET_*.c; FW8_OWN_... says which, and the
+ * common files leave those out. It may have its own order of the weights: FW8_ORDER,
+ * which chooses among the arrays of NAME_weights.h. */
+#if defined(__GNUC__) && !defined(FW8_PLAIN)
+#if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && !defined(__ARM_BIG_ENDIAN)
 #define FW8_DSP 1
+#include <string.h>
+#endif
+#endif
+#ifndef FW8_DSP
+#define FW8_DSP 0
+#endif
+
+#define FW8_OWN_DOT 0       /* fw8_conv, fw8_pointwise, fw8_dense */
+#define FW8_OWN_DEPTHWISE 0 /* fw8_depthwise */
+
+#define FW8_PAIRS 0 /* see fw8_layer */
+#define FW8_ORDER FW8_PAIRS
+
+#if defined(__GNUC__)
 /* A function of nothing but assembly, of which the compiler must not draw conclusions. */
 #if defined(__clang__)
 #define FW8_ASSEMBLY __attribute__((naked, noinline))
@@ -29,9 +49,6 @@
 #define FW8_ASSEMBLY __attribute__((naked, noinline, noipa))
 #endif
 #define FW8_UNUSED __attribute__((unused)) /* assembly reads it */
-#include <string.h>
-#else
-#define FW8_DSP 0
 #endif
 
 typedef struct fw8_shape {
@@ -66,9 +83,10 @@ typedef struct fw8_sum {
 /* A convolution or dense layer. Its channels come in groups of four; weight, bias and the
  * grid's arrays are filled up with zeros to whole groups.
  *
- * weight of all but depthwise: for each group, for every four inputs k0..k3 (taps by row
- * and column, in each its channels; filled up with zeros), the channels a..d as
- * a0 b0 a2 b2  c0 d0 c2 d2  a1 b1 a3 b3  c1 d1 c3 d3. Depthwise: [group][tap][channel].
+ * weight of all but depthwise, in the order FW8_ORDER. FW8_PAIRS: for each group, for
+ * every four inputs k0..k3 (taps by row and column, in each its channels; filled up with
+ * zeros), the channels a..d as a0 b0 a2 b2  c0 d0 c2 d2  a1 b1 a3 b3  c1 d1 c3 d3.
+ * Depthwise, in every order: [group][tap][channel].
  */
 typedef struct fw8_layer {
     const int8_t *weight;
@@ -204,6 +222,7 @@ static inline uint32_t fw8_odd(uint32_t word)
 }
 #endif
 
+#if !FW8_OWN_DOT
 /* Two positions of n inputs each (filled up with zeros to a multiple of 4) as int16 in
  * the order of fw8_run. */
 void fw8_widen(const int8_t *x0, const int8_t *x1, int n, int16_t *column);
@@ -212,5 +231,6 @@ void fw8_widen(const int8_t *x0, const int8_t *x1, int n, int16_t *column);
  * k0..k3 of positions p and q p0 p2 q0 q2 p1 p3 q1 q3; `blocks` times four inputs. */
 void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks,
              int positions, const int8_t *z, int8_t *y);
+#endif
 
 #endif

@@ -2,6 +2,8 @@
  * memory, then all channels are computed from there. */
 #include "fw8.h"
 
+#if !FW8_OWN_DOT
+
 #include <stddef.h>
 #include <string.h>
 
@@ -134,3 +136,5 @@ void fw8_conv(const fw8_shape *s, const fw8_layer *l, const int8_t *x, const int
         advance(s, &u, &ow);
     }
 }
+
+#endif

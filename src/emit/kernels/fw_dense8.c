@@ -1,6 +1,8 @@
 /* fw_dense8.c: dense layer, four outputs at a time. */
 #include "fw8.h"
 
+#if !FW8_OWN_DOT
+
 #include <stddef.h>
 
 /* k0..k3 as k0 k2 k1 k3; filled up with zeros. */
@@ -175,3 +177,5 @@ void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *sc
             y[i] = fw8_finish(l, i, sum[i - m], NULL);
     }
 }
+
+#endif

@@ -6,6 +6,8 @@
  * instructions leave them. */
 #include "fw8.h"
 
+#if !FW8_OWN_DEPTHWISE
+
 #include <stddef.h>
 
 /* Rows of the input lie in a ring of `rows` slots; four channels of each position. */
@@ -310,3 +312,5 @@ void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
     for (m = 0; m < s->out_c; m += 4)
         run_group(s, l, &r, m, x, z, weight, y);
 }
+
+#endif

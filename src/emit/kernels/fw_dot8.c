@@ -2,6 +2,8 @@
  * time, over inputs that were widened to int16 once for all channels. */
 #include "fw8.h"
 
+#if !FW8_OWN_DOT
+
 #include <stddef.h>
 
 void fw8_widen(const int8_t *x0, const int8_t *x1, int n, int16_t *column)
@@ -258,3 +260,5 @@ void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks
             }
     }
 }
+
+#endif

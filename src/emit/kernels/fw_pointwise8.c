@@ -2,6 +2,8 @@
  * no larger than the input or both end together. */
 #include "fw8.h"
 
+#if !FW8_OWN_DOT
+
 #include <stddef.h>
 
 void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
@@ -19,3 +21,5 @@ void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
         fw8_run(l, s->out_c, column, blocks, positions, z ? z + at : NULL, y + at);
     }
 }
+
+#endif
