@@ -10,6 +10,6 @@ typedef struct lb_asset {
 } lb_asset;
 
 extern const lb_asset lb_asset_page, lb_asset_css, lb_asset_script, lb_asset_roofline,
-    lb_asset_inside, lb_asset_many, lb_asset_charts, lb_asset_chartjs;
+    lb_asset_inside, lb_asset_pressed, lb_asset_many, lb_asset_charts, lb_asset_chartjs;
 
 #endif

@@ -313,7 +313,7 @@ function confusion(r) {
 
 function page(r) {
   heading(r);
-  put(hero(r), tiles(r), asked(r), versus(r), curves(r), pull(r), memory(r), layers(r), proof(r), samples(r),
+  put(hero(r), tiles(r), asked(r), versus(r), pruned(r), int8(r), curves(r), pull(r), memory(r), layers(r), proof(r), samples(r),
     alike(r), attention(r), confusion(r), classes(r), ...(profile(r) || []));
   const two = [firmware(r), files(r)].filter(Boolean);
   put(two.length === 2 ? el('div.two', two) : two[0]);

@@ -52,7 +52,7 @@ static bool fill(lb_writer *w, const char *name, size_t n, const char *json, siz
         {"chart", {&lb_asset_chartjs, NULL}},
         {"js",
          {&lb_asset_script, &lb_asset_roofline, &lb_asset_many, &lb_asset_inside,
-          &lb_asset_charts}},
+          &lb_asset_pressed, &lb_asset_charts}},
     };
 
     if (n == strlen("record") && memcmp(name, "record", n) == 0) {

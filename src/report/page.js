@@ -64,6 +64,7 @@ function span(seconds) {
     : Math.floor(minutes / 60) + THIN + 'h ' + (minutes % 60) + THIN + 'min';
 }
 const shapeText = shape => list(shape).join(THIN + '×' + THIN);
+const many = (n, word) => (known(n) ? plain(n, 9) + ' ' + word + (n === 1 ? '' : 's') : null);
 const mid = range => (range && known(range.mid) ? range.mid : null);
 
 function heading(r) {
@@ -85,15 +86,19 @@ function limits(r) {
   ].filter(([, used, limit]) => known(used) && known(limit));
 }
 
+/* What goes into the device: the student in int8, if there is one. */
+const inInt8 = r => Boolean(r.int8 && known(r.int8.accuracy));
+const deployed = r => (inInt8(r) ? r.int8.accuracy : (r.student || {}).accuracy);
+
 function verdict(r) {
   const s = r.student || {}, t = r.teacher, device = r.asked && r.asked.device;
-  const p = el('p.verdict');
+  const p = el('p.verdict'), reached = deployed(r);
   const bold = text => el('strong', text);
-  if (known(s.accuracy))
-    p.append('The student answers ', bold(percent(s.accuracy)), ' of the test samples right');
+  if (known(reached))
+    p.append(`The student${inInt8(r) ? ', in int8,' : ''} answers `, bold(percent(reached)), ' of the test samples right');
   else p.append('The student was not measured');
-  if (t && known(t.accuracy) && known(s.accuracy)) {
-    const gap = 100 * (t.accuracy - s.accuracy);
+  if (t && known(t.accuracy) && known(reached)) {
+    const gap = 100 * (t.accuracy - reached);
     p.append(Math.abs(gap) < 0.05 ? ', as its teacher does'
       : `, ${Math.abs(gap).toFixed(1)} points ${gap > 0 ? 'below' : 'above'} its teacher`);
   }
@@ -143,7 +148,8 @@ function tiles(r) {
   const both = (...parts) => parts.filter(Boolean).join(', ');
   const lat = s.latency_ms || {}, en = s.energy_uj || {};
   return el('section.tiles', { 'aria-label': 'The student in figures' },
-    tile('Accuracy', percent(s.accuracy), known(t.accuracy) ? `teacher ${percent(t.accuracy)}` : null),
+    tile(inInt8(r) ? 'Accuracy in int8' : 'Accuracy', percent(deployed(r)),
+      both(inInt8(r) && known(s.accuracy) && `${percent(s.accuracy)} in floats`, known(t.accuracy) && `teacher ${percent(t.accuracy)}`)),
     tile('Flash', bytes(s.flash_bytes), of(s.flash_bytes, b.flash_bytes, bytes), s.flash_bytes, b.flash_bytes),
     tile('SRAM', bytes(s.sram_bytes), of(s.sram_bytes, b.sram_bytes, bytes), s.sram_bytes, b.sram_bytes),
     tile('Latency', time(mid(lat)), both(between(lat, time), known(b.latency_ms) && `limit ${time(b.latency_ms)}`), lat.high, b.latency_ms),
@@ -175,7 +181,7 @@ function asked(r) {
     ['Losses', list(a.losses)]]);
   const right = facts([['Data', d.source], ['Samples', sizes],
     ['Input', d.shape && shapeText(d.shape) + (known(d.classes) ? `, ${d.classes} classes` : '')],
-    ['Training', [known(a.epochs) && `${a.epochs} epochs`, known(a.batch) && `batches of ${a.batch}`,
+    ['Training', [many(a.epochs, 'epoch'), known(a.batch) && `batches of ${a.batch}`,
       known(a.seed) && `seed ${a.seed}`].filter(Boolean).join(', ')], ['Took', span(r.seconds)]]);
   if (!left && !right && !r.recipe_text) return null;
   return card('What was asked', null, el('div.charts', left, right),
@@ -183,55 +189,40 @@ function asked(r) {
       el('pre', { tabindex: '0' }, String(r.recipe_text))));
 }
 
-function pruned(p) {
-  if (!p || !['macs', 'parameters'].every(x => known(p[x + '_before']) && known(p[x + '_after']))) return null;
-  const less = (before, after) => `${count(before)} to ${count(after)} (${percent(1 - after / before)} less)`;
-  const valid = known(p.validation_before) && known(p.validation_after)
-    && ` It answered ${percent(p.validation_before, 2)} of the validation samples right before, ${percent(p.validation_after, 2)} after it was fine-tuned.`;
-  const layers = list(p.layers).filter(l => l && known(l.channels_before) && l.channels_after < l.channels_before);
-  return el('div', { style: 'margin-top:1em' },
-    el('p', `Pruned by ${p.method}: multiply-adds ${less(p.macs_before, p.macs_after)}, parameters ${less(p.parameters_before, p.parameters_after)}.`, valid),
-    layers.length > 0 && el('p', `Channels: ${layers.map(l => `${l.name} ${l.channels_before} to ${l.channels_after}`).join(', ')}.`));
+/* Cells of tables that hold two networks against each other: a figure or {low, mid, high}. */
+const missing = () => el('span.none', '–', el('span.hide', 'not measured'));
+const figureOf = x => (x && typeof x === 'object' ? mid(x) : x);
+function figureCell(x, words) {
+  if (x && typeof x === 'object')
+    return [words(x.mid) ?? missing(), known(x.low) && known(x.high)
+      && el('span.range', `${words(x.low)} to ${words(x.high)}`)];
+  return words(x) ?? missing();
 }
-
-function int8(q) {
-  if (!q || !known(q.accuracy)) return null;
-  const how = q.mode === 'qat' ? `calibrated, then trained on for ${count(q.epochs)} epochs as it is deployed` : 'calibrated after training';
-  return el('p', { style: 'margin-top:1em' }, `In int8, ${how}: ${percent(q.accuracy, 2)} of the test samples by the arithmetic of the firmware`
-    + (known(q.agreement_with_float) ? `, the same answer as in floats to ${percent(q.agreement_with_float, 2)}.` : '.'));
+/* from, to: of the figure with this key; shares are compared by points */
+function compared(key, from, to) {
+  const [x, y] = [figureOf(from), figureOf(to)];
+  if (!known(x) || !known(y) || !y) return missing();
+  if (key === 'accuracy' || key === 'ece') {
+    const gap = 100 * (y - x);
+    return Math.abs(gap) < 0.005 ? 'the same' : `${Math.abs(gap).toFixed(2)} points ${gap < 0 ? 'lower' : 'higher'}`;
+  }
+  return x === y ? 'the same' : x > y ? `${plain(x / y, 2)}× smaller` : `${plain(y / x, 2)}× larger`;
 }
 
 function versus(r) {
   if (!r.student && !r.teacher) return null;
   const s = r.student || {}, t = r.teacher, b = (r.asked && r.asked.budget) || {};
-  const none = () => el('span.none', '–', el('span.hide', 'not measured'));
-  const cell = (x, words) => {
-    if (x && typeof x === 'object')
-      return [words(x.mid) ?? none(), known(x.low) && known(x.high)
-        && el('span.range', `${words(x.low)} to ${words(x.high)}`)];
-    return words(x) ?? none();
-  };
   const rows = [['Accuracy', 'accuracy', x => percent(x, 2)], ['Calibration error', 'ece', x => percent(x, 2)],
     ['Parameters', 'parameters', count],
     ['Multiply-adds', 'macs', count], ['Flash', 'flash_bytes', bytes, b.flash_bytes],
     ['SRAM', 'sram_bytes', bytes, b.sram_bytes], ['Latency', 'latency_ms', time, b.latency_ms],
     ['Energy', 'energy_uj', energy, b.energy_uj]];
-  const value = x => (x && typeof x === 'object' ? mid(x) : x);
-  const ratio = key => {
-    const [x, y] = [value(t && t[key]), value(s[key])];
-    if (!known(x) || !known(y) || !y) return none();
-    if (key === 'accuracy' || key === 'ece') {
-      const gap = 100 * (y - x);
-      return Math.abs(gap) < 0.005 ? 'the same' : `${Math.abs(gap).toFixed(2)} points ${gap < 0 ? 'lower' : 'higher'}`;
-    }
-    return x === y ? 'the same' : x > y ? `${plain(x / y, 2)}× smaller` : `${plain(y / x, 2)}× larger`;
-  };
   const limited = rows.some(row => known(row[3]));
-  const body = el('tbody', rows.filter(([, key]) => value(s[key]) !== null && value(s[key]) !== undefined
-    || (t && known(value(t[key])))).map(([name, key, words, limit]) => el('tr',
-    el('th', { scope: 'row' }, name), t && el('td.num.t', cell(t[key], words)),
-    el('td.num.s', cell(s[key], words)), t && el('td.num.of', ratio(key)),
-    limited && el('td.num.wide', known(limit) ? words(limit) : none()))));
+  const body = el('tbody', rows.filter(([, key]) => (figureOf(s[key]) ?? null) !== null
+    || (t && known(figureOf(t[key])))).map(([name, key, words, limit]) => el('tr',
+    el('th', { scope: 'row' }, name), t && el('td.num.t', figureCell(t[key], words)),
+    el('td.num.s', figureCell(s[key], words)), t && el('td.num.of', compared(key, t[key], s[key])),
+    limited && el('td.num.wide', known(limit) ? words(limit) : missing()))));
   const head = el('thead', el('tr', el('th', { scope: 'col' }, el('span.hide', 'Figure')),
     t && el('th.num.t', { scope: 'col' }, 'Teacher'), el('th.num.s', { scope: 'col' }, 'Student'),
     t && el('th.num', { scope: 'col' }, 'Compared'), limited && el('th.num.wide', { scope: 'col' }, 'Limit')));
@@ -245,7 +236,7 @@ function versus(r) {
   const members = list(t && t.members).map(m => `${m.name} ${percent(m.accuracy, 2) ?? ''}`);
   return card(t ? 'Teacher and student' : 'The student', lead,
     el('div.scroll', el('table', head, body)), audit && el('p', { style: 'margin-top:1em' }, audit),
-    pruned(r.pruned), int8(r.int8), members.length > 0 && el('p', `Each teacher alone: ${members.join(', ')}.`));
+    members.length > 0 && el('p', `Each teacher alone: ${members.join(', ')}.`));
 }
 
 function classes(r) {

@@ -192,7 +192,7 @@ lb_code lb_run_end_pruning(lb_run *run, lb_error *err)
     LB_TRY(mend_stages(run, err));
     if (!run->low)
         return LB_OK;
-    LB_TRY(lb_lower(run->student, run->arena, &run->low, err));
+    LB_TRY(lb_run_lower(run, run->student, run->arena, &run->low, err));
     if (run->device)
         lb_device_estimate(run->low, run->device, &run->estimate);
     return LB_OK;

@@ -112,6 +112,17 @@ static lb_code measure(lb_run *run, lb_error *err)
     return LB_OK;
 }
 
+/* The calibrated graph, or what training on makes of it. */
+static lb_code settle(lb_run *run, lb_quantised *calibrated, lb_error *err)
+{
+    LB_TRY(lb_run_compare_int8(run, calibrated, err));
+    if (run->recipe->qat.mode == LB_INT8_QAT)
+        return train_quantised(run, calibrated->graph, &run->int8.graph, err);
+    run->int8.graph = calibrated->graph;
+    calibrated->graph = NULL;
+    return LB_OK;
+}
+
 lb_code lb_run_press(lb_run *run, lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
@@ -124,33 +135,7 @@ lb_code lb_run_press(lb_run *run, lb_error *err)
     LB_TRY(lb_samples_read(run->student, &r->student.input, run->data, LB_TRAIN,
                            r->quantize.samples, run->arena, &samples, err));
     LB_TRY(lb_run_calibrate(run, run->student, samples, run->arena, &calibrated, err));
-    lb_code code = LB_OK;
-    if (r->qat.mode == LB_INT8_QAT) {
-        code = train_quantised(run, calibrated.graph, &run->int8.graph, err);
-    } else {
-        run->int8.graph = calibrated.graph;
-        calibrated.graph = NULL;
-    }
+    const lb_code code = settle(run, &calibrated, err);
     lb_quantised_free(&calibrated);
     return code == LB_OK ? measure(run, err) : code;
-}
-
-void lb_run_add_int8(lb_json *j, const lb_run *run)
-{
-    const lb_run_int8 *const q = &run->int8;
-
-    if (!q->graph) {
-        lb_json_null(j, "int8");
-        return;
-    }
-    lb_json_open(j, "int8", '{');
-    lb_json_number(j, "accuracy", q->test.accuracy);
-    lb_json_number(j, "ece", q->test.ece);
-    lb_json_number(j, "agreement_with_float", q->test.agreement);
-    lb_json_text(j, "mode", run->recipe->qat.mode == LB_INT8_QAT ? "qat" : "ptq");
-    lb_json_int(j, "epochs", q->epochs);
-    lb_json_number(j, "seconds", q->seconds);
-    lb_json_int(j, "weight_bytes", q->low ? (int64_t)q->low->weight_bytes : 0);
-    lb_json_int(j, "arena_bytes", q->low ? (int64_t)q->low->arena_bytes : 0);
-    lb_json_close(j, '}');
 }

@@ -55,6 +55,12 @@ typedef struct lb_run_pruning {
     int n_layers;
 } lb_run_pruning;
 
+/* A layer of the student in int8, as calibrated. */
+typedef struct lb_run_int8_layer {
+    const char *name, *op;
+    lb_layer_error error; /* on test samples */
+} lb_run_int8_layer;
+
 /* The student in int8. */
 typedef struct lb_run_int8 {
     lb_graph *graph; /* with QuantizeLinear and DequantizeLinear; NULL: not asked for,
@@ -63,6 +69,10 @@ typedef struct lb_run_int8 {
     lb_metrics test; /* by the integer reference; agreement: with the floats */
     int epochs;      /* that it was trained on for */
     double seconds;  /* of that */
+    lb_run_int8_layer *layer;
+    int n_layers;
+    lb_low *floats;       /* the same student in floats, on the device; NULL: no device */
+    lb_estimate estimate; /* of that */
 } lb_run_int8;
 
 typedef struct lb_run {
@@ -256,6 +266,9 @@ const char *lb_run_plan_text(const lb_run *run, const double *step_seconds);
 lb_code lb_run_press(lb_run *run, lb_error *err) LB_MUST_USE;
 /* Whether the recipe's losses can train on in int8, before anything runs. */
 lb_code lb_run_check_press(const lb_run *run, lb_error *err) LB_MUST_USE;
+/* press_tell.c: what each layer loses, and what the student in floats would need. */
+lb_code lb_run_compare_int8(lb_run *run, const lb_quantised *calibrated,
+                            lb_error *err) LB_MUST_USE;
 /* The key `int8` of a result: null without. */
 void lb_run_add_int8(lb_json *j, const lb_run *run);
 

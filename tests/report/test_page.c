@@ -182,8 +182,14 @@ static void chromium_draws_it(void)
                     "strongest in the middle\"");
     CHECK_TEXT(dom, "layer3 and block4");
     CHECK_TEXT(dom, "<b>Shirt</b>"); /* a wrong answer */
-    CHECK_TEXT(dom, "Pruned by taylor: multiply-adds ");
-    CHECK_TEXT(dom, "Channels: block1/pw 32 to 20.");
+    CHECK_TEXT(dom, "Channels were taken off by taylor");
+    CHECK_TEXT(dom, "Channels of 1 layer<");
+    CHECK_TEXT(dom, "block1/pw</th><td class=\"num\">32</td>");
+    CHECK_TEXT(dom, "then trained on for 2 epochs");
+    CHECK_TEXT(dom, "0.12 points lower");
+    CHECK_TEXT(dom, "in int8, answers ");
+    CHECK_TEXT(dom, "31.5\u202fdB");
+    CHECK_TEXT(dom, ">exact<");
     CHECK(!strstr(dom, "<b>bare") && occurrences(dom, "&lt;b&gt;bare") >= 2);
     /* 7 charts, 12 pictures, and 3 samples that both look at */
     CHECK(occurrences(dom, "<canvas") == 28);
@@ -257,7 +263,7 @@ static void chromium_draws_little(void)
         if (i == 6)
             CHECK_TEXT(dom, "strongest at the right\"");
         if (i == 8)
-            CHECK_TEXT(dom, "bare 4 to 3.");
+            CHECK_TEXT(dom, "bare</th><td class=\"num\">4</td>");
         if (i == 3)
             CHECK_TEXT(dom, "Inference: <strong>100 images a second</strong>");
         CHECK(!strstr(dom, "<b>bare") && !strstr(dom, "href=\"javascript"));

@@ -18,20 +18,35 @@ static const char press_yaml[] =
     "compress: {quantize: {mode: qat, epochs: 2, lr: 0.02, samples: 60}}\n"
     "export: [onnx]\n";
 
-/* The number behind "key": in the object `int8` of the result. */
-static double figure(const outcome *o, const char *key)
+/* The number behind "key": somewhere behind "object": in the result. */
+static double figure_in(const outcome *o, const char *object, const char *key)
 {
-    const char *const at = o->result.json ? strstr(o->result.json, "\"int8\"") : NULL;
+    const char *const at = o->result.json ? strstr(o->result.json, object) : NULL;
     const char *const found = at ? strstr(at, key) : NULL;
 
     return found ? strtod(found + strlen(key) + 2, NULL) : NAN;
 }
 
+static double figure(const outcome *o, const char *key)
+{
+    return figure_in(o, "\"int8\"", key);
+}
+
 static double float_accuracy(const outcome *o)
 {
-    const char *const at = strstr(o->result.json, "\"student\"");
+    return figure_in(o, "\"student\"", "accuracy");
+}
 
-    return at ? strtod(strstr(at, "accuracy") + 10, NULL) : NAN;
+/* The student is weighed in int8, and its floats beside it. */
+static void check_weights(const outcome *o)
+{
+    CHECK_NEAR(figure_in(o, "\"student\"", "sram_bytes"), figure(o, "arena_bytes") + 2048,
+               2048);
+    CHECK(figure(o, "arena_bytes") < figure_in(o, "\"in_floats\"", "sram_bytes") / 2);
+    CHECK(figure(o, "weight_bytes") <
+          figure_in(o, "\"in_floats\"", "weight_bytes") / 1.5);
+    CHECK(figure_in(o, "\"in_floats\"", "flash_bytes") > 0);
+    CHECK_TEXT(o->result.json, "\"sqnr_db\"");
 }
 
 static void check_int8_file(const char *path)
@@ -64,6 +79,7 @@ static void students_become_int8(void)
             CHECK(figure(&o, "accuracy") > 0.8);
             CHECK_NEAR(figure(&o, "epochs"), i ? 2 : 0, 0);
             CHECK_TEXT(o.result.summary, "in int8");
+            check_weights(&o);
         }
         check_int8_file(i ? "qat/student-int8.onnx" : "ptq/student-int8.onnx");
         lb_arena_free(o.arena);
@@ -113,6 +129,7 @@ static void pruned_students_become_int8(void)
     if (o.code == LB_OK) {
         CHECK_NEAR(figure(&o, "accuracy"), float_accuracy(&o), 0.1);
         CHECK_TEXT(o.result.json, "\"pruning\"");
+        check_weights(&o);
     }
     check_int8_file("small/student-int8.onnx");
     lb_arena_free(o.arena);
