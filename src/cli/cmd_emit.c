@@ -18,7 +18,9 @@ static const lb_option options[] = {
     {.name = "name",
      .value = "NAME",
      .help = "C identifier before every name; usually the file's"},
-    {.name = "package", .value = "plain", .help = "how the sources are packed"},
+    {.name = "package",
+     .value = "FOR",
+     .help = "plain (usual), cmake, arduino, zephyr or platformio"},
     {.name = "rounding",
      .value = "RULE",
      .help = "of int8: single (usual), or tflite: twice"},
@@ -134,8 +136,24 @@ static lb_code make_vectors(const lb_args *args, const lb_low *low, lb_arena *ar
     return LB_OK;
 }
 
+/* Options that are keys of firmware, too. */
+static lb_code read_firmware(const lb_args *args, lb_arena *arena,
+                             lb_firmware_options *out, lb_error *err)
+{
+    LB_TRY(lb_keys_defaults(lb_firmware_keys, out, arena, err));
+    for (const lb_key *key = lb_firmware_keys; key->name; key++) {
+        lb_key option = *key;
+        option.name = lb_arena_text(arena, "--%s", key->name);
+        if (!option.name)
+            return lb_raise(err, LB_ERR_MEMORY, "no memory for the options");
+        LB_TRY(lb_arg_by_key(args, &option, out, err));
+    }
+    return LB_OK;
+}
+
 typedef struct job {
     const char *folder, *name;
+    lb_firmware_options firmware;
     lb_emitted emitted;
     lb_proof proof;
     bool proved;
@@ -165,7 +183,7 @@ static lb_code lower(const lb_args *args, const lb_graph *graph, lb_rounding rou
 
 static lb_code emit(const lb_args *args, job *j, lb_arena *arena, lb_error *err)
 {
-    lb_emit_options wanted = {.name = j->name};
+    lb_emit_options wanted = {.name = j->name, .firmware = j->firmware};
     lb_graph *graph;
     lb_low *low = NULL;
     lb_rounding rounding;
@@ -254,17 +272,12 @@ static lb_code print_json(const job *j, lb_arena *arena, lb_error *err)
 
 static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 {
-    const char *const package = lb_arg(args, "package");
     job j = {.folder = lb_arg(args, "output"), .name = lb_arg(args, "name")};
 
     if (!j.folder)
         return lb_raise(err, LB_ERR_INPUT,
                         "--output is missing; it names the folder to write");
-    if (package && strcmp(package, "plain") != 0)
-        return lb_raise(err, LB_ERR_UNSUPPORTED,
-                        "package '%.60s' is not supported yet in this version; known: "
-                        "plain",
-                        package);
+    LB_TRY(read_firmware(args, arena, &j.firmware, err));
     if (!j.name)
         j.name = identifier(arena, args->word[0]);
     if (!j.name)
@@ -280,7 +293,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
 
 const lb_cmd lb_cmd_emit = {
     .name = "emit",
-    .usage = "MODEL.onnx|.tflite -o DIR [--name NAME] [--rounding single|tflite]",
+    .usage = "MODEL.onnx|.tflite -o DIR [--package FOR] [--rounding RULE]",
     .help = "firmware C with its own test vectors",
     .detail =
         "Writes self-contained C99: const weights, one static arena, no malloc. The "

@@ -91,7 +91,7 @@ static lb_code emit_header(lb_emission *e, lb_error *err)
     add_functions(e, &t);
     add_memory_map(e, &t);
     lb_text_add(&t, "\n#endif\n");
-    return lb_emit_file(e, file, &t, err);
+    return lb_emit_file(e, lb_emit_source_path(e, file), &t, err);
 }
 
 static lb_code emit_weights(lb_emission *e, lb_error *err)
@@ -108,7 +108,7 @@ static lb_code emit_weights(lb_emission *e, lb_error *err)
         if (!e->form->constants(e, &t, i))
             return lb_raise(err, LB_ERR_MEMORY, "no memory for the constants");
     lb_text_add(&t, "\n#endif\n");
-    return lb_emit_file(e, file, &t, err);
+    return lb_emit_file(e, lb_emit_source_path(e, file), &t, err);
 }
 
 /* A function for each step, labelled with its node. */
@@ -163,7 +163,7 @@ static lb_code emit_source(lb_emission *e, lb_error *err)
     for (int i = 0; i < e->low->n_steps; i++)
         add_step(e, &t, i);
     add_run(e, &t);
-    return lb_emit_file(e, file, &t, err);
+    return lb_emit_file(e, lb_emit_source_path(e, file), &t, err);
 }
 
 static lb_code emit_text(lb_emission *e, const char *file, const char *text,
@@ -175,7 +175,7 @@ static lb_code emit_text(lb_emission *e, const char *file, const char *text,
         return lb_raise(err, LB_ERR_MEMORY, "no memory for a file's name");
     lb_text_init(&t, e->arena);
     lb_text_add_chars(&t, text, strlen(text));
-    return lb_emit_file(e, file, &t, err);
+    return lb_emit_file(e, lb_emit_source_path(e, file), &t, err);
 }
 
 /* The header that says how the int8 kernels round. */
@@ -249,9 +249,12 @@ lb_code lb_emit(const lb_low *low, const lb_emit_options *options, const char *f
         if (!lb_fw_find(low->dtype, low->step[i].kind))
             return lb_raise(err, LB_ERR_UNSUPPORTED, "no firmware exists for '%s' (%s)",
                             low->step[i].name, lb_low_kind_name(low->step[i].kind));
+    lb_emit_choose_folders(&e);
     LB_TRY(emit_header(&e, err));
     LB_TRY(emit_source(&e, err));
     LB_TRY(emit_weights(&e, err));
     LB_TRY(emit_kernels(&e, err));
-    return lb_emit_test(&e, err);
+    if (options->n_vectors > 0)
+        LB_TRY(e.form->vectors(&e, err));
+    return lb_emit_package(&e, err);
 }

@@ -6,10 +6,30 @@
 #ifndef LB_EMIT_EMIT_H
 #define LB_EMIT_EMIT_H
 
+#include "base/key.h"
 #include "lower/low.h"
 
+/* What the sources are packed for; see packages.def. */
+typedef enum lb_package {
+    LB_PACKAGE_PLAIN, /* a folder with a Makefile for the self-test */
+    LB_PACKAGE_CMAKE,
+    LB_PACKAGE_ARDUINO,
+    LB_PACKAGE_ZEPHYR,
+    LB_PACKAGE_PLATFORMIO
+} lb_package;
+
+/* How the firmware is written. */
+typedef struct lb_firmware_options {
+    int package; /* lb_package */
+} lb_firmware_options;
+extern const lb_key lb_firmware_keys[];
+
+/* Whether all are as they are where nothing is said. */
+bool lb_firmware_is_usual(const lb_firmware_options *options);
+
 typedef struct lb_emit_options {
-    const char *name;     /* C identifier that prefixes everything; NULL: "net" */
+    const char *name; /* C identifier that prefixes everything; NULL: "net" */
+    lb_firmware_options firmware;
     int n_vectors;        /* self-test vectors */
     const float *vectors; /* [n_vectors, C,H,W], as the network wants its input */
     const char
@@ -17,12 +37,13 @@ typedef struct lb_emit_options {
 } lb_emit_options;
 
 typedef struct lb_emitted {
-    const char **file; /* names within the folder */
+    const char **file; /* paths within the folder */
     int n_files;
 } lb_emitted;
 
-/* Writes NAME.h, NAME.c, NAME_weights.h, selftest.c, vectors.h, a Makefile and README.txt
- * into folder. */
+/* Writes NAME.h, NAME.c, NAME_weights.h and the kernels; selftest.c, vectors.h and a
+ * Makefile; README.txt and what the package has besides. All in `folder`, or (Arduino,
+ * PlatformIO) the sources in src/ and the self-test in extras/selftest/. */
 lb_code lb_emit(const lb_low *low, const lb_emit_options *options, const char *folder,
                 lb_arena *arena, lb_emitted *out, lb_error *err) LB_MUST_USE;
 

@@ -7,12 +7,27 @@
 #include <math.h>
 #include <string.h>
 
+const char *lb_emit_source_path(lb_emission *e, const char *file)
+{
+    return lb_arena_text(e->arena, "%s%s", e->sources, file);
+}
+
+const char *lb_emit_test_path(lb_emission *e, const char *file)
+{
+    return lb_arena_text(e->arena, "%s%s", e->tests, file);
+}
+
 lb_code lb_emit_file(lb_emission *e, const char *file, const lb_text *text, lb_error *err)
 {
-    const char *const path = lb_path_join(e->arena, e->folder, file);
+    const char *const path = file ? lb_path_join(e->arena, e->folder, file) : NULL;
+    char *const parent = path ? lb_arena_copy_text(e->arena, path) : NULL;
 
-    if (text->failed || !path)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory for '%s'", file);
+    if (text->failed || !parent)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the firmware's files");
+    if (strchr(file, '/')) {
+        *strrchr(parent, '/') = '\0';
+        LB_TRY(lb_make_folder(parent, err));
+    }
     LB_TRY(lb_write_file(path, text->chars, text->n, err));
     if (!lb_arena_grow(e->arena, (void **)&e->out->file, &e->capacity, e->out->n_files,
                        sizeof *e->out->file))

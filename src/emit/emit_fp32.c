@@ -121,45 +121,6 @@ static void add_step(lb_emission *e, lb_text *t, int i)
     add_call(e, t, i);
 }
 
-static const char selftest[] =
-    "/* selftest.c: runs the network on vectors.h. Prints one line of results; the exit\n"
-    " * status is 0 if every output is within 1e-4 of the outputs' scale. */\n"
-    "#include \"%1.h\"\n"
-    "#include \"vectors.h\"\n"
-    "\n"
-    "#include <math.h>\n"
-    "#include <stdio.h>\n"
-    "\n"
-    "static float out[%2_OUTPUT_SIZE];\n"
-    "\n"
-    "int main(void)\n"
-    "{\n"
-    "    double scale = 0, worst = 0;\n"
-    "    long checked = 0, mismatches = 0;\n"
-    "    int v, i;\n"
-    "\n"
-    "    for (v = 0; v < N_VECTORS; v++)\n"
-    "        for (i = 0; i < %2_OUTPUT_SIZE; i++)\n"
-    "            scale = fmax(scale, fabs((double)test_out[v][i]));\n"
-    "    for (v = 0; v < N_VECTORS; v++) {\n"
-    "        %1_run(test_in[v], out);\n"
-    "        for (i = 0; i < %2_OUTPUT_SIZE; i++) {\n"
-    "            const double d = fabs((double)out[i] - (double)test_out[v][i]);\n"
-    "            checked++;\n"
-    "            if (!(d <= 1e-4 * scale))\n"
-    "                mismatches++;\n"
-    "            if (!(d <= worst))\n"
-    "                worst = d;\n"
-    "        }\n"
-    "    }\n"
-    "    if (scale > 0)\n"
-    "        worst /= scale;\n"
-    "    printf(\"outputs %ld mismatches %ld worst %.9g arena %ld\\n\", checked, "
-    "mismatches,\n"
-    "           worst, (long)%2_ARENA_BYTES);\n"
-    "    return mismatches == 0 && checked > 0 ? 0 : 1;\n"
-    "}\n";
-
 const lb_emit_form lb_emit_fp32 = {
     .type = "float",
     .preamble = "#include \"%1.h\"\n\n#include \"%1_weights.h\"\n#include \"fw.h\"\n\n"
@@ -170,9 +131,4 @@ const lb_emit_form lb_emit_fp32 = {
     .constants = add_constants,
     .step = add_step,
     .vectors = lb_emit_vectors_fp32,
-    .selftest = selftest,
-    .rules = "",
-    .readme =
-        "-ffp-contract=off gives limbeck's results to the last bit; without it they are\n"
-        "as good, and faster where a fused multiply-add exists.\n",
 };

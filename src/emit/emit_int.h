@@ -15,6 +15,8 @@ typedef struct lb_emission {
     const char *name;  /* prefix of functions and files */
     const char *upper; /* prefix of macros */
     const char *folder;
+    const char *sources; /* where the sources lie in it: "" or "src/" */
+    const char *tests;   /* where the self-test lies */
     lb_arena *arena;
     lb_emitted *out;
     int capacity;
@@ -34,16 +36,16 @@ struct lb_emit_form {
     /* The lines of the function that runs step i. */
     void (*step)(lb_emission *e, lb_text *t, int i);
     bool traces; /* NAME_trace sees the output of every step */
-    /* vectors.h; selftest.c, rules of the Makefile and paragraphs of README.txt as
-     * templates. */
-    lb_code (*vectors)(lb_emission *e, lb_error *err);
-    const char *selftest, *rules, *readme;
+    lb_code (*vectors)(lb_emission *e, lb_error *err); /* vectors.h */
 };
 extern const lb_emit_form lb_emit_fp32, lb_emit_int8;
 
-/* Writes one file and lists it. */
+/* Writes one file, at a path within the folder, and lists it. */
 lb_code lb_emit_file(lb_emission *e, const char *file, const lb_text *text,
                      lb_error *err) LB_MUST_USE;
+/* A file's path among the sources, beside the self-test; NULL without memory. */
+const char *lb_emit_source_path(lb_emission *e, const char *file);
+const char *lb_emit_test_path(lb_emission *e, const char *file);
 
 /* n floats as C, exactly: hexadecimal, each with its f, lines of eight. */
 void lb_emit_floats(lb_text *t, const float *value, size_t n);
@@ -61,8 +63,15 @@ const char *lb_emit_safe(lb_emission *e, const char *text);
 lb_code lb_emit_vectors_fp32(lb_emission *e, lb_error *err) LB_MUST_USE;
 lb_code lb_emit_vectors_int8(lb_emission *e, lb_error *err) LB_MUST_USE;
 
-/* vectors.h, selftest.c, Makefile, README.txt. */
-lb_code lb_emit_test(lb_emission *e, lb_error *err) LB_MUST_USE;
+/* Where a package has its sources and its self-test. */
+void lb_emit_choose_folders(lb_emission *e);
+/* The self-test, README.txt and what the package has besides: packages.def. */
+lb_code lb_emit_package(lb_emission *e, lb_error *err) LB_MUST_USE;
+
+/* Their texts, embedded when limbeck is built. */
+#define LB_PACKAGE_FILE(path, text, needs) extern const char lb_package_text_##text[];
+#include "emit/packages.def"
+#undef LB_PACKAGE_FILE
 
 /* "fw_conv.c" of each kernel file in use, n of them. */
 int lb_emit_kernels(const lb_low *low, lb_fw_file used[]);

@@ -402,65 +402,6 @@ static void add_step(lb_emission *e, lb_text *t, int i)
     }
 }
 
-static const char selftest[] =
-    "/* selftest.c: runs the network on vectors.h and compares every byte. Prints one "
-    "line\n"
-    " * of results; the exit status is 0 if all agree. With %2_TRACE (`make trace`) it\n"
-    " * compares a checksum of every step too and names the first that is wrong. */\n"
-    "#include \"%1.h\"\n"
-    "#include \"vectors.h\"\n"
-    "\n"
-    "#include <stdio.h>\n"
-    "\n"
-    "static int8_t out[%2_OUTPUT_SIZE];\n"
-    "\n"
-    "#ifdef %2_TRACE\n"
-    "static int vector, wrong = -1;\n"
-    "\n"
-    "/* FNV-1a */\n"
-    "void %1_trace(int step, const int8_t *y, long n)\n"
-    "{\n"
-    "    uint32_t sum = 2166136261u;\n"
-    "\n"
-    "    for (; n > 0; n--)\n"
-    "        sum = (sum ^ (uint8_t)*y++) * 16777619u;\n"
-    "    if (sum != step_sum[vector][step] && wrong < 0) {\n"
-    "        wrong = step;\n"
-    "        printf(\"vector %d: step %d, %s, is the first that is wrong\\n\", vector, "
-    "step,\n"
-    "               step_name[step]);\n"
-    "    }\n"
-    "}\n"
-    "#endif\n"
-    "\n"
-    "int main(void)\n"
-    "{\n"
-    "    long checked = 0, mismatches = 0, worst = 0;\n"
-    "    int v, i;\n"
-    "\n"
-    "    for (v = 0; v < N_VECTORS; v++) {\n"
-    "#ifdef %2_TRACE\n"
-    "        vector = v;\n"
-    "#endif\n"
-    "        %1_run(test_in[v], out);\n"
-    "        for (i = 0; i < (int)%2_OUTPUT_SIZE; i++) {\n"
-    "            const int d = out[i] - test_out[v][i];\n"
-    "            checked++;\n"
-    "            mismatches += d != 0;\n"
-    "            if (d > worst || -d > worst)\n"
-    "                worst = d < 0 ? -d : d;\n"
-    "        }\n"
-    "    }\n"
-    "#ifdef %2_TRACE\n"
-    "    mismatches += wrong >= 0;\n"
-    "#endif\n"
-    "    /* worst: of the 256 steps of the output */\n"
-    "    printf(\"outputs %ld mismatches %ld worst %ld.%03ld arena %ld\\n\", checked,\n"
-    "           mismatches, worst / 256, worst * 1000 / 256 % 1000,\n"
-    "           (long)%2_ARENA_BYTES);\n"
-    "    return mismatches == 0 && checked > 0 ? 0 : 1;\n"
-    "}\n";
-
 const lb_emit_form lb_emit_int8 = {
     .type = "int8_t",
     .preamble = "#include \"%1.h\"\n\n#include \"fw8.h\"\n#include \"%1_weights.h\"\n\n"
@@ -480,13 +421,4 @@ const lb_emit_form lb_emit_int8 = {
     .step = add_step,
     .traces = true,
     .vectors = lb_emit_vectors_int8,
-    .selftest = selftest,
-    .rules = "# make trace: compares a checksum of every step.\n"
-             "trace:\n"
-             "\t$(CC) $(CFLAGS) -D%2_TRACE -o selftest_trace selftest.c $(OBJECTS:.o=.c) "
-             "-lm\n"
-             "\t./selftest_trace\n\t@rm -f selftest_trace\n\n.PHONY: trace\n\n",
-    .readme =
-        "The results are the same to the last byte with every compiler and on every\n"
-        "processor.\n",
 };

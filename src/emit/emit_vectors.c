@@ -42,7 +42,7 @@ static lb_code finish(lb_emission *e, vectors *v, lb_error *err)
     lb_text_add(t, "};\n");
     lb_text_add_chars(t, v->sums.chars, v->sums.n);
     lb_text_add(t, "\n#endif\n");
-    return lb_emit_file(e, "vectors.h", t, err);
+    return lb_emit_file(e, lb_emit_test_path(e, "vectors.h"), t, err);
 }
 
 lb_code lb_emit_vectors_fp32(lb_emission *e, lb_error *err)

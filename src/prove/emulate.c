@@ -95,7 +95,7 @@ static lb_code write_files(job *j, lb_error *err)
         {"count.c", lb_board_text_count_c},
     };
     const char *const own = lb_arena_text(j->w.arena, "%s.c", j->w.name);
-    const char *const path = lb_path_join(j->w.arena, j->w.folder, own ? own : "");
+    const char *const path = lb_workshop_own_path(&j->w, ".c");
     lb_bytes source;
     lb_text copy;
 
@@ -135,14 +135,14 @@ static lb_code build_plugin(job *j, lb_error *err)
 static lb_code compile(job *j, int i, lb_error *err)
 {
     const char *const own = lb_arena_text(j->w.arena, "%s.c", j->w.name);
-    const bool copied = own && strcmp(j->w.source[i], own) == 0;
+    const bool copied = j->w.source[i] == j->w.own;
     lb_words words = {.arena = j->w.arena};
     int status;
 
     lb_words_add(&words, j->board->compiler);
     lb_words_add_all(&words, j->proof->flags);
     lb_words_add_all(&words, strict_flags);
-    lb_words_add_all(&words, "-I. -c");
+    lb_words_add_all(&words, "-I. -Isrc -c");
     lb_words_add(&words, copied ? lb_workshop_path(&j->w, own) : j->w.source[i]);
     lb_words_add(&words, "-o");
     lb_words_add(&words, lb_workshop_object(&j->w, i, ".o"));

@@ -50,6 +50,7 @@ static lb_code compile(job *j, int i, lb_error *err)
                     "-ffp-contract=off",
                     "-fno-asynchronous-unwind-tables",
                     "-fstack-usage",
+                    "-Isrc",
                     "-c",
                     j->w.source[i],
                     "-o",
@@ -89,7 +90,7 @@ static size_t stack_of(job *j, int i)
 static lb_code measure(job *j, int i, lb_error *err)
 {
     const char *const path = lb_workshop_object(&j->w, i, ".o");
-    const bool kernel = strncmp(j->w.source[i], "fw_", 3) == 0;
+    const bool kernel = lb_workshop_is_kernel(&j->w, i);
     const size_t stack = stack_of(j, i);
     lb_sections s;
     lb_bytes bytes;

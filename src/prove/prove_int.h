@@ -42,14 +42,17 @@ typedef struct lb_function {
 bool lb_elf_functions(const uint8_t *data, size_t size, lb_arena *arena,
                       lb_function **out, int *n);
 
-/* workshop.c: a firmware's sources, and a folder beside for what is made of them. */
+/* workshop.c: a firmware's sources, and a folder beside for what is made of them. They
+ * lie in the firmware's folder or, as packages have them, in its src/ and
+ * extras/selftest/. */
 enum { LB_WORKSHOP_FILES = 96 };
 typedef struct lb_workshop {
     lb_arena *arena;
     const char *folder, *name;
-    char *beside; /* NULL: not made yet */
-    char *source[LB_WORKSHOP_FILES];
+    char *beside;                    /* NULL: not made yet */
+    char *source[LB_WORKSHOP_FILES]; /* paths within the folder; no two of one name */
     int n_sources;
+    const char *own; /* NAME.c among them */
     const volatile int *stop;
     char *output; /* of the last command */
 } lb_workshop;
@@ -68,6 +71,9 @@ char *lb_workshop_path(const lb_workshop *w, const char *file);
 /* Of source i: "BESIDE/fw_conv.o"; NULL without memory. */
 char *lb_workshop_object(const lb_workshop *w, int i, const char *ending);
 bool lb_workshop_is_test(const lb_workshop *w, int i);
+bool lb_workshop_is_kernel(const lb_workshop *w, int i);
+/* "FOLDER/src/NAME.h" of ".h", beside NAME.c; NULL without memory. */
+char *lb_workshop_own_path(const lb_workshop *w, const char *ending);
 /* Raises LB_ERR_FAILED with what the last command said. */
 lb_code lb_workshop_failed(const lb_workshop *w, const char *what, lb_error *err);
 /* "outputs N mismatches N worst X arena N"; false, and nothing changed, if it is not. */

@@ -209,8 +209,7 @@ static lb_code converse(talk *t, lb_error *err)
 /* The figure of `#define NAME_ARENA_BYTES` in NAME.h; 0 if it is not there. */
 static size_t expected_arena(const lb_workshop *w)
 {
-    const char *const file = lb_arena_text(w->arena, "%s.h", w->name);
-    char *const path = file ? lb_path_join(w->arena, w->folder, file) : NULL;
+    char *const path = lb_workshop_own_path(w, ".h");
     lb_bytes bytes;
     lb_error ignored;
 
@@ -225,8 +224,7 @@ static size_t expected_arena(const lb_workshop *w)
 /* The steps' names are those of the source. */
 static lb_code name_steps(talk *t, lb_error *err)
 {
-    const char *const file = lb_arena_text(t->w.arena, "%s.c", t->w.name);
-    char *const path = file ? lb_path_join(t->w.arena, t->w.folder, file) : NULL;
+    char *const path = lb_workshop_own_path(&t->w, ".c");
     lb_step_names names;
     lb_bytes source;
     lb_text copy;

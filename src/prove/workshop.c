@@ -16,30 +16,61 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool has_source(const lb_workshop *w, const char *file)
+/* Behind the last '/'. */
+static const char *base_of(const char *path)
 {
-    for (int i = 0; file && i < w->n_sources; i++)
-        if (strcmp(w->source[i], file) == 0)
-            return true;
-    return false;
+    const char *const slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
 }
 
-static lb_code list_sources(lb_workshop *w, lb_error *err)
+/* The path of a source by its name; NULL if it is not there. */
+static const char *find_source(const lb_workshop *w, const char *file)
 {
-    DIR *const d = opendir(w->folder);
+    for (int i = 0; file && i < w->n_sources; i++)
+        if (strcmp(base_of(w->source[i]), file) == 0)
+            return w->source[i];
+    return NULL;
+}
 
+static bool is_source(const char *file)
+{
+    const size_t n = strlen(file);
+
+    return n > 2 && strcmp(file + n - 2, ".c") == 0;
+}
+
+/* In the folder itself, or where packages keep them: a folder that is not there holds
+ * none. */
+static lb_code list_in(lb_workshop *w, const char *within, lb_error *err)
+{
+    const char *const path = lb_arena_text(w->arena, "%s/%s", w->folder, within);
+    DIR *const d = path ? opendir(path) : NULL;
+
+    if (!path)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to try the firmware");
+    if (!d && *within)
+        return LB_OK;
     if (!d)
         return lb_raise(err, LB_ERR_IO, "cannot open '%s': %s", w->folder,
                         strerror(errno));
     for (const struct dirent *e; (e = readdir(d)) && w->n_sources < LB_WORKSHOP_FILES;) {
-        const size_t n = strlen(e->d_name);
-        if (n < 3 || strcmp(e->d_name + n - 2, ".c") != 0)
+        if (!is_source(e->d_name))
             continue;
-        w->source[w->n_sources] = lb_arena_copy_text(w->arena, e->d_name);
+        w->source[w->n_sources] = lb_arena_text(w->arena, "%s%s", within, e->d_name);
         if (w->source[w->n_sources])
             w->n_sources++;
     }
     closedir(d);
+    return LB_OK;
+}
+
+static lb_code list_sources(lb_workshop *w, lb_error *err)
+{
+    static const char *const within[] = {"", "src/", "extras/selftest/"};
+
+    for (size_t i = 0; i < sizeof within / sizeof *within; i++)
+        LB_TRY(list_in(w, within[i], err));
     qsort(w->source, (size_t)w->n_sources, sizeof *w->source, by_name);
     return LB_OK;
 }
@@ -47,7 +78,8 @@ static lb_code list_sources(lb_workshop *w, lb_error *err)
 /* The self-test includes NAME.h of a NAME.c that is there. */
 static const char *find_name(const lb_workshop *w)
 {
-    char *const path = lb_path_join(w->arena, w->folder, "selftest.c");
+    const char *const test = find_source(w, "selftest.c");
+    char *const path = test ? lb_path_join(w->arena, w->folder, test) : NULL;
     lb_bytes bytes;
     lb_error ignored;
 
@@ -59,7 +91,7 @@ static const char *find_name(const lb_workshop *w)
         const size_t n = strcspn(at, ".\"\n");
         char *const name = lb_arena_copy_chars(w->arena, at, n);
         if (name && strncmp(at + n, ".h\"", 3) == 0 &&
-            has_source(w, lb_arena_text(w->arena, "%s.c", name)))
+            find_source(w, lb_arena_text(w->arena, "%s.c", name)))
             return name;
     }
     return NULL;
@@ -80,8 +112,8 @@ lb_code lb_workshop_init(lb_workshop *w, const char *folder, const char *name,
                         "'%s' holds no firmware: a self-test that includes NAME.h of a "
                         "NAME.c",
                         folder);
-    if (!has_source(w, lb_arena_text(arena, "%s.c", w->name)) ||
-        !has_source(w, "selftest.c"))
+    w->own = find_source(w, lb_arena_text(arena, "%s.c", w->name));
+    if (!w->own || !find_source(w, "selftest.c"))
         return lb_raise(err, LB_ERR_INPUT,
                         "'%s' holds no firmware called '%s' with a self-test", folder,
                         w->name);
@@ -142,14 +174,29 @@ char *lb_workshop_path(const lb_workshop *w, const char *file)
 
 char *lb_workshop_object(const lb_workshop *w, int i, const char *ending)
 {
-    const size_t n = strlen(w->source[i]) - 2;
+    const char *const file = base_of(w->source[i]);
 
-    return lb_arena_text(w->arena, "%s/%.*s%s", w->beside, (int)n, w->source[i], ending);
+    return lb_arena_text(w->arena, "%s/%.*s%s", w->beside, (int)strlen(file) - 2, file,
+                         ending);
 }
 
 bool lb_workshop_is_test(const lb_workshop *w, int i)
 {
-    return strcmp(w->source[i], "selftest.c") == 0;
+    return strcmp(base_of(w->source[i]), "selftest.c") == 0;
+}
+
+bool lb_workshop_is_kernel(const lb_workshop *w, int i)
+{
+    return strncmp(base_of(w->source[i]), "fw_", 3) == 0;
+}
+
+char *lb_workshop_own_path(const lb_workshop *w, const char *ending)
+{
+    char *const path = lb_path_join(w->arena, w->folder, w->own);
+
+    if (path)
+        path[strlen(path) - 2] = '\0';
+    return path ? lb_arena_text(w->arena, "%s%s", path, ending) : NULL;
 }
 
 lb_code lb_workshop_failed(const lb_workshop *w, const char *what, lb_error *err)

@@ -7,6 +7,7 @@
 #include "compress/qat.h"
 #include "compress/quantize.h"
 #include "device/device.h"
+#include "emit/emit.h"
 #include "train/train.h"
 
 typedef enum lb_head { LB_HEAD_OWN, LB_HEAD_TEACHER } lb_head;
@@ -51,7 +52,8 @@ typedef struct lb_recipe {
     bool int8;              /* the student becomes int8 when it is trained */
     lb_quantize_options quantize;
     lb_qat_options qat;
-    unsigned exports; /* lb_export */
+    unsigned exports;             /* lb_export */
+    lb_firmware_options firmware; /* of LB_EXPORT_C */
 } lb_recipe;
 
 /* sets: "train.epochs=3" overrides, n_sets of them; mistakes in them are reported as

@@ -249,4 +249,5 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell_all(row, arg, "compress.quantize.", lb_qat_keys);
     tell_all(row, arg, "compress.quantize.", lb_quantize_keys);
     tell(row, arg, "", &export);
+    tell_all(row, arg, "export.c.", lb_firmware_keys);
 }

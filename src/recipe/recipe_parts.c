@@ -358,23 +358,37 @@ void lb_read_device(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
                      lb_read_hint(r, profile, names, n));
 }
 
+/* What firmware is like; inner: NULL if nothing is said. */
+static void read_firmware(lb_reader *r, const lb_tree *inner, const lb_tree *at,
+                          lb_recipe *recipe)
+{
+    const lb_section sections[] = {{lb_firmware_keys, &recipe->firmware}};
+
+    lb_read_map(r, inner, at, "c", SECTIONS(sections), NULL, NULL);
+}
+
+/* `onnx`, or {c: {package: cmake}}. */
 static void read_export(lb_reader *r, const lb_tree *item, lb_recipe *recipe)
 {
     const char *names[8];
-    const char *const word = lb_read_word(r, "export", item);
+    const lb_tree *name, *inner;
     int n = 0;
 
-    if (!word)
+    if (!lb_read_choice(r, "export", item, &name, &inner))
         return;
     for (const lb_export_name *e = lb_export_names; e->name; e++) {
         names[n++] = e->name;
-        if (strcmp(e->name, word) == 0) {
-            recipe->exports |= (unsigned)e->bit;
-            return;
-        }
+        if (strcmp(e->name, name->text) != 0)
+            continue;
+        recipe->exports |= (unsigned)e->bit;
+        if (e->bit == LB_EXPORT_C)
+            read_firmware(r, inner, item, recipe);
+        else if (inner)
+            lb_tree_complain(&r->findings, inner, "export %s has no settings", e->name);
+        return;
     }
-    lb_tree_complain(&r->findings, item, "no export is called '%.60s'%s", word,
-                     lb_read_hint(r, word, names, n));
+    lb_tree_complain(&r->findings, item, "no export is called '%.60s'%s", name->text,
+                     lb_read_hint(r, name->text, names, n));
 }
 
 /* TensorFlow Lite files hold the student in int8, as their own kernels compute it. */

@@ -486,6 +486,30 @@ static void print_compress(printer *p, const lb_recipe *recipe)
     }
 }
 
+/* [onnx, c], or with what is said of the firmware: [onnx, {c: {package: cmake}}]. */
+static void print_exports(printer *p, const lb_recipe *recipe)
+{
+    const lb_firmware_options *const firmware = &recipe->firmware;
+    bool first = true;
+
+    lb_text_add(&p->text, "export: [");
+    for (const lb_export_name *e = lb_export_names; e->name; e++) {
+        if (!(recipe->exports & (unsigned)e->bit))
+            continue;
+        lb_text_add(&p->text, "%s", first ? "" : ", ");
+        first = false;
+        if (e->bit != LB_EXPORT_C || lb_firmware_is_usual(firmware)) {
+            lb_text_add(&p->text, "%s", e->name);
+            continue;
+        }
+        lb_text_add(&p->text, "{%s: ", e->name);
+        begin_inline(p);
+        print_keys(p, lb_firmware_keys, firmware);
+        lb_text_add(&p->text, "}}");
+    }
+    lb_text_add(&p->text, "]\n");
+}
+
 /* A recipe that was given stages, or that says what of the student learns. */
 static bool has_stages(const lb_recipe *recipe)
 {
@@ -499,7 +523,6 @@ static bool has_stages(const lb_recipe *recipe)
 const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena)
 {
     printer p = {.arena = arena, .indent = ""};
-    bool first = true;
 
     lb_text_init(&p.text, arena);
     print_keys(&p, lb_recipe_keys, recipe);
@@ -521,13 +544,6 @@ const char *lb_recipe_text(const lb_recipe *recipe, lb_arena *arena)
         print_train(&p, "", &recipe->train);
     }
     print_compress(&p, recipe);
-    lb_text_add(&p.text, "export: [");
-    for (const lb_export_name *e = lb_export_names; e->name; e++) {
-        if (!(recipe->exports & (unsigned)e->bit))
-            continue;
-        lb_text_add(&p.text, "%s%s", first ? "" : ", ", e->name);
-        first = false;
-    }
-    lb_text_add(&p.text, "]\n");
+    print_exports(&p, recipe);
     return p.text.failed ? NULL : p.text.chars;
 }

@@ -144,8 +144,11 @@ static lb_code write_firmware(lb_run *run, lb_error *err)
     const char *const folder = lb_run_path(run, "firmware");
     const char *const name = identifier(run->arena, run->recipe->name);
     const float *const vectors = make_vectors(run, n);
-    const lb_emit_options options = {
-        .name = name, .n_vectors = n, .vectors = vectors, .pixel_note = pixel_note(run)};
+    const lb_emit_options options = {.name = name,
+                                     .firmware = run->recipe->firmware,
+                                     .n_vectors = n,
+                                     .vectors = vectors,
+                                     .pixel_note = pixel_note(run)};
 
     if (!folder || !name || !vectors)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the firmware");

@@ -78,6 +78,6 @@ static const char full[] =
     "  loader_threads: 2\n"
     "  optimizer: {sgd: {lr: 0.05, momentum: 0.8, nesterov: false, weight_decay: 1e-4}}\n"
     "  schedule: {step: {at: [4, 8], factor: 0.2, warmup: 0.5}}\n"
-    "export: [c, onnx]\n";
+    "export: [{c: {package: cmake}}, onnx]\n";
 
 #endif

@@ -81,6 +81,7 @@ static void everything_said_is_kept(void)
         CHECK(r->train.schedule.at.n == 2 && r->train.schedule.at.value[1] == 8);
         CHECK(!r->train.sgd.nesterov);
         CHECK(r->exports == (LB_EXPORT_ONNX | LB_EXPORT_C));
+        CHECK(r->firmware.package == LB_PACKAGE_CMAKE);
     }
     lb_arena_free(arena);
 }
@@ -111,6 +112,7 @@ static void compare(const lb_recipe *a, const lb_recipe *b, lb_arena *arena)
     CHECK(a->has_teacher == b->has_teacher && a->seed == b->seed);
     CHECK(a->student.width == b->student.width && a->student.depth == b->student.depth);
     CHECK(a->n_terms == b->n_terms && a->exports == b->exports);
+    compare_keys(lb_firmware_keys, &a->firmware, &b->firmware, arena);
     for (int t = 0; t < a->n_terms; t++) {
         CHECK(a->term[t].loss == b->term[t].loss);
         CHECK(a->term[t].weight == b->term[t].weight);
@@ -286,7 +288,7 @@ static void every_mistake_is_told_at_once(void)
                                "  optimizer: {sgd: {lr: [1], momentum: 2}}\n"
                                "  schedule: {step: {factor: 0.5}}\n"
                                "compress: {prune: {amuont: 1}, quantize: {mode: qad}}\n"
-                               "export: [onnx, tflite, cc]\n";
+                               "export: [onnx: {a: 1}, tflite, cc, c: {package: make}]\n";
     static const char *const lines[] = {
         ":1:1: no key is called 'nam' in 'the recipe'; did you mean 'name'?\n",
         ":4:9: path: there is no '",
@@ -309,8 +311,10 @@ static void every_mistake_is_told_at_once(void)
         ":19:20: no key is called 'amuont' in 'prune'; did you mean 'amount'?\n",
         ":19:49: mode",
         ":20:9: export tflite is int8 as TensorFlow Lite rounds it: it needs compress: ",
-        ":20:24: no export is called 'cc'; did you mean 'c'?\n",
-        "23 mistakes in '",
+        ":20:16: export onnx has no settings\n",
+        ":20:32: no export is called 'cc'; did you mean 'c'?\n",
+        ":20:49: package must be plain, cmake, arduino, zephyr or platformio, not 'make'",
+        "25 mistakes in '",
         "'; nothing was run",
     };
     lb_arena *const arena = lb_arena_new(0);

@@ -11,7 +11,7 @@ code limbeck runs --threads many
 code limbeck runs --kernels onedn
 code limbeck runs --conv winograd
 code limbeck emit x.onnx
-code limbeck emit x.onnx -o d --package zephyr
+code limbeck emit x.onnx -o d --package zefyr
 code limbeck emit x.onnx -o d --name 2x
 code limbeck eval x.onnx
 code limbeck prove x

@@ -1,0 +1,286 @@
+/* test_emit_packages.c: every package builds as its build system would build it and
+ * passes its own self-test: CMake's with CMake, the others with plain compilers and, for
+ * what the other build systems bring along, stand-ins that tests/emit/packages holds. */
+#include "check.h"
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "emit/emit.h"
+#include "lower/nets_int8.h"
+#include "prove/prove.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { VECTORS = 2 };
+
+/* A folder with the network packed, and an empty one beside to build in. */
+typedef struct packed {
+    lb_arena *arena;
+    lb_low *low;
+    char folder[40];
+    lb_emitted emitted;
+} packed;
+
+static const char *stand_ins(void)
+{
+    static char path[400];
+    const char *const source = getenv("LB_SOURCE");
+
+    snprintf(path, sizeof path, "%s/tests/emit/packages", source ? source : ".");
+    return path;
+}
+
+/* Runs a shell's words in the package's folder; P is that, S the stand-ins' folder; what
+ * is made goes below P/made. Its words show if it fails. */
+static bool shell(const packed *p, const char *format, ...)
+{
+    char words[1500], command[2400];
+    va_list more;
+
+    va_start(more, format);
+    vsnprintf(words, sizeof words, format, more);
+    va_end(more);
+    snprintf(command, sizeof command,
+             "cd '%s' && P='%s' S='%s' && export P S && mkdir -p made && "
+             "{ %s; } >made/said 2>&1 || { sed 's/^/# /' made/said; false; }",
+             p->folder, p->folder, stand_ins(), words);
+    return system(command) == 0; /* NOLINT: a test's own folder */
+}
+
+static bool has(const char *program)
+{
+    char command[200];
+
+    snprintf(command, sizeof command, "command -v %s >/dev/null 2>&1", program);
+    return system(command) == 0; /* NOLINT */
+}
+
+static packed pack(net_builder build, lb_package package)
+{
+    packed p = {.arena = lb_arena_new(0), .folder = "/tmp/lb-package-XXXXXX"};
+    lb_graph *const g = net_graph(build, 3, 8, 8);
+    lb_error err = {0};
+
+    CHECK(g != NULL && mkdtemp(p.folder) != NULL);
+    if (g)
+        CHECK_OK(lb_lower(g, p.arena, &p.low, &err), &err);
+    lb_graph_free(g);
+    if (!p.low)
+        return p;
+    const size_t n = VECTORS * lb_low_count(&p.low->input);
+    float *const v = LB_TAKE_ARRAY(p.arena, n, float);
+    lb_rng rng = lb_rng_make(11, LB_RNG_TEST, 0, 0);
+    for (size_t i = 0; v && i < n; i++)
+        v[i] = (float)(4 * lb_rng_uniform(&rng) - 2);
+    const lb_emit_options options = {.name = "tiny_Net",
+                                     .firmware = {.package = (int)package},
+                                     .n_vectors = VECTORS,
+                                     .vectors = v};
+    CHECK_OK(lb_emit(p.low, &options, p.folder, p.arena, &p.emitted, &err), &err);
+    return p;
+}
+
+/* The self-test by `limbeck prove`, wherever the sources lie. */
+static void check_proof(const packed *p)
+{
+    lb_proof proof = {0};
+    lb_error err = {0};
+    const lb_code code = lb_prove_host(p->folder, NULL, p->arena, &proof, &err);
+
+    if (code == LB_ERR_UNSUPPORTED)
+        return;
+    CHECK_OK(code, &err);
+    CHECK((size_t)proof.outputs_checked == VECTORS * lb_low_count(&p->low->output));
+    CHECK(proof.mismatches == 0);
+}
+
+/* No word between @ is left, and every file that was listed is there. */
+static void unpack(packed *p)
+{
+    char path[600];
+
+    CHECK(shell(p, "! grep -rnE '@[A-Z_]+@' . --exclude-dir=made"));
+    for (int i = 0; i < p->emitted.n_files; i++) {
+        snprintf(path, sizeof path, "%s/%s", p->folder, p->emitted.file[i]);
+        CHECK(lb_file_exists(path));
+    }
+    snprintf(path, sizeof path, "rm -rf '%s'", p->folder);
+    CHECK(system(path) == 0); /* NOLINT */
+    lb_arena_free(p->arena);
+}
+
+#define STRICT "-Wall -Wextra -pedantic -Wconversion -Werror"
+
+/* Both element types. */
+static void each(lb_package package, void (*check)(const packed *p, bool int8))
+{
+    for (int k = 0; k < 2; k++) {
+        packed p = pack(k ? net8_build_residual : net_build_residual, package);
+        if (p.low) {
+            if (k == 1)
+                check_proof(&p);
+            check(&p, k == 1);
+        }
+        unpack(&p);
+    }
+}
+
+static void check_plain(const packed *p, bool int8)
+{
+    CHECK(shell(p, "make -s check"));
+    if (int8)
+        CHECK(shell(p, "make -s trace"));
+}
+
+static void plain(void)
+{
+    each(LB_PACKAGE_PLAIN, check_plain);
+}
+
+/* By itself, with its tests; as a subdirectory; fetched; installed and found. */
+static void check_cmake(const packed *p, bool int8)
+{
+    if (!has("cmake")) {
+        SKIP("no cmake");
+        return;
+    }
+    CHECK(shell(p,
+                "cmake -S . -B made/own "
+                "-DCMAKE_INSTALL_PREFIX=$P/made/there -DCMAKE_C_FLAGS='" STRICT "' && "
+                "cmake --build made/own && cd made/own && ctest --output-on-failure && "
+                "ctest | grep '100%% tests passed, 0 tests failed out of 1' && "
+                "cmake --install ."));
+    static const char *const ways[] = {"subdirectory", "fetch", "find"};
+    for (size_t i = 0; int8 && i < sizeof ways / sizeof *ways; i++)
+        CHECK(shell(p,
+                    "cmake -S $S -B made/%s -DWAY=%s -DPACKAGE=$P "
+                    "-DCMAKE_PREFIX_PATH=$P/made/there && cmake --build made/%s && "
+                    "made/%s/user | grep '^ran %zu outputs$'",
+                    ways[i], ways[i], ways[i], ways[i], lb_low_count(&p->low->output)));
+}
+
+static void cmake(void)
+{
+    each(LB_PACKAGE_CMAKE, check_cmake);
+}
+
+/* Everything below src/ is compiled as C, the sketch as C++ behind <Arduino.h>; for an
+ * Arduino with a Cortex-M0+ or M4, too. */
+static void check_arduino(const packed *p, bool int8)
+{
+    static const char *const need[] = {"name",       "version",  "author",
+                                       "maintainer", "sentence", "paragraph",
+                                       "category",   "url",      "architectures"};
+
+    for (size_t i = 0; int8 && i < sizeof need / sizeof *need; i++)
+        CHECK(shell(p, "grep -E '^%s=.+' library.properties", need[i]));
+    CHECK(shell(p,
+                "cp examples/tiny_Net/tiny_Net.ino made/sketch.cpp && "
+                "for f in src/*.c; do cc -std=gnu11 " STRICT " -Isrc -c $f "
+                "-o made/$(basename $f).o || exit; done && "
+                "c++ -std=gnu++11 " STRICT " -include $S/Arduino.h -Isrc "
+                "made/sketch.cpp $S/arduino_main.cpp made/*.o -lm -o made/sketch && "
+                "made/sketch >made/out && grep '^microseconds [0-9]' made/out && "
+                "[ $(wc -l <made/out) = %zu ]",
+                1 + lb_low_count(&p->low->output)));
+    CHECK(shell(p, "make -s -C extras/selftest check CFLAGS=-O1"));
+    if (int8 && has("arm-none-eabi-g++"))
+        CHECK(shell(p,
+                    "for cpu in cortex-m0plus cortex-m4; do "
+                    "for f in src/*.c; do arm-none-eabi-gcc -mcpu=$cpu -mthumb -Os "
+                    "-std=gnu11 " STRICT " -Isrc -c $f -o made/x.o || exit; done; done"));
+}
+
+static void arduino(void)
+{
+    each(LB_PACKAGE_ARDUINO, check_arduino);
+}
+
+/* The module's files with stand-ins for Zephyr's functions of CMake. */
+static void check_zephyr(const packed *p, bool int8)
+{
+    (void)int8;
+    CHECK(shell(p, "grep '^  cmake: zephyr$' zephyr/module.yml && "
+                   "[ -f zephyr/CMakeLists.txt ] && "
+                   "grep '^  kconfig: zephyr/Kconfig$' zephyr/module.yml && "
+                   "grep '^config LIMBECK_TINY_NET$' zephyr/Kconfig && "
+                   "grep '^CONFIG_LIMBECK_TINY_NET=y$' samples/tiny_Net/prj.conf && "
+                   "grep '^  - samples$' zephyr/module.yml"));
+    if (!has("cmake")) {
+        SKIP("no cmake");
+        return;
+    }
+    CHECK(shell(p, "ZEPHYR_BASE=$S/zephyr cmake -S samples/tiny_Net -B made/zephyr "
+                   "-DCONFIG_LIMBECK_TINY_NET=1 && cmake --build made/zephyr && "
+                   "made/zephyr/app >made/out && "
+                   "grep -E \"$(sed -n 's/^ *- \"\\(.*\\)\"$/\\1/p' "
+                   "samples/tiny_Net/sample.yaml)\" made/out"));
+    /* left out where it is not asked for */
+    CHECK(shell(p, "ZEPHYR_BASE=$S/zephyr cmake -S samples/tiny_Net -B made/without "
+                   "&& ! cmake --build made/without"));
+}
+
+static void zephyr(void)
+{
+    each(LB_PACKAGE_ZEPHYR, check_zephyr);
+}
+
+/* The library's folder, the example and the test as PlatformIO compiles them natively. */
+static void check_platformio(const packed *p, bool int8)
+{
+    (void)int8;
+    CHECK(shell(p, "grep '\"name\": \"tiny-net\"' library.json && "
+                   "grep '\"version\": \"1.0.0\"' library.json"));
+    if (has("python3"))
+        CHECK(shell(p, "python3 -c 'import json; d = json.load(open(\"library.json\")); "
+                       "e = d[\"examples\"][0]; "
+                       "[open(e[\"base\"] + \"/\" + f) for f in e[\"files\"]]'"));
+    CHECK(shell(p,
+                "for f in src/*.c; do cc " STRICT " -Isrc -c $f "
+                "-o made/$(basename $f).o || exit; done && "
+                "cc " STRICT " -Isrc examples/tiny_Net/src/main.c made/*.o -lm "
+                "-o made/example && [ $(made/example | wc -l) = %zu ] && "
+                "c++ -Wall -Wextra -Werror -I$S -Isrc "
+                "test/test_tiny_Net/test_main.cpp made/*.o -lm -o made/test && made/test",
+                lb_low_count(&p->low->output)));
+}
+
+static void platformio(void)
+{
+    each(LB_PACKAGE_PLATFORMIO, check_platformio);
+}
+
+/* Without vectors there is no self-test, and nothing that wants one. */
+static void without_vectors(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    lb_graph *const g = net_graph(net8_build_residual, 3, 8, 8);
+    lb_low *low = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(lb_lower(g, arena, &low, &err), &err);
+    lb_graph_free(g);
+    for (int package = 0; low && package <= LB_PACKAGE_PLATFORMIO; package++) {
+        packed p = {.low = low, .folder = "/tmp/lb-package-XXXXXX", .arena = arena};
+        const lb_emit_options options = {.name = "a", .firmware = {.package = package}};
+        CHECK(mkdtemp(p.folder) != NULL);
+        CHECK_OK(lb_emit(low, &options, p.folder, arena, &p.emitted, &err), &err);
+        CHECK(shell(&p, "! grep -rl selftest . --exclude-dir=made --exclude=README.txt "
+                        "&& ! find . -name 'vectors.h' | grep ."));
+        CHECK(shell(&p, "rm -rf \"$P\"; true"));
+    }
+    lb_arena_free(arena);
+}
+
+int main(void)
+{
+    RUN(plain);
+    RUN(cmake);
+    RUN(arduino);
+    RUN(zephyr);
+    RUN(platformio);
+    RUN(without_vectors);
+    return DONE();
+}
