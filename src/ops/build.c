@@ -372,12 +372,27 @@ static lb_value ones(lb_builder *b, lb_value like)
 const lb_diff_verbs lb_op_verbs = {.one = ones, .add = lb_add};
 
 void lb_sgd_update(lb_builder *b, lb_value param, lb_value grad, lb_value velocity,
-                   lb_value lr, double momentum, double weight_decay, bool nesterov)
+                   const lb_sgd_rule *rule)
 {
-    const lb_value in[] = {param, velocity, grad, lr};
-    const lb_attr attrs[] = {lb_af("momentum", momentum),
-                             lb_af("weight_decay", weight_decay),
-                             lb_ai("nesterov", nesterov)};
+    const lb_value in[] = {param, velocity, grad, rule->lr, rule->scale};
+    const lb_attr attrs[] = {lb_af("momentum", rule->momentum),
+                             lb_af("weight_decay", rule->weight_decay),
+                             lb_ai("nesterov", rule->nesterov)};
 
-    lb_add_node(b, &lb_op_SgdUpdate, NULL, in, 4, attrs, 3);
+    lb_add_node(b, &lb_op_SgdUpdate, NULL, in, rule->scale.id ? 5 : 4, attrs, 3);
+}
+
+lb_value lb_clip_norm(lb_builder *b, const lb_value *grad, int n, double most)
+{
+    lb_value sum = {0};
+
+    for (int i = 0; i < n; i++) {
+        const lb_value square = lb_sum_all(b, lb_mul(b, grad[i], grad[i]));
+        sum = i == 0 ? square : lb_add(b, sum, square);
+    }
+    if (n == 0)
+        return sum;
+    const lb_dtype dtype = lb_type_of(b, sum).dtype;
+    const lb_value norm = lb_add(b, lb_sqrt(b, sum), lb_scalar(b, dtype, 1e-6));
+    return lb_min(b, lb_scale(b, lb_reciprocal(b, norm), most), lb_scalar(b, dtype, 1));
 }

@@ -109,9 +109,19 @@ lb_value lb_fake_quantize(lb_builder *b, lb_value x, lb_value scale, int zero, i
 /* What lb_autodiff needs. */
 extern const lb_diff_verbs lb_op_verbs;
 
-/* param <- param - lr * (momentum rules of torch.optim.SGD); velocity is updated too. lr
- * is a scalar value. */
+/* How one parameter moves, by the rules of torch.optim.SGD. */
+typedef struct lb_sgd_rule {
+    lb_value lr;    /* a scalar */
+    lb_value scale; /* a scalar that gradients are multiplied by; {0}: none */
+    double momentum, weight_decay;
+    bool nesterov;
+} lb_sgd_rule;
+
+/* param <- param - lr * (its momentum); velocity is updated too. */
 void lb_sgd_update(lb_builder *b, lb_value param, lb_value grad, lb_value velocity,
-                   lb_value lr, double momentum, double weight_decay, bool nesterov);
+                   const lb_sgd_rule *rule);
+/* min(1, most / (norm + 1e-6)), norm the Euclidean length of n gradients together: what
+ * clipping leaves of them (torch.nn.utils.clip_grad_norm_). {0} if n is 0. */
+lb_value lb_clip_norm(lb_builder *b, const lb_value *grad, int n, double most);
 
 #endif

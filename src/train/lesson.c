@@ -184,6 +184,19 @@ static bool moves(const lb_graph *g, int i, double weight_decay)
            ((weight_decay > 0 && !info->no_decay) || !lb_bias_cancels(g, (lb_value){i}));
 }
 
+/* Parameters that the loss depends on; how many. */
+static int keep_reached(lb_value *param, lb_value *grad, int n)
+{
+    int kept = 0;
+
+    for (int i = 0; i < n; i++)
+        if (grad[i].id) {
+            param[kept] = param[i];
+            grad[kept++] = grad[i];
+        }
+    return kept;
+}
+
 static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_train_setup *setup,
                            lb_error *err)
 {
@@ -203,17 +216,19 @@ static lb_code add_updates(lb_lesson *lesson, lb_builder *b, const lb_train_setu
     if (n == 0)
         return lb_raise(err, LB_ERR_INPUT, "the student has no parameter to train");
     lb_autodiff(b, &lb_op_verbs, lesson->loss, param, n, grad);
+    n = keep_reached(param, grad, n);
+    lb_sgd_rule rule = {.lr = lesson->rate,
+                        .momentum = sgd->momentum,
+                        .nesterov = sgd->nesterov && sgd->momentum > 0};
+    if (sgd->clip_norm > 0)
+        rule.scale = lb_clip_norm(b, grad, n, sgd->clip_norm);
     for (int i = 0; i < n && b->error.code == LB_OK; i++) {
         const lb_value_info info = *lb_info(g, param[i]);
-        const double decay = info.no_decay ? 0 : sgd->weight_decay;
         lb_tensor *velocity;
-        if (grad[i].id == 0)
-            continue;
         LB_TRY(
             lb_tensor_new(g->arena, lesson->dtype, &info.tensor->shape, &velocity, err));
-        const lb_value v = lb_param(b, info.name, velocity);
-        lb_sgd_update(b, param[i], grad[i], v, lesson->rate, sgd->momentum, decay,
-                      sgd->nesterov && sgd->momentum > 0);
+        rule.weight_decay = info.no_decay ? 0 : sgd->weight_decay;
+        lb_sgd_update(b, param[i], grad[i], lb_param(b, info.name, velocity), &rule);
         lesson->velocity[lesson->n_velocities++] = velocity;
     }
     return LB_OK;

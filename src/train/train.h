@@ -18,6 +18,7 @@ typedef enum lb_schedule_kind {
 
 typedef struct lb_sgd_options {
     double lr, momentum, weight_decay;
+    double clip_norm; /* longest gradient, of all parameters together; 0: any */
     bool nesterov;
 } lb_sgd_options;
 extern const lb_key lb_sgd_keys[];

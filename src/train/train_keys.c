@@ -71,6 +71,13 @@ const lb_key lb_sgd_keys[] = {
      .max = 1,
      .usual = "0.0005",
      .help = "pull of the weights to zero; biases and norms are spared"},
+    {.name = "clip_norm",
+     .type = LB_KEY_FLOAT,
+     .offset = AT(clip_norm),
+     .min = 0,
+     .max = 1e9,
+     .usual = "0",
+     .help = "gradients longer than that, all together, are shortened to it; 0: none"},
     {0},
 };
 #undef AT

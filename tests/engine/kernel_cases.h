@@ -791,13 +791,15 @@ static inline void make_update(maker *m, const char *op)
     const lb_shape shape = lb_shape_of(2, pick(m, 1, 20), pick(m, 1, 20));
     const lb_attr attrs[] = {lb_af("momentum", 0.9), lb_af("weight_decay", 1e-2),
                              lb_ai("nesterov", pick(m, 0, 1))};
-    lb_value in[4];
+    const int n = pick(m, 4, 5);
+    lb_value in[5];
 
     in[0] = weights(m, shape);
     in[1] = weights(m, shape);
     in[2] = fixed(m, LB_F32, shape);
     in[3] = fixed(m, LB_F32, (lb_shape){0});
-    add(m, op, in, 4, attrs, 3);
+    in[4] = fixed(m, LB_F32, (lb_shape){0});
+    add(m, op, in, n, attrs, 3);
 }
 
 static const struct {

@@ -67,7 +67,7 @@ static net make_net(int batch)
     const lb_value step = lb_mul(&b, dw, n.lr);
     lb_output(&b, step);
     const lb_value velocity = weights(&b, 0);
-    lb_sgd_update(&b, n.w, dw, velocity, n.lr, 0.9, 0, false);
+    lb_sgd_update(&b, n.w, dw, velocity, &(lb_sgd_rule){.lr = n.lr, .momentum = 0.9});
     CHECK_OK(lb_builder_finish(&b, &err), &err);
     CHECK_OK(lb_graph_check(n.graph, &err), &err);
     return n;

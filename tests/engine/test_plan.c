@@ -56,7 +56,10 @@ static net make_net(lb_dtype dtype, bool trains)
         CHECK_OK(lb_tensor_new(n.graph->arena, dtype, &weight, &zero, &err), &err);
         n.velocity = lb_param(&b, "velocity", zero);
         lb_autodiff(&b, &lb_op_verbs, n.loss, &n.w, 1, &dw);
-        lb_sgd_update(&b, n.w, dw, n.velocity, n.lr, 0.9, 1e-3, true);
+        lb_sgd_update(
+            &b, n.w, dw, n.velocity,
+            &(lb_sgd_rule){
+                .lr = n.lr, .momentum = 0.9, .weight_decay = 1e-3, .nesterov = true});
     }
     CHECK_OK(lb_builder_finish(&b, &err), &err);
     CHECK_OK(lb_graph_check(n.graph, &err), &err);

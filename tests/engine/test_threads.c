@@ -119,7 +119,10 @@ static void add_updates(net *n)
     for (int i = 0; i < n_trained; i++) {
         const lb_shape shape = lb_type_of(&n->b, trained[i]).shape;
         const lb_value velocity = param(n, shape, 0, 0, false);
-        lb_sgd_update(&n->b, trained[i], slope[i], velocity, n->lr, 0.9, 1e-4, true);
+        lb_sgd_update(
+            &n->b, trained[i], slope[i], velocity,
+            &(lb_sgd_rule){
+                .lr = n->lr, .momentum = 0.9, .weight_decay = 1e-4, .nesterov = true});
     }
 }
 

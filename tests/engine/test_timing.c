@@ -55,7 +55,7 @@ static lb_graph *make_net(bool trains)
             lb_tensor *velocity = NULL;
             CHECK_OK(lb_tensor_new(g->arena, LB_F32, shape, &velocity, &err), &err);
             const lb_value v = lb_param(&b, "velocity", velocity);
-            lb_sgd_update(&b, param[i], grad[i], v, rate, 0, 0, false);
+            lb_sgd_update(&b, param[i], grad[i], v, &(lb_sgd_rule){.lr = rate});
         }
     }
     CHECK_OK(lb_builder_finish(&b, &err), &err);

@@ -128,7 +128,10 @@ static void sgd_steps(void)
         const lb_value v = channel_param(&b, "v", 0, 0);
         const lb_value grad = lb_input(&b, "grad", LB_F64, &shape);
         const lb_value lr = lb_input(&b, "lr", LB_F64, &scalar);
-        lb_sgd_update(&b, p, grad, v, lr, 0.9, 0.2, nesterov);
+        lb_sgd_update(
+            &b, p, grad, v,
+            &(lb_sgd_rule){
+                .lr = lr, .momentum = 0.9, .weight_decay = 0.2, .nesterov = nesterov});
         CHECK_OK(lb_builder_finish(&b, &err), &err);
         eval_begin(&e, g, 1, 1);
         e.value[lr.id][0] = 0.1;

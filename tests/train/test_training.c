@@ -33,6 +33,53 @@ static void it_learns(void)
     classroom_close(&c);
 }
 
+/* The weights that a loss moves, in one step from the classroom's. */
+static size_t moved_by(double clip_norm, float *out)
+{
+    classroom c;
+    lb_train_result r;
+    lb_error err = {0};
+    size_t n = 0;
+
+    classroom_open(&c, 2);
+    c.options.epochs = 1;
+    c.options.batch = 64;
+    c.options.schedule = (lb_schedule_options){.kind = LB_SCHEDULE_CONSTANT};
+    c.options.sgd = (lb_sgd_options){.lr = 0.5, .clip_norm = clip_norm};
+    CHECK_OK(lb_train_run(&c.setup, c.arena, &r, &err), &err);
+    for (int i = 1; i < c.student->n_values; i++) {
+        const lb_value_info *const v = &c.student->values[i];
+        if (v->kind == LB_VALUE_PARAM && v->trained && n + v->tensor->n <= MOST) {
+            memcpy(out + n, v->tensor->data, lb_tensor_bytes(v->tensor));
+            n += v->tensor->n;
+        }
+    }
+    classroom_close(&c);
+    return n;
+}
+
+/* A step is as long as the rate times the gradient, or times what clipping leaves. */
+static void gradients_are_clipped(void)
+{
+    static float still[MOST], freely[MOST], clipped[MOST];
+    const size_t n = moved_by(1e-9, still);
+    double length = 0, part = 0;
+
+    CHECK(moved_by(0, freely) == n && n > 300);
+    for (size_t i = 0; i < n; i++)
+        length += pow((double)freely[i] - (double)still[i], 2);
+    length = sqrt(length) / 0.5;
+    CHECK(length > 0.01);
+    CHECK(moved_by(1.01 * length, clipped) == n); /* longer than the gradient */
+    CHECK(memcmp(clipped, freely, n * sizeof *freely) == 0);
+    CHECK(moved_by(0.25 * length, clipped) == n);
+    for (size_t i = 0; i < n; i++) {
+        part += pow((double)clipped[i] - (double)still[i], 2);
+        CHECK_NEAR(clipped[i], still[i] + 0.25f * (freely[i] - still[i]), 1e-5);
+    }
+    CHECK_NEAR(sqrt(part) / 0.5, 0.25 * length, 1e-4 * length);
+}
+
 static size_t trained(int threads, lb_kernels kernels, float *out)
 {
     classroom c;
@@ -310,6 +357,7 @@ static void a_trial_step_changes_nothing(void)
 int main(void)
 {
     RUN(it_learns);
+    RUN(gradients_are_clipped);
     RUN(threads_do_not_change_a_bit);
     RUN(an_interruption_does_not_change_a_bit);
     RUN(a_bad_loss_stops_with_its_layer);

@@ -31,7 +31,8 @@ typedef struct arrays {
     float *to_p, *to_v;
 } arrays;
 
-LB_NAT_CLONES static void plain_step(const state *s, const arrays *a, float lr)
+LB_NAT_CLONES static void plain_step(const state *s, const arrays *a, float lr,
+                                     float scale)
 {
     const float momentum = s->momentum, decay = s->decay;
     const float *const p = a->p, *const v = a->v, *const g = a->g;
@@ -40,13 +41,14 @@ LB_NAT_CLONES static void plain_step(const state *s, const arrays *a, float lr)
 
     LB_NAT_LANES
     for (size_t i = 0; i < n; i++) {
-        const float grown = momentum * v[i] + (g[i] + decay * p[i]);
+        const float grown = momentum * v[i] + (scale * g[i] + decay * p[i]);
         to_v[i] = grown;
         to_p[i] = p[i] - lr * grown;
     }
 }
 
-LB_NAT_CLONES static void nesterov_step(const state *s, const arrays *a, float lr)
+LB_NAT_CLONES static void nesterov_step(const state *s, const arrays *a, float lr,
+                                        float scale)
 {
     const float momentum = s->momentum, decay = s->decay;
     const float *const p = a->p, *const v = a->v, *const g = a->g;
@@ -55,7 +57,7 @@ LB_NAT_CLONES static void nesterov_step(const state *s, const arrays *a, float l
 
     LB_NAT_LANES
     for (size_t i = 0; i < n; i++) {
-        const float slope = g[i] + decay * p[i];
+        const float slope = scale * g[i] + decay * p[i];
         const float grown = momentum * v[i] + slope;
         to_v[i] = grown;
         to_p[i] = p[i] - lr * (slope + momentum * grown);
@@ -67,11 +69,12 @@ static void run(const lb_call *call)
     const state *const s = call->state;
     const arrays a = {call->in[0], call->in[1], call->in[2], call->out[0], call->out[1]};
     const float lr = *(const float *)call->in[3];
+    const float scale = call->in[4] ? *(const float *)call->in[4] : 1;
 
     if (s->nesterov)
-        nesterov_step(s, &a, lr);
+        nesterov_step(s, &a, lr, scale);
     else
-        plain_step(s, &a, lr);
+        plain_step(s, &a, lr, scale);
 }
 
 const lb_kernel lb_nat_sgd_update = {.table = "native",
