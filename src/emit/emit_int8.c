@@ -83,6 +83,12 @@ static size_t place_in_pairs(size_t m, size_t k, size_t inputs)
     return (m / 4 * inputs + k / 4 * 4) * 4 + of_channel[m % 4] + of_input[k % 4];
 }
 
+/* FW8_ROWS. */
+static size_t place_in_rows(size_t m, size_t k, size_t inputs)
+{
+    return m / 4 * 4 * inputs + k / 16 * 64 + m % 4 * 16 + k % 16;
+}
+
 /* An order of the weights of a convolution or dense layer, as fw8.h describes it. */
 typedef struct order {
     const char *name;
@@ -91,7 +97,8 @@ typedef struct order {
     size_t (*place)(size_t m, size_t k, size_t inputs);
 } order;
 
-static const order orders[] = {{"FW8_PAIRS", 4, 4, place_in_pairs}};
+static const order orders[] = {{"FW8_PAIRS", 4, 4, place_in_pairs},
+                               {"FW8_ROWS", 4, 16, place_in_rows}};
 
 static size_t up_to(size_t n, size_t block)
 {
@@ -252,18 +259,25 @@ static void add_sum(lb_emission *e, lb_text *t, const lb_low_step *s, int za, in
     lb_text_add(t, "%d, %d, %d};\n", grid_of(e, s->out)->zero, s->q->low, s->q->high);
 }
 
-/* The usual case, which the kernels have a fast way for. */
+/* No shift is below 0: factors are below 1/4, or by the double rounding at most 1. */
+static bool is_flat(const lb_emission *e, const lb_low_step *s)
+{
+    bool flat = true;
+
+    for (int i = 0; i < s->q->n_multipliers; i++)
+        flat = flat && shift_of(s->q->multiplier[i], e->low->rounding) >= 0;
+    return flat;
+}
+
+/* The usual case, which the DSP instructions have a fast way for. */
 static bool is_plain(const lb_emission *e, const lb_low_step *s)
 {
     const lb_low_int8 *const q = s->q;
     const bool adds = s->in[1] >= 0;
-    bool plain = e->low->rounding == LB_ROUND_SINGLE &&
-                 (adds ? q->middle_low : q->low) == -128 &&
-                 (adds ? q->middle_high : q->high) == 127;
 
-    for (int i = 0; i < q->n_multipliers; i++)
-        plain = plain && shift_of(q->multiplier[i], LB_ROUND_SINGLE) >= 0;
-    return plain;
+    return e->low->rounding == LB_ROUND_SINGLE &&
+           (adds ? q->middle_low : q->low) == -128 &&
+           (adds ? q->middle_high : q->high) == 127 && is_flat(e, s);
 }
 
 static void add_layer(lb_emission *e, lb_text *t, const lb_low_step *s, int i)
@@ -275,10 +289,10 @@ static void add_layer(lb_emission *e, lb_text *t, const lb_low_step *s, int i)
         add_sum(e, t, s, q->middle.zero, s->in[1]);
     lb_text_add(t,
                 "    static const fw8_layer l = {weight%d, bias%d, {factor%d, shift%d, "
-                "%d, %d, %d}, %d, %s};\n",
+                "%d, %d, %d}, %d, %d, %s};\n",
                 i, i, i, i, adds ? q->middle.zero : grid_of(e, s->out)->zero,
                 adds ? q->middle_low : q->low, adds ? q->middle_high : q->high,
-                is_plain(e, s), adds ? "&sum" : "NULL");
+                is_flat(e, s), is_plain(e, s), adds ? "&sum" : "NULL");
 }
 
 /* The grid of the output, by the multipliers from number k on. */

@@ -14,6 +14,9 @@ extern const char lb_fw_text_conv8[], lb_fw_text_pointwise8[], lb_fw_text_depthw
     lb_fw_text_dense8[], lb_fw_text_pool8[], lb_fw_text_elementwise8[],
     lb_fw_text_softmax8[], lb_fw_text_move8[], lb_fw_text_dot8[];
 
+/* Those of instruction sets. */
+extern const char lb_fw_text_mve_dot8[];
+
 typedef struct lb_fw_file {
     const char *stem, *text;
 } lb_fw_file;

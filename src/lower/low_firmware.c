@@ -1,10 +1,22 @@
 /* low_firmware.c: what the firmware's kernels need beside their inputs and outputs: in
- * int8 memory to work in, see emit/kernels/fw8.h, and constants. */
+ * int8 memory to work in, see emit/kernels/fw8.h, enough for every instruction set, and
+ * constants. */
 #include "lower/low.h"
 
 static size_t up_to_four(size_t n)
 {
     return (n + 3) / 4 * 4;
+}
+
+/* The inputs of so many positions as bytes, in whole vectors of sixteen. */
+static size_t in_rows(size_t positions, size_t inputs)
+{
+    return positions * ((inputs + 15) / 16 * 16);
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
 }
 
 /* The inputs of two positions, widened; then, in bytes, a tap of padding or, where
@@ -14,7 +26,17 @@ static size_t of_conv(const lb_low_step *s, size_t channels)
     const size_t inputs = (size_t)s->kernel_h * (size_t)s->kernel_w * channels;
     const size_t bytes = channels % 4 == 0 ? channels : 2 * up_to_four(inputs);
 
-    return 4 * up_to_four(inputs) + bytes;
+    return larger(4 * up_to_four(inputs) + bytes, in_rows(2, inputs));
+}
+
+static size_t of_pointwise(size_t channels)
+{
+    return larger(4 * up_to_four(channels), in_rows(2, channels));
+}
+
+static size_t of_dense(size_t inputs)
+{
+    return larger(2 * up_to_four(inputs), in_rows(1, inputs));
 }
 
 /* Weights of four channels and a ring of the rows under the kernel, widened. */
@@ -37,11 +59,11 @@ size_t lb_low_scratch_bytes(const lb_low *low, const lb_low_step *s)
     case LB_LOW_CONV:
         return of_conv(s, (size_t)in->c);
     case LB_LOW_POINTWISE:
-        return 4 * up_to_four((size_t)in->c);
+        return of_pointwise((size_t)in->c);
     case LB_LOW_DEPTHWISE:
         return of_depthwise(s, &low->buffer[s->out].dims);
     case LB_LOW_DENSE:
-        return 2 * up_to_four(lb_low_count(in));
+        return of_dense(lb_low_count(in));
     case LB_LOW_MAX_POOL:
     case LB_LOW_AVERAGE_POOL:
     case LB_LOW_ADD:

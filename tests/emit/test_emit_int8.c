@@ -33,8 +33,9 @@ static void check_thoroughly(const char *folder)
                            "-fno-sanitize-recover=all'") == 0);
 }
 
-/* Where the emulator is installed: the ways of the DSP instructions. */
-static void check_board(const char *folder, const lb_low *low, lb_arena *arena)
+/* Where the emulator is installed: the ways of an instruction set. */
+static void check_board(const char *board, const char *folder, const lb_low *low,
+                        lb_arena *arena)
 {
     const lb_prove_options options = {.folder = folder};
     lb_proof proof = {0};
@@ -42,7 +43,7 @@ static void check_board(const char *folder, const lb_low *low, lb_arena *arena)
 
     if (!has("arm-none-eabi-gcc") || !has("qemu-system-arm"))
         return;
-    CHECK_OK(lb_prove(&options, "qemu:cortex-m4", arena, &proof, &err), &err);
+    CHECK_OK(lb_prove(&options, board, arena, &proof, &err), &err);
     CHECK((size_t)proof.outputs_checked == VECTORS * lb_low_count(&low->output));
     CHECK(proof.mismatches == 0);
 }
@@ -54,7 +55,9 @@ static void check_low(const lb_low *low, lb_arena *arena, bool thoroughly)
     if (f.proved && thoroughly && low->rounding == LB_ROUND_SINGLE)
         check_thoroughly(f.folder);
     if (f.proved && thoroughly)
-        check_board(f.folder, low, arena);
+        check_board("qemu:cortex-m4", f.folder, low, arena);
+    if (f.proved)
+        check_board("qemu:cortex-m55", f.folder, low, arena);
     firmware_end(&f);
 }
 

@@ -21,25 +21,38 @@
  * bytes. Decided here alone; -DFW8_PLAIN: none, C for every processor.
  *
  * FW8_DSP: the DSP instructions of Cortex-M4, M7, M33 and later, within the common files.
+ * FW8_MVE: the vectors of Cortex-M52, M55 and M85 (Helium), in files of their own.
  *
  * A set may have kernels of its own, in files fw_SET_*.c; FW8_OWN_... says which, and the
  * common files leave those out. It may have its own order of the weights: FW8_ORDER,
  * which chooses among the arrays of NAME_weights.h. */
 #if defined(__GNUC__) && !defined(FW8_PLAIN)
+#if defined(__ARM_FEATURE_MVE) && !defined(__ARM_BIG_ENDIAN)
+#define FW8_MVE 1
+#include <arm_mve.h>
+#endif
 #if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && !defined(__ARM_BIG_ENDIAN)
 #define FW8_DSP 1
 #include <string.h>
 #endif
 #endif
+#ifndef FW8_MVE
+#define FW8_MVE 0
+#endif
 #ifndef FW8_DSP
 #define FW8_DSP 0
 #endif
 
-#define FW8_OWN_DOT 0       /* fw8_conv, fw8_pointwise, fw8_dense */
+#define FW8_OWN_DOT FW8_MVE /* fw8_conv, fw8_pointwise, fw8_dense */
 #define FW8_OWN_DEPTHWISE 0 /* fw8_depthwise */
 
 #define FW8_PAIRS 0 /* see fw8_layer */
+#define FW8_ROWS 1
+#if FW8_MVE
+#define FW8_ORDER FW8_ROWS
+#else
 #define FW8_ORDER FW8_PAIRS
+#endif
 
 #if defined(__GNUC__)
 /* A function of nothing but assembly, of which the compiler must not draw conclusions. */
@@ -86,25 +99,28 @@ typedef struct fw8_sum {
  * weight of all but depthwise, in the order FW8_ORDER. FW8_PAIRS: for each group, for
  * every four inputs k0..k3 (taps by row and column, in each its channels; filled up with
  * zeros), the channels a..d as a0 b0 a2 b2  c0 d0 c2 d2  a1 b1 a3 b3  c1 d1 c3 d3.
+ * FW8_ROWS: for each group, for every sixteen inputs (filled up), those of a, b, c and d.
  * Depthwise, in every order: [group][tap][channel].
  */
 typedef struct fw8_layer {
     const int8_t *weight;
     const int32_t *bias;
-    fw8_grid grid; /* of the sum */
-    int plain;     /* single rounding, no shift below 0, low..high is -128..127 */
+    fw8_grid grid;           /* of the sum */
+    int flat;                /* no shift is below 0 */
+    int plain;               /* flat, single rounding, low..high is -128..127 */
     const fw8_sum *residual; /* the sum's int8, as a, and the residual; or NULL */
 } fw8_layer;
 
 /* z: the residual, like y, or NULL; y may be z. scratch: 4-byte aligned. */
 
 /* scratch: 4 K bytes, K = kernel_h * kernel_w * in_c rounded up to 4; then, if in_c is a
- * multiple of 4, in_c bytes, otherwise 2 K. y may reach into x if no row of it reaches
- * rows of x that it or a later one needs. */
+ * multiple of 4, in_c bytes, otherwise 2 K. FW8_MVE: 2 K, K rounded up to 16. y may reach
+ * into x if no row of it reaches rows of x that it or a later one needs. */
 void fw8_conv(const fw8_shape *s, const fw8_layer *l, const int8_t *x, const int8_t *z,
               void *scratch, int8_t *y);
-/* Kernel 1x1, stride 1, no padding. scratch: 4 K bytes, K = in_c rounded up to 4. y may
- * begin where x begins if out_c <= in_c, and end where x ends if out_c >= in_c. */
+/* Kernel 1x1, stride 1, no padding. scratch: 4 K bytes, K = in_c rounded up to 4.
+ * FW8_MVE: 2 K, K rounded up to 16. y may begin where x begins if out_c <= in_c, and end
+ * where x ends if out_c >= in_c. */
 void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
                    const int8_t *z, void *scratch, int8_t *y);
 /* scratch: 8 bytes for each tap, then ((kernel_h - 1) * dilation_h + 1) rows of
@@ -112,7 +128,7 @@ void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
  * where x begins if no row of y reaches rows of x that the next row of y still needs. */
 void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
                    const int8_t *z, void *scratch, int8_t *y);
-/* scratch: 2 K bytes, K = the inputs rounded up to 4. */
+/* scratch: 2 K bytes, K = the inputs rounded up to 4. FW8_MVE: K, rounded up to 16. */
 void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *scratch,
                int8_t *y);
 /* The window's largest element; both grids are one. Clamped to low..high. */
@@ -219,6 +235,74 @@ static inline uint32_t fw8_odd(uint32_t word)
 
     __asm__("sxtb16 %0, %1, ror #8" : "=r"(pair) : "r"(word));
     return pair;
+}
+#endif
+
+#if FW8_MVE
+/* n bytes; the arrays do not overlap, or `to` lies before. */
+static inline void fw8_move(int8_t *to, const int8_t *from, int n)
+{
+    __asm__ volatile("wlstp.8 lr, %2, 2f\n"
+                     "1:\n"
+                     "vldrb.8 q0, [%1], #16\n"
+                     "vstrb.8 q0, [%0], #16\n"
+                     "letp lr, 1b\n"
+                     "2:\n"
+                     : "+r"(to), "+r"(from)
+                     : "r"(n)
+                     : "lr", "q0", "memory");
+}
+
+static inline void fw8_fill(int8_t *to, int value, int n)
+{
+    __asm__ volatile("vdup.8 q0, %1\n"
+                     "wlstp.8 lr, %2, 2f\n"
+                     "1:\n"
+                     "vstrb.8 q0, [%0], #16\n"
+                     "letp lr, 1b\n"
+                     "2:\n"
+                     : "+r"(to)
+                     : "r"(value), "r"(n)
+                     : "lr", "q0", "memory");
+}
+
+/* fw8_scale of four, with shifts that are not below 0. */
+static inline int32x4_t fw8_scale_four(int32x4_t v, int32x4_t factor, int32x4_t shift,
+                                       int zero)
+{
+#if FW8_TFLITE
+    const int32x4_t right = vnegq_s32(shift);
+    const int32x4_t high = vqrdmulhq_s32(v, factor);
+    /* ties away from zero: below it, one less before half is added */
+    const int32x4_t less = vshrq_n_s32(vandq_s32(high, right), 31);
+
+    return vaddq_n_s32(vrshlq_s32(vqaddq_s32(high, less), right), zero);
+#else
+    /* ~shift is -(shift + 1) */
+    return vaddq_n_s32(vrshlq_s32(vmulhq_s32(v, factor), vmvnq_s32(shift)), zero);
+#endif
+}
+
+/* fw8_sum_of four, clamped. */
+static inline int32x4_t fw8_sum_four(const fw8_sum *s, int32x4_t a, int32x4_t b)
+{
+    int32x4_t v;
+#if FW8_TFLITE
+    a = vshlq_n_s32(vsubq_n_s32(a, s->zero_a), 20);
+    b = vshlq_n_s32(vsubq_n_s32(b, s->zero_b), 20);
+    a = fw8_scale_four(a, vdupq_n_s32(s->factor_a), vdupq_n_s32(s->shift_a), 0);
+    b = fw8_scale_four(b, vdupq_n_s32(s->factor_b), vdupq_n_s32(s->shift_b), 0);
+    v = vaddq_s32(a, b);
+    if (s->shift_y < 0) /* far below 2^31 even so */
+        v = vshlq_r_s32(v, -s->shift_y);
+    v = fw8_scale_four(v, vdupq_n_s32(s->factor_y),
+                       vdupq_n_s32(s->shift_y < 0 ? 0 : s->shift_y), s->zero);
+#else
+    v = vmlaq_n_s32(vdupq_n_s32(s->offset), a, s->factor_a);
+    v = vshlq_r_s32(vmlaq_n_s32(v, b, s->factor_b), -s->shift);
+    v = vaddq_n_s32(v, s->zero);
+#endif
+    return vminq_s32(vmaxq_s32(v, vdupq_n_s32(s->low)), vdupq_n_s32(s->high));
 }
 #endif
 
