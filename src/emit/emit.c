@@ -50,13 +50,11 @@ static void add_functions(lb_emission *e, lb_text *t)
         "%s *out);\n\n/* Where the input lies; %s_run may write over it. */\n"
         "%s *%s_input(void);\n",
         name, name, type, type, name, type, name);
-    if (e->form->traces)
-        lb_text_add(
-            t,
-            "\n#ifdef %s_TRACE\n/* Called after each step with its output: n "
-            "bytes. Yours to define. */\nvoid %s_trace(int step, const %s *y, long "
-            "n);\n#endif\n",
-            e->upper, name, type);
+    lb_text_add(t,
+                "\n#ifdef %s_TRACE\n/* Called after each step with its output: n "
+                "elements. Yours to define. */\nvoid %s_trace(int step, const %s *y, "
+                "long n);\n#endif\n",
+                e->upper, name, type);
     lb_text_add(t, "\n#ifdef __cplusplus\n}\n#endif\n\n");
 }
 
@@ -141,10 +139,8 @@ static void add_run(lb_emission *e, lb_text *t)
                 e->name, type, type, in, in, e->upper);
     for (int i = 0; i < low->n_steps; i++) {
         const int buffer = low->step[i].out;
-        lb_text_add(t, "    step%d();\n", i);
-        if (e->form->traces)
-            lb_text_add(t, "    TRACE(%d, %s, %zu);\n", i, e->form->at(e, buffer, y),
-                        lb_low_count(&low->buffer[buffer].dims));
+        lb_text_add(t, "    step%d();\n    TRACE(%d, %s, %zu);\n", i, i,
+                    e->form->at(e, buffer, y), lb_low_count(&low->buffer[buffer].dims));
     }
     lb_text_add(t, "    memcpy(out, %s, %s_OUTPUT_SIZE * sizeof *out);\n}\n", out,
                 e->upper);
@@ -211,6 +207,17 @@ static lb_code emit_kernels(lb_emission *e, lb_error *err)
     return LB_OK;
 }
 
+/* The firmware's folder has files of these names. */
+static bool is_taken(const char *name)
+{
+    static const char *const names[] = {"selftest", "benchmark", "vectors", "fw", "fw8"};
+    bool taken = strncmp(name, "fw_", 3) == 0 || strncmp(name, "fw8_", 4) == 0;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        taken = taken || strcmp(name, names[i]) == 0;
+    return taken;
+}
+
 static bool is_identifier(const char *name)
 {
     if (!isalpha((unsigned char)name[0]) && name[0] != '_')
@@ -240,6 +247,10 @@ lb_code lb_emit(const lb_low *low, const lb_emit_options *options, const char *f
         return lb_raise(err, LB_ERR_INPUT,
                         "'%s' is no name for C; give letters, digits and underscores, at "
                         "most 64",
+                        name);
+    if (is_taken(name))
+        return lb_raise(err, LB_ERR_INPUT,
+                        "'%s' is the name of another file of the firmware; give another",
                         name);
     if (!upper)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to emit firmware");

@@ -125,7 +125,7 @@ const lb_emit_form lb_emit_fp32 = {
     .type = "float",
     .preamble = "#include \"%1.h\"\n\n#include \"%1_weights.h\"\n#include \"fw.h\"\n\n"
                 "#include <float.h>\n#include <stddef.h>\n#include <string.h>\n\n"
-                "static float arena[%2_ARENA_BYTES / sizeof(float)];\n\n",
+                "static float arena[%2_ARENA_BYTES / sizeof(float)];\n\n" LB_EMIT_TRACE,
     .includes = "",
     .at = at,
     .constants = add_constants,

@@ -35,10 +35,17 @@ struct lb_emit_form {
     bool (*constants)(lb_emission *e, lb_text *t, int i);
     /* The lines of the function that runs step i. */
     void (*step)(lb_emission *e, lb_text *t, int i);
-    bool traces; /* NAME_trace sees the output of every step */
     lb_code (*vectors)(lb_emission *e, lb_error *err); /* vectors.h */
 };
 extern const lb_emit_form lb_emit_fp32, lb_emit_int8;
+
+/* What shows NAME_trace the output of every step, for preambles. */
+#define LB_EMIT_TRACE \
+    "#ifdef %2_TRACE\n" \
+    "#define TRACE(step, y, n) %1_trace(step, y, n)\n" \
+    "#else\n" \
+    "#define TRACE(step, y, n) ((void)0)\n" \
+    "#endif\n\n"
 
 /* Writes one file, at a path within the folder, and lists it. */
 lb_code lb_emit_file(lb_emission *e, const char *file, const lb_text *text,

@@ -422,17 +422,11 @@ const lb_emit_form lb_emit_int8 = {
                 "#include <stddef.h>\n#include <string.h>\n\n"
                 "/* in words, for alignment */\n"
                 "static int32_t arena[(%2_ARENA_BYTES + 3) / 4];\n"
-                "#define AT(offset) ((int8_t *)arena + (offset))\n\n"
-                "#ifdef %2_TRACE\n"
-                "#define TRACE(step, y, n) %1_trace(step, y, n)\n"
-                "#else\n"
-                "#define TRACE(step, y, n) ((void)0)\n"
-                "#endif\n\n",
+                "#define AT(offset) ((int8_t *)arena + (offset))\n\n" LB_EMIT_TRACE,
     .includes = "#include <math.h>\n#include <stdint.h>\n\n",
     .describe = describe,
     .at = at,
     .constants = add_constants,
     .step = add_step,
-    .traces = true,
     .vectors = lb_emit_vectors_int8,
 };

@@ -82,9 +82,28 @@ static void add_slug(lb_text *t, const char *name)
         lb_text_add(t, "net");
 }
 
-/* A word that stood between @; false if it is none. source: of this repetition. */
-static bool add_word(const lb_emission *e, lb_text *t, const char *word, size_t n,
-                     const char *source)
+/* Which repetition of a line this is. */
+typedef struct repetition {
+    const char *source;
+    const lb_low_step *step;
+} repetition;
+
+static bool add_step_word(lb_emission *e, lb_text *t, const char *word, size_t n,
+                          const lb_low_step *step)
+{
+    if (n == 9 && memcmp(word, "STEP_NAME", n) == 0)
+        lb_text_add(t, "%s (%s)", lb_emit_safe(e, step->name),
+                    lb_low_kind_name(step->kind));
+    else if (n == 9 && memcmp(word, "STEP_MACS", n) == 0)
+        lb_text_add(t, "%.0f", step->macs);
+    else
+        return false;
+    return true;
+}
+
+/* A word that stood between @; false if it is none. */
+static bool add_word(lb_emission *e, lb_text *t, const char *word, size_t n,
+                     const repetition *at)
 {
     const struct {
         const char *word, *value;
@@ -96,7 +115,7 @@ static bool add_word(const lb_emission *e, lb_text *t, const char *word, size_t 
         {"TESTS", e->tests},
         {"FROM", *e->tests ? "../../src" : "."},
         {"KERNELS_HEADER", e->low->dtype == LB_I8 ? "fw8.h" : "fw.h"},
-        {"SOURCE", source},
+        {"SOURCE", at->source ? at->source : ""},
     };
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -104,8 +123,12 @@ static bool add_word(const lb_emission *e, lb_text *t, const char *word, size_t 
             lb_text_add(t, "%s", known[i].value);
             return true;
         }
+    if (at->step && add_step_word(e, t, word, n, at->step))
+        return true;
     if (n == 4 && memcmp(word, "SLUG", n) == 0)
         add_slug(t, e->name);
+    else if (n == 7 && memcmp(word, "N_STEPS", n) == 0)
+        lb_text_add(t, "%d", e->low->n_steps);
     else if (n == 12 && memcmp(word, "WEIGHT_BYTES", n) == 0)
         lb_text_add(t, "%zu", e->low->weight_bytes);
     else if (n == 11 && memcmp(word, "ARENA_BYTES", n) == 0)
@@ -116,62 +139,80 @@ static bool add_word(const lb_emission *e, lb_text *t, const char *word, size_t 
 }
 
 /* n characters with their words filled in. */
-static void add_filled(const lb_emission *e, lb_text *t, const char *text, size_t n,
-                       const char *source)
+static void add_filled(lb_emission *e, lb_text *t, const char *text, size_t n,
+                       repetition at)
 {
     const char *const end = text + n;
 
     while (text < end) {
         const char *const close =
             *text == '@' ? memchr(text + 1, '@', (size_t)(end - text - 1)) : NULL;
-        if (close && add_word(e, t, text + 1, (size_t)(close - text - 1), source))
+        if (close && add_word(e, t, text + 1, (size_t)(close - text - 1), &at))
             text = close + 1;
         else
             lb_text_add_char(t, *text++);
     }
 }
 
-/* Steps over the conditions that begin a line; false if one does not hold. */
-static bool holds(const lb_emission *e, const char **line)
+/* Steps over a condition that begins the line; *fits: whether it holds. */
+static bool take_condition(const lb_emission *e, const char **line, bool *fits)
 {
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
         const size_t n = strlen(facts[i].word);
         if (**line != '@' || strncmp(*line + 1, facts[i].word, n) != 0 ||
             (*line)[n + 1] != '@')
             continue;
-        if (!(facts_of(e) & facts[i].bit))
-            return false;
         *line += n + 2;
+        *fits = (facts_of(e) & facts[i].bit) != 0;
+        return true;
     }
-    return true;
+    return false;
 }
 
-static bool has_source(const char *line, size_t n)
+/* Steps over all of them; false if one does not hold. */
+static bool holds(const lb_emission *e, const char **line)
 {
-    static const char word[] = "@SOURCE@";
+    bool fits = true;
 
-    for (size_t i = 0; i + sizeof word - 1 <= n; i++)
-        if (memcmp(line + i, word, sizeof word - 1) == 0)
+    while (fits && take_condition(e, line, &fits))
+        ;
+    return fits;
+}
+
+static bool has(const char *line, size_t n, const char *word)
+{
+    const size_t length = strlen(word);
+
+    for (size_t i = 0; i + length <= n; i++)
+        if (memcmp(line + i, word, length) == 0)
             return true;
     return false;
 }
 
-/* A line, or as many as the network has sources. */
-static void add_line(lb_emission *e, lb_text *t, const char *line, size_t n)
+static void add_for_sources(lb_emission *e, lb_text *t, const char *line, size_t n)
 {
     lb_fw_file used[LB_FW_MOST];
     const int n_kernels = lb_emit_kernels(e->low, used);
 
-    if (!has_source(line, n)) {
-        add_filled(e, t, line, n, "");
-        return;
-    }
     for (int i = -1; i < n_kernels; i++) {
         const char *const source = i < 0
                                        ? lb_arena_text(e->arena, "%s.c", e->name)
                                        : lb_arena_text(e->arena, "fw_%s.c", used[i].stem);
-        add_filled(e, t, line, n, source ? source : "");
+        add_filled(e, t, line, n, (repetition){.source = source});
         t->failed = t->failed || !source;
+    }
+}
+
+/* A line, or as many as the network has sources or steps. */
+static void add_line(lb_emission *e, lb_text *t, const char *line, size_t n)
+{
+    if (has(line, n, "@SOURCE@")) {
+        add_for_sources(e, t, line, n);
+    } else if (has(line, n, "@STEP_NAME@")) {
+        for (int i = 0; i < e->low->n_steps; i++)
+            add_filled(e, t, line, n, (repetition){.step = &e->low->step[i]});
+    } else {
+        add_filled(e, t, line, n, (repetition){0});
     }
 }
 
@@ -181,7 +222,7 @@ static lb_code emit_row(lb_emission *e, const char *path, const char *text, lb_e
 
     lb_text_init(&name, e->arena);
     lb_text_init(&body, e->arena);
-    add_filled(e, &name, path, strlen(path), "");
+    add_filled(e, &name, path, strlen(path), (repetition){0});
     while (*text) {
         const char *line = text;
         const char *const end = strchr(text, '\n');

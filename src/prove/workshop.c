@@ -33,11 +33,12 @@ static const char *find_source(const lb_workshop *w, const char *file)
     return NULL;
 }
 
+/* The benchmark is a program of its own. */
 static bool is_source(const char *file)
 {
     const size_t n = strlen(file);
 
-    return n > 2 && strcmp(file + n - 2, ".c") == 0;
+    return n > 2 && strcmp(file + n - 2, ".c") == 0 && strcmp(file, "benchmark.c") != 0;
 }
 
 /* In the folder itself, or where packages keep them: a folder that is not there holds

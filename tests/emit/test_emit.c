@@ -88,6 +88,14 @@ static void bad_names_are_refused(void)
               LB_ERR_INPUT);
         CHECK_TEXT(err.text, "is no name for C");
     }
+    static const char *const taken[] = {"selftest", "benchmark", "fw", "fw_conv",
+                                        "fw8_x"};
+    for (size_t i = 0; low && i < sizeof taken / sizeof *taken; i++) {
+        const lb_emit_options options = {.name = taken[i]};
+        CHECK(lb_emit(low, &options, "/nonexistent", arena, &emitted, &err) ==
+              LB_ERR_INPUT);
+        CHECK_TEXT(err.text, "is the name of another file");
+    }
     lb_arena_free(arena);
 }
 
