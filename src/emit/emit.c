@@ -156,6 +156,8 @@ static lb_code emit_source(lb_emission *e, lb_error *err)
     lb_text_init(&t, e->arena);
     add_banner(&t, file, "the network's steps.");
     lb_emit_template(e, &t, e->form->preamble);
+    if (e->form->room)
+        e->form->room(e, &t);
     for (int i = 0; i < e->low->n_steps; i++)
         add_step(e, &t, i);
     add_run(e, &t);
@@ -197,6 +199,7 @@ static lb_code emit_kernels(lb_emission *e, lb_error *err)
 
     if (e->low->dtype == LB_I8) {
         LB_TRY(emit_text(e, "fw8.h", lb_fw_text_fw8, err));
+        LB_TRY(emit_text(e, "fw8_wide.h", lb_fw_text_fw8_wide, err));
         LB_TRY(emit_rounding(e, err));
     } else {
         LB_TRY(emit_text(e, "fw.h", lb_fw_text_fw, err));

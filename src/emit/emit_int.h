@@ -26,6 +26,8 @@ typedef struct lb_emission {
 struct lb_emit_form {
     const char *type;     /* of elements, in C */
     const char *preamble; /* of NAME.c: includes, the arena; a template */
+    /* What NAME.c has behind that; or NULL. */
+    void (*room)(lb_emission *e, lb_text *t);
     const char *includes; /* of NAME.h */
     /* What NAME.h says besides; or NULL. */
     void (*describe)(lb_emission *e, lb_text *t);

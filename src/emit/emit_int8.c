@@ -306,9 +306,73 @@ static void add_grid(lb_emission *e, lb_text *t, const lb_low_step *s, int i, in
     lb_text_add(t, "%d, %d, %d};\n", grid_of(e, s->out)->zero, s->q->low, s->q->high);
 }
 
+/* ------------------------------------------------------------------- room of FW8_WIDE
+ * Bytes of the scratch memory that its kernels need at most, whatever the instructions.
+ */
+
+/* Blocks and rows of the weights of eight channels, and n units: see fw_wide_dot8.c. */
+static size_t room_of_dot(size_t runs, size_t run, size_t n)
+{
+    return 64 * runs * (up_to_four(run) / 4) + 8 * (up_to_four(runs * run) + 4) +
+           2 * (n + 4);
+}
+
+/* Of the input with its padding: rows under all windows; positions of such a row. */
+static size_t rows_under(const lb_emission *e, const lb_low_step *s)
+{
+    return (size_t)(dims_of(e, s->out)->h - 1) * (size_t)s->stride_h +
+           (size_t)(s->kernel_h - 1) * (size_t)s->dilation_h + 1;
+}
+
+static size_t width_under(const lb_emission *e, const lb_low_step *s)
+{
+    return (size_t)(dims_of(e, s->out)->w - 1) * (size_t)s->stride_w +
+           (size_t)(s->kernel_w - 1) * (size_t)s->dilation_w + 1;
+}
+
+static size_t room_of(const lb_emission *e, const lb_low_step *s)
+{
+    const lb_low_dims *const in = dims_of(e, s->in[0]);
+    const size_t c = (size_t)in->c, kernel_h = (size_t)s->kernel_h;
+    const size_t kernel_w = (size_t)s->kernel_w, width = width_under(e, s);
+
+    if (s->kind == LB_LOW_CONV)
+        return room_of_dot(s->dilation_w == 1 ? kernel_h : kernel_h * kernel_w,
+                           s->dilation_w == 1 ? kernel_w * c : c,
+                           rows_under(e, s) * width * c);
+    if (s->kind == LB_LOW_POINTWISE)
+        return room_of_dot(1, c, lb_low_count(in));
+    if (s->kind == LB_LOW_DENSE)
+        return room_of_dot(1, lb_low_count(in), lb_low_count(in));
+    if (s->kind == LB_LOW_DEPTHWISE) /* see fw_wide_depthwise8.c */
+        return 32 * kernel_h * ((kernel_w + 1) / 2) +
+               8 * (width + (size_t)s->dilation_w) + 32 * rows_under(e, s) * width;
+    return 0;
+}
+
+static void add_room(lb_emission *e, lb_text *t)
+{
+    size_t most = 32;
+
+    for (int i = 0; i < e->low->n_steps; i++) {
+        const size_t room = room_of(e, &e->low->step[i]);
+        most = room > most ? room : most;
+    }
+    lb_text_add(t,
+                "/* Scratch memory: in the arena, or of its own for kernels that want "
+                "more. */\n"
+                "#if FW8_WIDE\n"
+                "static int32_t room[%zu] FW8_ALIGNED;\n"
+                "#define SCRATCH(offset) ((void *)room)\n"
+                "#else\n"
+                "#define SCRATCH(offset) AT(offset)\n"
+                "#endif\n\n",
+                (most + 3) / 4);
+}
+
 static void add_convolution(lb_emission *e, lb_text *t, const lb_low_step *s, int i)
 {
-    char x[48], z[48], y[48], scratch[48];
+    char x[48], z[48], y[48];
 
     add_shape(e, t, s, s->in[0]);
     add_layer(e, t, s, i);
@@ -316,7 +380,8 @@ static void add_convolution(lb_emission *e, lb_text *t, const lb_low_step *s, in
                 at(e, s->in[0], x));
     if (s->kind != LB_LOW_DENSE)
         lb_text_add(t, "%s, ", at(e, s->in[1], z));
-    lb_text_add(t, "%s, %s);\n", at(e, s->scratch, scratch), at(e, s->out, y));
+    lb_text_add(t, "SCRATCH(%zu), %s);\n", e->low->buffer[s->scratch].offset,
+                at(e, s->out, y));
 }
 
 static void add_pool(lb_emission *e, lb_text *t, const lb_low_step *s, int i)
@@ -423,6 +488,7 @@ const lb_emit_form lb_emit_int8 = {
                 "/* in words, for alignment */\n"
                 "static int32_t arena[(%2_ARENA_BYTES + 3) / 4];\n"
                 "#define AT(offset) ((int8_t *)arena + (offset))\n\n" LB_EMIT_TRACE,
+    .room = add_room,
     .includes = "#include <math.h>\n#include <stdint.h>\n\n",
     .describe = describe,
     .at = at,

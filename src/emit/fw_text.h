@@ -4,8 +4,9 @@
 
 #include "lower/lower.h"
 
-/* The headers: fw.h of the kernels in fp32; fw8.h and fw8_rounding.h of those in int8. */
-extern const char lb_fw_text_fw[], lb_fw_text_fw8[], lb_fw_text_fw8_rounding[];
+/* The headers: fw.h of the kernels in fp32; the others of those in int8. */
+extern const char lb_fw_text_fw[], lb_fw_text_fw8[], lb_fw_text_fw8_rounding[],
+    lb_fw_text_fw8_wide[];
 
 extern const char lb_fw_text_conv[], lb_fw_text_pointwise[], lb_fw_text_depthwise[],
     lb_fw_text_dense[], lb_fw_text_pool[], lb_fw_text_elementwise[], lb_fw_text_softmax[],
@@ -13,6 +14,9 @@ extern const char lb_fw_text_conv[], lb_fw_text_pointwise[], lb_fw_text_depthwis
 extern const char lb_fw_text_conv8[], lb_fw_text_pointwise8[], lb_fw_text_depthwise8[],
     lb_fw_text_dense8[], lb_fw_text_pool8[], lb_fw_text_elementwise8[],
     lb_fw_text_softmax8[], lb_fw_text_move8[], lb_fw_text_dot8[];
+/* Of instruction sets. */
+extern const char lb_fw_text_wide8[], lb_fw_text_wide_dot8[],
+    lb_fw_text_wide_depthwise8[];
 
 /* Those of instruction sets. */
 extern const char lb_fw_text_mve_dot8[];

@@ -48,6 +48,59 @@ static void check_board(const char *board, const char *folder, const lb_low *low
     CHECK(proof.mismatches == 0);
 }
 
+/* The kernels of FW8_WIDE, where there is a compiler: compiled without a warning, and run
+ * where the machine can. The forms of AArch64 share what depends on the rounding. */
+static const struct wide {
+    const char *compiler, *flags;
+    const char *machine; /* a command that succeeds where `run` works */
+    const char *run;     /* before ./selftest */
+    int rounding;        /* lb_rounding, or -1: both */
+} wides[] = {
+#if defined(__x86_64__)
+    {"clang", "-mavx2 -fsanitize=address,undefined -fno-sanitize-recover=all",
+     "grep -qw avx2 /proc/cpuinfo", "", -1},
+    {"gcc", "-mavx2 -mavxvnni", "grep -qw avx_vnni /proc/cpuinfo", "", LB_ROUND_SINGLE},
+    {"gcc", "-mavx512vl -mavx512vnni",
+     "grep -w avx512vl /proc/cpuinfo | grep -qw avx512_vnni", "", LB_ROUND_TFLITE},
+#endif
+    {"aarch64-linux-gnu-gcc", "-march=armv8-a -static", "qemu-aarch64 --version",
+     "qemu-aarch64 ", LB_ROUND_TFLITE},
+    {"aarch64-linux-gnu-gcc", "-march=armv8.2-a+dotprod -static",
+     "qemu-aarch64 --version", "qemu-aarch64 -cpu max ", LB_ROUND_SINGLE},
+};
+
+/* After every step. */
+static void check_wide(const char *folder, const struct wide *w)
+{
+    char command[900];
+    bool right;
+
+    snprintf(command, sizeof command,
+             "selftest CC=%s CFLAGS='-std=c99 -O1 -Wall -Wextra -pedantic -Wconversion "
+             "-Wshadow -Werror -DTINY_NET_TRACE %s'",
+             w->compiler, w->flags);
+    right = make(folder, command) == 0;
+    CHECK(right);
+    snprintf(command, sizeof command, "%s >/dev/null 2>&1", w->machine);
+    if (right && system(command) == 0) { /* NOLINT: of the table */
+        snprintf(command, sizeof command, "cd '%s' && %s./selftest >/dev/null", folder,
+                 w->run);
+        right = system(command) == 0; /* NOLINT: its own folder */
+        CHECK(right);
+    }
+    if (!right)
+        printf("# %s %s\n", w->compiler, w->flags);
+    CHECK(make(folder, "clean") == 0);
+}
+
+static void check_wides(const char *folder, lb_rounding rounding)
+{
+    for (size_t i = 0; i < sizeof wides / sizeof *wides; i++)
+        if ((wides[i].rounding < 0 || wides[i].rounding == (int)rounding) &&
+            has(wides[i].compiler))
+            check_wide(folder, &wides[i]);
+}
+
 static void check_low(const lb_low *low, lb_arena *arena, bool thoroughly)
 {
     const firmware f = firmware_begin(low, 2, arena);
@@ -58,6 +111,8 @@ static void check_low(const lb_low *low, lb_arena *arena, bool thoroughly)
         check_board("qemu:cortex-m4", f.folder, low, arena);
     if (f.proved)
         check_board("qemu:cortex-m55", f.folder, low, arena);
+    if (f.proved && thoroughly)
+        check_wides(f.folder, low->rounding);
     firmware_end(&f);
 }
 
@@ -153,7 +208,7 @@ static lb_value build_steep(lb_builder *b, lb_value x)
 
 static void steep(void)
 {
-    check_net(build_steep, 5, 6, 5, BOTH);
+    check_net(build_steep, 5, 6, 5, THOROUGHLY);
 }
 
 /* Averages that keep the grid, with and without their padding; joined; dense layers that
@@ -197,6 +252,43 @@ static void padded(void)
     check_net(build_padded, 3, 6, 5, BOTH);
 }
 
+/* Rows of eight and more positions and what is left of them; more than eight channels;
+ * kernels apart, with fours of channels and without; clamps on both sides; residuals. */
+static lb_value build_broad(lb_builder *b, lb_value x)
+{
+    const lb_window apart = {.n = 2,
+                             .kernel = {2, 3},
+                             .dilation = {1, 2},
+                             .pad_begin = {1, 2},
+                             .pad_end = {0, 2}};
+    const lb_window deep = {.n = 2,
+                            .kernel = {3, 4},
+                            .stride = {2, 1},
+                            .dilation = {1, 2},
+                            .pad_begin = {1, 3},
+                            .pad_end = {1, 3},
+                            .group = 20};
+    net8 y = net8_grid(b, x, 1.0 / 64, 5);
+
+    y = net8_same(b, y, 101, 10, 3, 1, (net8_end){0.1, -128, true});
+    y = net8_conv(b, y, 103, 20, &apart, (net8_end){0.3, 7, false});
+    net8 z = net8_conv(b, y, 105, 20, &apart, (net8_end){0.9, -30, false});
+    y = net8_finish(b, lb_clip(b, lb_add(b, z.v, y.v), -20, 30, NULL),
+                    (net8_end){0.5, -5, false});
+    z = net8_same(b, y, 107, 20, 3, 20, (net8_end){0.5, 3, true});
+    y = net8_finish(b, lb_add(b, y.v, z.v), (net8_end){0.6, -3, false});
+    y = net8_conv(b, y, 109, 20, &deep, (net8_end){0.7, 11, true});
+    y = net8_same(b, y, 111, 13, 1, 1, (net8_end){2, 0, false});
+    y = net8_finish(b, lb_add(b, y.v, y.v), (net8_end){3, 1, false});
+    y.v = lb_flatten(b, y.v, NULL);
+    return net8_dense(b, y, 113, 11, (net8_end){6, -3, false}).v;
+}
+
+static void broad(void)
+{
+    check_net(build_broad, 4, 7, 19, THOROUGHLY);
+}
+
 int main(void)
 {
     RUN(convolutions);
@@ -208,5 +300,6 @@ int main(void)
     RUN(steep);
     RUN(kept);
     RUN(padded);
+    RUN(broad);
     return DONE();
 }

@@ -22,6 +22,8 @@
  *
  * FW8_DSP: the DSP instructions of Cortex-M4, M7, M33 and later, within the common files.
  * FW8_MVE: the vectors of Cortex-M52, M55 and M85 (Helium), in files of their own.
+ * FW8_WIDE: AVX2 or AArch64's NEON, in files fw_wide_*.c; see fw8_wide.h. They work in a
+ * scratch memory of their own, for which NAME.c has room outside the arena.
  *
  * A set may have kernels of its own, in files fw_SET_*.c; FW8_OWN_... says which, and the
  * common files leave those out. It may have its own order of the weights: FW8_ORDER,
@@ -34,6 +36,9 @@
 #if defined(__ARM_FEATURE_DSP) && defined(__thumb2__) && !defined(__ARM_BIG_ENDIAN)
 #define FW8_DSP 1
 #include <string.h>
+#elif defined(__AVX2__) || \
+    (defined(__aarch64__) && defined(__ARM_NEON) && !defined(__ARM_BIG_ENDIAN))
+#define FW8_WIDE 1
 #endif
 #endif
 #ifndef FW8_MVE
@@ -42,9 +47,13 @@
 #ifndef FW8_DSP
 #define FW8_DSP 0
 #endif
+#ifndef FW8_WIDE
+#define FW8_WIDE 0
+#endif
 
-#define FW8_OWN_DOT FW8_MVE /* fw8_conv, fw8_pointwise, fw8_dense */
-#define FW8_OWN_DEPTHWISE 0 /* fw8_depthwise */
+#define FW8_OWN_DOT (FW8_MVE || FW8_WIDE) /* fw8_conv, fw8_pointwise, fw8_dense */
+#define FW8_OWN_DEPTHWISE FW8_WIDE        /* fw8_depthwise */
+#define FW8_OWN_ELEMENTWISE FW8_WIDE      /* fw8_add */
 
 #define FW8_PAIRS 0 /* see fw8_layer */
 #define FW8_ROWS 1

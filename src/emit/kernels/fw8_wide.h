@@ -1,0 +1,730 @@
+/* fw8_wide.h: eight channels at a time, with AVX2 (and VNNI where there is) or NEON (and
+ * its dot product where there is). What the kernels fw_wide_*.c share.
+ *
+ * Inputs lie in the scratch memory as units, weights in blocks of 8 channels by 4 inputs,
+ * both as the instructions want them. */
+#ifndef FW8_WIDE_H
+#define FW8_WIDE_H
+
+#include "fw8.h"
+
+#if FW8_WIDE
+
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__AVX2__) && \
+    ((defined(__AVX512VNNI__) && defined(__AVX512VL__)) || defined(__AVXVNNI__))
+#define FW8_VNNI 1
+#else
+#define FW8_VNNI 0
+#endif
+#if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#define FW8_NEON_DOT 1
+#else
+#define FW8_NEON_DOT 0
+#endif
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+typedef __m256i fw8_eight; /* int32 */
+#else
+#include <arm_neon.h>
+typedef int32x4x2_t fw8_eight;
+#endif
+
+/* fw8_unit: an input. FW8_BLOCK: bytes of a block of weights. FW8_MANY: the
+ * positions that fw8_dot_many computes, 4 or 8. */
+#if FW8_VNNI
+typedef uint8_t fw8_unit; /* the element, plus 128 */
+enum { FW8_BLOCK = 32, FW8_MANY = 8 };
+#elif defined(__AVX2__)
+typedef int16_t fw8_unit;
+enum { FW8_BLOCK = 64, FW8_MANY = 4 };
+#elif FW8_NEON_DOT
+typedef int8_t fw8_unit;
+enum { FW8_BLOCK = 32, FW8_MANY = 8 };
+#else
+typedef int16_t fw8_unit;
+enum { FW8_BLOCK = 64, FW8_MANY = 4 };
+#endif
+
+/* Where the inputs of one position lie: `rows` times `taps` runs of `fours` times four
+ * units. The next position is `step` further. */
+typedef struct fw8_walk {
+    int rows, taps, fours;
+    ptrdiff_t row, tap, step;
+} fw8_walk;
+
+/* ------------------------------------------------------------------ eight numbers */
+
+#if defined(__AVX2__)
+
+static inline fw8_eight fw8_all(int32_t v)
+{
+    return _mm256_set1_epi32(v);
+}
+
+static inline fw8_eight fw8_load(const int32_t *from)
+{
+    return _mm256_loadu_si256((const __m256i *)(const void *)from);
+}
+
+static inline void fw8_save(int32_t *to, fw8_eight v)
+{
+    _mm256_storeu_si256((__m256i *)(void *)to, v);
+}
+
+/* Eight int8. */
+static inline fw8_eight fw8_load_bytes(const int8_t *from)
+{
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)from));
+}
+
+static inline fw8_eight fw8_plus(fw8_eight a, fw8_eight b)
+{
+    return _mm256_add_epi32(a, b);
+}
+
+static inline fw8_eight fw8_minus(fw8_eight a, fw8_eight b)
+{
+    return _mm256_sub_epi32(a, b);
+}
+
+static inline fw8_eight fw8_times(fw8_eight a, fw8_eight b)
+{
+    return _mm256_mullo_epi32(a, b);
+}
+
+static inline fw8_eight fw8_most(fw8_eight a, fw8_eight b)
+{
+    return _mm256_max_epi32(a, b);
+}
+
+static inline fw8_eight fw8_within(fw8_eight v, fw8_eight low, fw8_eight high)
+{
+    return _mm256_min_epi32(_mm256_max_epi32(v, low), high);
+}
+
+/* Right, by 0 to 31, of each its own. */
+static inline fw8_eight fw8_shifted(fw8_eight v, fw8_eight shift)
+{
+    return _mm256_srav_epi32(v, shift);
+}
+
+/* fw8_scale; no shift may be below 0. */
+static inline fw8_eight fw8_scale_eight(fw8_eight v, fw8_eight factor, fw8_eight shift,
+                                        fw8_eight zero)
+{
+    const __m256i even = _mm256_mul_epi32(v, factor);
+    const __m256i odd =
+        _mm256_mul_epi32(_mm256_srli_epi64(v, 32), _mm256_srli_epi64(factor, 32));
+#if FW8_TFLITE
+    const __m256i half = _mm256_set1_epi64x((int64_t)1 << 30), one = fw8_all(1);
+    const __m256i high =
+        _mm256_blend_epi32(_mm256_srli_epi64(_mm256_add_epi64(even, half), 31),
+                           _mm256_slli_epi64(_mm256_add_epi64(odd, half), 1), 0xaa);
+    const __m256i is_shifted = _mm256_cmpgt_epi32(shift, _mm256_setzero_si256());
+    const __m256i below = _mm256_and_si256(_mm256_srai_epi32(high, 31), is_shifted);
+    /* a count of -1 gives 0 */
+    const __m256i round = _mm256_sllv_epi32(one, _mm256_sub_epi32(shift, one));
+    return fw8_plus(_mm256_srav_epi32(fw8_plus(fw8_plus(high, below), round), shift),
+                    zero);
+#else
+    const __m256i high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+    const __m256i twice = fw8_plus(fw8_plus(zero, zero), fw8_all(1));
+    return _mm256_srai_epi32(fw8_plus(_mm256_srav_epi32(high, shift), twice), 1);
+#endif
+}
+
+/* Four times eight int8, none of which is out of range, `stride` apart. */
+static inline void fw8_save_four(const fw8_eight v[4], ptrdiff_t stride, int8_t *to)
+{
+    const __m256i ends = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m256i words = _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]),
+                                             _mm256_packs_epi32(v[2], v[3]));
+    const __m256i bytes = _mm256_permutevar8x32_epi32(words, ends);
+    const __m128i low = _mm256_castsi256_si128(bytes);
+    const __m128i high = _mm256_extracti128_si256(bytes, 1);
+
+    _mm_storel_epi64((__m128i *)(void *)to, low);
+    _mm_storeh_pd((double *)(void *)(to + stride), _mm_castsi128_pd(low));
+    _mm_storel_epi64((__m128i *)(void *)(to + 2 * stride), high);
+    _mm_storeh_pd((double *)(void *)(to + 3 * stride), _mm_castsi128_pd(high));
+}
+
+#else
+
+static inline fw8_eight fw8_both(int32x4_t a, int32x4_t b)
+{
+    fw8_eight v;
+
+    v.val[0] = a;
+    v.val[1] = b;
+    return v;
+}
+
+static inline fw8_eight fw8_all(int32_t v)
+{
+    return fw8_both(vdupq_n_s32(v), vdupq_n_s32(v));
+}
+
+static inline fw8_eight fw8_load(const int32_t *from)
+{
+    return fw8_both(vld1q_s32(from), vld1q_s32(from + 4));
+}
+
+static inline void fw8_save(int32_t *to, fw8_eight v)
+{
+    vst1q_s32(to, v.val[0]);
+    vst1q_s32(to + 4, v.val[1]);
+}
+
+static inline fw8_eight fw8_load_bytes(const int8_t *from)
+{
+    const int16x8_t v = vmovl_s8(vld1_s8(from));
+
+    return fw8_both(vmovl_s16(vget_low_s16(v)), vmovl_s16(vget_high_s16(v)));
+}
+
+static inline fw8_eight fw8_plus(fw8_eight a, fw8_eight b)
+{
+    return fw8_both(vaddq_s32(a.val[0], b.val[0]), vaddq_s32(a.val[1], b.val[1]));
+}
+
+static inline fw8_eight fw8_minus(fw8_eight a, fw8_eight b)
+{
+    return fw8_both(vsubq_s32(a.val[0], b.val[0]), vsubq_s32(a.val[1], b.val[1]));
+}
+
+static inline fw8_eight fw8_times(fw8_eight a, fw8_eight b)
+{
+    return fw8_both(vmulq_s32(a.val[0], b.val[0]), vmulq_s32(a.val[1], b.val[1]));
+}
+
+static inline fw8_eight fw8_most(fw8_eight a, fw8_eight b)
+{
+    return fw8_both(vmaxq_s32(a.val[0], b.val[0]), vmaxq_s32(a.val[1], b.val[1]));
+}
+
+static inline fw8_eight fw8_within(fw8_eight v, fw8_eight low, fw8_eight high)
+{
+    return fw8_both(vminq_s32(vmaxq_s32(v.val[0], low.val[0]), high.val[0]),
+                    vminq_s32(vmaxq_s32(v.val[1], low.val[1]), high.val[1]));
+}
+
+static inline fw8_eight fw8_shifted(fw8_eight v, fw8_eight shift)
+{
+    return fw8_both(vshlq_s32(v.val[0], vnegq_s32(shift.val[0])),
+                    vshlq_s32(v.val[1], vnegq_s32(shift.val[1])));
+}
+
+static inline int32x4_t fw8_scale_four(int32x4_t v, int32x4_t factor, int32x4_t shift,
+                                       int32x4_t zero)
+{
+    const int64x2_t low = vmull_s32(vget_low_s32(v), vget_low_s32(factor));
+    const int64x2_t top = vmull_high_s32(v, factor);
+    const int32x4_t down = vnegq_s32(shift);
+#if FW8_TFLITE
+    /* rounded half up; then half away from zero, where anything is shifted out */
+    const int32x4_t high = vrshrn_high_n_s64(vrshrn_n_s64(low, 31), top, 31);
+    const int32x4_t below =
+        vandq_s32(vshrq_n_s32(high, 31), vreinterpretq_s32_u32(vcltzq_s32(down)));
+    return vaddq_s32(vrshlq_s32(vaddq_s32(high, below), down), zero);
+#else
+    const int32x4_t high = vshrn_high_n_s64(vshrn_n_s64(low, 32), top, 32);
+    return vaddq_s32(vrshrq_n_s32(vshlq_s32(high, down), 1), zero);
+#endif
+}
+
+static inline fw8_eight fw8_scale_eight(fw8_eight v, fw8_eight factor, fw8_eight shift,
+                                        fw8_eight zero)
+{
+    return fw8_both(fw8_scale_four(v.val[0], factor.val[0], shift.val[0], zero.val[0]),
+                    fw8_scale_four(v.val[1], factor.val[1], shift.val[1], zero.val[1]));
+}
+
+static inline void fw8_save_four(const fw8_eight v[4], ptrdiff_t stride, int8_t *to)
+{
+    int i;
+
+    for (i = 0; i < 4; i++)
+        vst1_s8(to + i * stride,
+                vmovn_s16(vcombine_s16(vmovn_s32(v[i].val[0]), vmovn_s32(v[i].val[1]))));
+}
+
+#endif
+
+/* ------------------------------------------------------------- inputs and weights */
+
+/* n elements as units. */
+static inline fw8_unit *fw8_bring(const int8_t *x, ptrdiff_t n, fw8_unit *to)
+{
+    ptrdiff_t i = 0;
+
+#if FW8_VNNI
+    for (; i + 32 <= n; i += 32)
+        _mm256_storeu_si256(
+            (__m256i *)(void *)(to + i),
+            _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)(x + i)),
+                             _mm256_set1_epi8(-128)));
+    for (; i < n; i++)
+        to[i] = (uint8_t)(x[i] + 128);
+#elif defined(__AVX2__)
+    for (; i + 16 <= n; i += 16)
+        _mm256_storeu_si256((__m256i *)(void *)(to + i),
+                            _mm256_cvtepi8_epi16(
+                                _mm_loadu_si128((const __m128i *)(const void *)(x + i))));
+#elif FW8_NEON_DOT
+    memcpy(to, x, (size_t)n);
+    return to + n;
+#else
+    for (; i + 8 <= n; i += 8)
+        vst1q_s16(to + i, vmovl_s8(vld1_s8(x + i)));
+#endif
+#if !FW8_VNNI
+    for (; i < n; i++)
+        to[i] = x[i];
+#endif
+    return to + n;
+}
+
+static inline fw8_unit *fw8_bring_all(int value, ptrdiff_t n, fw8_unit *to)
+{
+#if FW8_VNNI
+    value += 128;
+#endif
+    while (n-- > 0)
+        *to++ = (fw8_unit)value;
+    return to;
+}
+
+#if FW8_VNNI
+static inline __m256i fw8_four_units(const uint8_t *x)
+{
+    int32_t v;
+
+    memcpy(&v, x, 4);
+    return _mm256_set1_epi32(v);
+}
+
+static inline __m256i fw8_multiply(__m256i sum, __m256i x, __m256i weight)
+{
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+    return _mm256_dpbusd_epi32(sum, x, weight);
+#else
+    return _mm256_dpbusd_avx_epi32(sum, x, weight);
+#endif
+}
+#endif
+
+/* What the units make the sums of eight channels too large by; n blocks. */
+static inline fw8_eight fw8_excess(const int8_t *weight, ptrdiff_t n)
+{
+#if FW8_VNNI
+    const __m256i *w = (const __m256i *)(const void *)weight;
+    const __m256i most = _mm256_set1_epi8(-128); /* 128 without a sign */
+    __m256i sum = _mm256_setzero_si256();
+
+    for (; n > 0; n--, w++)
+        sum = fw8_multiply(sum, most, _mm256_loadu_si256(w));
+    return sum;
+#else
+    (void)weight;
+    (void)n;
+    return fw8_all(0);
+#endif
+}
+
+/* Sixteen weights in the order FW8_PAIRS as a0..a3 b0..b3 c0..c3 d0..d3. */
+static inline void fw8_unpair(const int8_t *pairs, int8_t *fours)
+{
+#if defined(__AVX2__)
+    const __m128i order =
+        _mm_setr_epi8(0, 8, 2, 10, 1, 9, 3, 11, 4, 12, 6, 14, 5, 13, 7, 15);
+
+    _mm_storeu_si128(
+        (__m128i *)(void *)fours,
+        _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)pairs), order));
+#else
+    static const uint8_t order[] = {0, 8, 2, 10, 1, 9, 3, 11, 4, 12, 6, 14, 5, 13, 7, 15};
+
+    vst1q_s8(fours, vqtbl1q_s8(vld1q_s8(pairs), vld1q_u8(order)));
+#endif
+}
+
+/* A block from eight channels of four weights each. */
+static inline void fw8_put_block(const int8_t *fours, int8_t *to)
+{
+#if FW8_VNNI || FW8_NEON_DOT
+    memcpy(to, fours, 32);
+#elif defined(__AVX2__)
+    const __m128i *const from = (const __m128i *)(const void *)fours;
+    __m256i *const block = (__m256i *)(void *)to;
+
+    _mm256_storeu_si256(block, _mm256_cvtepi8_epi16(_mm_loadu_si128(from)));
+    _mm256_storeu_si256(block + 1, _mm256_cvtepi8_epi16(_mm_loadu_si128(from + 1)));
+#else
+    /* by input: eight int16 each */
+    static const uint8_t order[] = {0,  4,  8,  12, 16, 20, 24, 28, 1,  5,  9,
+                                    13, 17, 21, 25, 29, 2,  6,  10, 14, 18, 22,
+                                    26, 30, 3,  7,  11, 15, 19, 23, 27, 31};
+    int16_t *const block = (int16_t *)(void *)to;
+    int8x16x2_t both;
+    int i;
+
+    both.val[0] = vld1q_s8(fours);
+    both.val[1] = vld1q_s8(fours + 16);
+    for (i = 0; i < 4; i++)
+        vst1q_s16(block + 8 * i, vmovl_s8(vqtbl2_s8(both, vld1_u8(order + 8 * i))));
+#endif
+}
+
+/* --------------------------------------------------------------------------- sums */
+
+#if FW8_VNNI
+
+/* The sums of eight channels at FW8_MANY positions. */
+static inline void fw8_dot_many(const fw8_walk *v, const fw8_unit *x,
+                                const int8_t *weight, fw8_eight *sum)
+{
+    const __m256i *w = (const __m256i *)(const void *)weight;
+    const ptrdiff_t step = v->step;
+    __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
+    int i, j, k;
+
+    for (i = 0; i < v->rows; i++)
+        for (j = 0; j < v->taps; j++) {
+            const uint8_t *p = x + i * v->row + j * v->tap, *q = p + 4 * step;
+            for (k = v->fours; k > 0; k--, p += 4, q += 4, w++) {
+                const __m256i u = _mm256_loadu_si256(w);
+                a = fw8_multiply(a, fw8_four_units(p), u);
+                b = fw8_multiply(b, fw8_four_units(p + step), u);
+                c = fw8_multiply(c, fw8_four_units(p + 2 * step), u);
+                d = fw8_multiply(d, fw8_four_units(p + 3 * step), u);
+                e = fw8_multiply(e, fw8_four_units(q), u);
+                f = fw8_multiply(f, fw8_four_units(q + step), u);
+                g = fw8_multiply(g, fw8_four_units(q + 2 * step), u);
+                h = fw8_multiply(h, fw8_four_units(q + 3 * step), u);
+            }
+        }
+    sum[0] = a;
+    sum[1] = b;
+    sum[2] = c;
+    sum[3] = d;
+    sum[4] = e;
+    sum[5] = f;
+    sum[6] = g;
+    sum[7] = h;
+}
+
+/* At one position. */
+static inline fw8_eight fw8_dot_one(const fw8_walk *v, const fw8_unit *x,
+                                    const int8_t *weight)
+{
+    const __m256i *w = (const __m256i *)(const void *)weight;
+    __m256i a = _mm256_setzero_si256();
+    int i, j, k;
+
+    for (i = 0; i < v->rows; i++)
+        for (j = 0; j < v->taps; j++) {
+            const uint8_t *p = x + i * v->row + j * v->tap;
+            for (k = v->fours; k > 0; k--, p += 4, w++)
+                a = fw8_multiply(a, fw8_four_units(p), _mm256_loadu_si256(w));
+        }
+    return a;
+}
+
+#elif defined(__AVX2__)
+
+/* In a register: it is used more than once, and loads are what there are too many of. */
+static inline __m256i fw8_kept(__m256i v)
+{
+    __asm__("" : "+x"(v));
+    return v;
+}
+
+/* Four units in each half of the register. */
+static inline __m256i fw8_four_units(const int16_t *x)
+{
+    int64_t v;
+
+    memcpy(&v, x, 8);
+    return _mm256_set1_epi64x(v);
+}
+
+static inline __m256i fw8_multiply(__m256i sum, __m256i x, __m256i weight)
+{
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(x, weight));
+}
+
+/* Each channel's two partial sums together: of channels 0..3 and of 4..7. */
+static inline __m256i fw8_join(__m256i low, __m256i high)
+{
+    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8);
+}
+
+static inline void fw8_dot_many(const fw8_walk *v, const fw8_unit *x,
+                                const int8_t *weight, fw8_eight *sum)
+{
+    const __m256i *w = (const __m256i *)(const void *)weight;
+    const ptrdiff_t step = v->step;
+    __m256i a0 = _mm256_setzero_si256(), b0 = a0, c0 = a0, d0 = a0;
+    __m256i a1 = a0, b1 = a0, c1 = a0, d1 = a0;
+    int i, j, k;
+
+    for (i = 0; i < v->rows; i++)
+        for (j = 0; j < v->taps; j++) {
+            const int16_t *p = x + i * v->row + j * v->tap;
+            for (k = v->fours; k > 0; k--, p += 4, w += 2) {
+                const __m256i u0 = fw8_kept(_mm256_loadu_si256(w));
+                const __m256i u1 = fw8_kept(_mm256_loadu_si256(w + 1));
+                const __m256i pa = fw8_four_units(p);
+                const __m256i pb = fw8_four_units(p + step);
+                const __m256i pc = fw8_four_units(p + 2 * step);
+                const __m256i pd = fw8_four_units(p + 3 * step);
+                a0 = fw8_multiply(a0, pa, u0);
+                a1 = fw8_multiply(a1, pa, u1);
+                b0 = fw8_multiply(b0, pb, u0);
+                b1 = fw8_multiply(b1, pb, u1);
+                c0 = fw8_multiply(c0, pc, u0);
+                c1 = fw8_multiply(c1, pc, u1);
+                d0 = fw8_multiply(d0, pd, u0);
+                d1 = fw8_multiply(d1, pd, u1);
+            }
+        }
+    sum[0] = fw8_join(a0, a1);
+    sum[1] = fw8_join(b0, b1);
+    sum[2] = fw8_join(c0, c1);
+    sum[3] = fw8_join(d0, d1);
+}
+
+static inline fw8_eight fw8_dot_one(const fw8_walk *v, const fw8_unit *x,
+                                    const int8_t *weight)
+{
+    const __m256i *w = (const __m256i *)(const void *)weight;
+    __m256i a = _mm256_setzero_si256(), b = a;
+    int i, j, k;
+
+    for (i = 0; i < v->rows; i++)
+        for (j = 0; j < v->taps; j++) {
+            const int16_t *p = x + i * v->row + j * v->tap;
+            for (k = v->fours; k > 0; k--, p += 4, w += 2) {
+                const __m256i units = fw8_four_units(p);
+                a = fw8_multiply(a, units, _mm256_loadu_si256(w));
+                b = fw8_multiply(b, units, _mm256_loadu_si256(w + 1));
+            }
+        }
+    return fw8_join(a, b);
+}
+
+#elif FW8_NEON_DOT
+
+static inline int8x16_t fw8_four_units(const int8_t *x)
+{
+    int32_t v;
+
+    memcpy(&v, x, 4);
+    return vreinterpretq_s8_s32(vdupq_n_s32(v));
+}
+
+static inline void fw8_dot_many(const fw8_walk *v, const fw8_unit *x,
+                                const int8_t *weight, fw8_eight *sum)
+{
+    const ptrdiff_t step = v->step;
+    int i, j, k, p;
+
+    for (p = 0; p < FW8_MANY; p++)
+        sum[p] = fw8_all(0);
+    for (i = 0; i < v->rows; i++)
+        for (j = 0; j < v->taps; j++) {
+            const int8_t *at = x + i * v->row + j * v->tap;
+            for (k = v->fours; k > 0; k--, at += 4, weight += FW8_BLOCK) {
+                const int8x16_t low = vld1q_s8(weight), high = vld1q_s8(weight + 16);
+                for (p = 0; p < FW8_MANY; p++) {
+                    const int8x16_t units = fw8_four_units(at + p * step);
+                    sum[p].val[0] = vdotq_s32(sum[p].val[0], low, units);
+                    sum[p].val[1] = vdotq_s32(sum[p].val[1], high, units);
+                }
+            }
+        }
+}
+
+static inline fw8_eight fw8_dot_one(const fw8_walk *v, const fw8_unit *x,
+                                    const int8_t *weight)
+{
+    fw8_eight sum = fw8_all(0);
+    int i, j, k;
+
+    for (i = 0; i < v->rows; i++)
+        for (j = 0; j < v->taps; j++) {
+            const int8_t *at = x + i * v->row + j * v->tap;
+            for (k = v->fours; k > 0; k--, at += 4, weight += FW8_BLOCK) {
+                const int8x16_t units = fw8_four_units(at);
+                sum.val[0] = vdotq_s32(sum.val[0], vld1q_s8(weight), units);
+                sum.val[1] = vdotq_s32(sum.val[1], vld1q_s8(weight + 16), units);
+            }
+        }
+    return sum;
+}
+
+#else
+
+/* Four units of one position by a block. */
+static inline fw8_eight fw8_multiply(fw8_eight sum, int16x4_t x, const int16x8_t w[4])
+{
+    sum.val[0] = vmlal_lane_s16(sum.val[0], vget_low_s16(w[0]), x, 0);
+    sum.val[1] = vmlal_high_lane_s16(sum.val[1], w[0], x, 0);
+    sum.val[0] = vmlal_lane_s16(sum.val[0], vget_low_s16(w[1]), x, 1);
+    sum.val[1] = vmlal_high_lane_s16(sum.val[1], w[1], x, 1);
+    sum.val[0] = vmlal_lane_s16(sum.val[0], vget_low_s16(w[2]), x, 2);
+    sum.val[1] = vmlal_high_lane_s16(sum.val[1], w[2], x, 2);
+    sum.val[0] = vmlal_lane_s16(sum.val[0], vget_low_s16(w[3]), x, 3);
+    sum.val[1] = vmlal_high_lane_s16(sum.val[1], w[3], x, 3);
+    return sum;
+}
+
+static inline void fw8_dot_many(const fw8_walk *v, const fw8_unit *x,
+                                const int8_t *weight, fw8_eight *sum)
+{
+    const int16_t *w = (const int16_t *)(const void *)weight;
+    const ptrdiff_t step = v->step;
+    fw8_eight a = fw8_all(0), b = a, c = a, d = a;
+    int i, j, k;
+
+    for (i = 0; i < v->rows; i++)
+        for (j = 0; j < v->taps; j++) {
+            const int16_t *p = x + i * v->row + j * v->tap;
+            for (k = v->fours; k > 0; k--, p += 4, w += 32) {
+                const int16x8_t u[4] = {vld1q_s16(w), vld1q_s16(w + 8), vld1q_s16(w + 16),
+                                        vld1q_s16(w + 24)};
+                a = fw8_multiply(a, vld1_s16(p), u);
+                b = fw8_multiply(b, vld1_s16(p + step), u);
+                c = fw8_multiply(c, vld1_s16(p + 2 * step), u);
+                d = fw8_multiply(d, vld1_s16(p + 3 * step), u);
+            }
+        }
+    sum[0] = a;
+    sum[1] = b;
+    sum[2] = c;
+    sum[3] = d;
+}
+
+static inline fw8_eight fw8_dot_one(const fw8_walk *v, const fw8_unit *x,
+                                    const int8_t *weight)
+{
+    const int16_t *w = (const int16_t *)(const void *)weight;
+    fw8_eight a = fw8_all(0);
+    int i, j, k;
+
+    for (i = 0; i < v->rows; i++)
+        for (j = 0; j < v->taps; j++) {
+            const int16_t *p = x + i * v->row + j * v->tap;
+            for (k = v->fours; k > 0; k--, p += 4, w += 32) {
+                const int16x8_t u[4] = {vld1q_s16(w), vld1q_s16(w + 8), vld1q_s16(w + 16),
+                                        vld1q_s16(w + 24)};
+                a = fw8_multiply(a, vld1_s16(p), u);
+            }
+        }
+    return a;
+}
+
+#endif
+
+/* Depthwise: eight units (AVX2: of two taps) times as many weights. */
+static inline fw8_eight fw8_deep_multiply(fw8_eight sum, const int16_t *x,
+                                          const int16_t *weight)
+{
+#if defined(__AVX2__)
+    return _mm256_add_epi32(
+        sum,
+        _mm256_madd_epi16(_mm256_loadu_si256((const __m256i *)(const void *)x),
+                          _mm256_loadu_si256((const __m256i *)(const void *)weight)));
+#else
+    const int16x8_t a = vld1q_s16(x), b = vld1q_s16(weight);
+
+    return fw8_both(vmlal_s16(sum.val[0], vget_low_s16(a), vget_low_s16(b)),
+                    vmlal_high_s16(sum.val[1], a, b));
+#endif
+}
+
+/* -------------------------------------------------------------- from sums to int8 */
+
+/* y = a + b for eight elements at a time. */
+typedef struct fw8_adder {
+    fw8_eight factor_a, factor_b, shift, offset, zero, low, high;
+#if FW8_TFLITE
+    fw8_eight zero_a, zero_b, shift_a, shift_b, factor_y;
+    const fw8_sum *steep; /* some shift is below 0: the sum itself; or NULL */
+#endif
+} fw8_adder;
+
+void fw8_adder_make(fw8_adder *adder, const fw8_sum *sum);
+fw8_eight fw8_add_steep(const fw8_sum *sum, fw8_eight a, fw8_eight b);
+
+static inline fw8_eight fw8_add_eight(const fw8_adder *adder, fw8_eight a, fw8_eight b)
+{
+    fw8_eight v;
+
+#if FW8_TFLITE
+    const fw8_eight none = fw8_all(0), unit = fw8_all(1 << 20);
+    if (adder->steep)
+        return fw8_add_steep(adder->steep, a, b);
+    v = fw8_plus(fw8_scale_eight(fw8_times(fw8_minus(a, adder->zero_a), unit),
+                                 adder->factor_a, adder->shift_a, none),
+                 fw8_scale_eight(fw8_times(fw8_minus(b, adder->zero_b), unit),
+                                 adder->factor_b, adder->shift_b, none));
+    v = fw8_scale_eight(v, adder->factor_y, adder->shift, adder->zero);
+#else
+    v = fw8_plus(fw8_times(a, adder->factor_a), fw8_times(b, adder->factor_b));
+    v = fw8_plus(fw8_shifted(fw8_plus(v, adder->offset), adder->shift), adder->zero);
+#endif
+    return fw8_within(v, adder->low, adder->high);
+}
+
+/* How the sums of eight channels, from m on, end; `many` of them are there. */
+typedef struct fw8_ending {
+    fw8_eight start, factor, shift, zero, low, high;
+    fw8_adder adder; /* if the layer has a residual */
+    const fw8_layer *layer;
+    int m, many, steep; /* steep: some shift is below 0 */
+} fw8_ending;
+
+/* channels: of the layer. start: the biases. */
+void fw8_ending_make(fw8_ending *e, const fw8_layer *l, int m, int channels);
+/* fw8_end_four where not all eight channels are there, or steep. */
+void fw8_end_some(const fw8_ending *e, const fw8_eight sum[4], int first, int end,
+                  ptrdiff_t stride, const int8_t *z, int8_t *y);
+
+static inline fw8_eight fw8_end_eight(const fw8_ending *e, fw8_eight sum)
+{
+    return fw8_within(
+        fw8_scale_eight(fw8_plus(sum, e->start), e->factor, e->shift, e->zero), e->low,
+        e->high);
+}
+
+/* Positions `first` to `end` of four, `stride` apart from y on; z as y, or NULL. */
+static inline void fw8_end_four(const fw8_ending *e, const fw8_eight sum[4], int first,
+                                int end, ptrdiff_t stride, const int8_t *z, int8_t *y)
+{
+    fw8_eight v[4];
+
+    if (e->steep || e->many < 8 || end - first < 4) {
+        fw8_end_some(e, sum, first, end, stride, z, y);
+        return;
+    }
+    v[0] = fw8_end_eight(e, sum[0]);
+    v[1] = fw8_end_eight(e, sum[1]);
+    v[2] = fw8_end_eight(e, sum[2]);
+    v[3] = fw8_end_eight(e, sum[3]);
+    if (z) {
+        v[0] = fw8_add_eight(&e->adder, v[0], fw8_load_bytes(z));
+        v[1] = fw8_add_eight(&e->adder, v[1], fw8_load_bytes(z + stride));
+        v[2] = fw8_add_eight(&e->adder, v[2], fw8_load_bytes(z + 2 * stride));
+        v[3] = fw8_add_eight(&e->adder, v[3], fw8_load_bytes(z + 3 * stride));
+    }
+    fw8_save_four(v, stride, y);
+}
+
+#endif
+#endif
