@@ -102,11 +102,13 @@ static lb_code emit_weights(lb_emission *e, lb_error *err)
     lb_text_init(&t, e->arena);
     add_banner(&t, file, "weights and other constants.");
     lb_text_add(&t, "#ifndef %s_WEIGHTS_H\n#define %s_WEIGHTS_H\n", e->upper, e->upper);
+    lb_emit_arrays_begin(e, &t);
     for (int i = 0; i < e->low->n_steps; i++)
         if (!e->form->constants(e, &t, i))
             return lb_raise(err, LB_ERR_MEMORY, "no memory for the constants");
     lb_text_add(&t, "\n#endif\n");
-    return lb_emit_file(e, lb_emit_source_path(e, file), &t, err);
+    LB_TRY(lb_emit_file(e, lb_emit_source_path(e, file), &t, err));
+    return lb_emit_arrays_end(e, err);
 }
 
 /* A function for each step, labelled with its node. */
@@ -263,6 +265,7 @@ lb_code lb_emit(const lb_low *low, const lb_emit_options *options, const char *f
         if (!lb_fw_find(low->dtype, low->step[i].kind))
             return lb_raise(err, LB_ERR_UNSUPPORTED, "no firmware exists for '%s' (%s)",
                             low->step[i].name, lb_low_kind_name(low->step[i].kind));
+    LB_TRY(lb_emit_check_options(&e, err));
     lb_emit_choose_folders(&e);
     LB_TRY(emit_header(&e, err));
     LB_TRY(emit_source(&e, err));

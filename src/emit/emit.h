@@ -18,9 +18,17 @@ typedef enum lb_package {
     LB_PACKAGE_PLATFORMIO
 } lb_package;
 
+/* How constants are written. */
+typedef enum lb_weights_form {
+    LB_WEIGHTS_C,      /* numbers */
+    LB_WEIGHTS_STRING, /* int8 as strings: compilers read them faster */
+    LB_WEIGHTS_INCBIN  /* NAME_weights.bin, which GNU's assembler takes in */
+} lb_weights_form;
+
 /* How the firmware is written. */
 typedef struct lb_firmware_options {
     int package; /* lb_package */
+    int weights; /* lb_weights_form */
 } lb_firmware_options;
 extern const lb_key lb_firmware_keys[];
 

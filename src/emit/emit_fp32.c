@@ -12,12 +12,9 @@ static bool add_constants(lb_emission *e, lb_text *t, int i)
 
     if (!s->weight)
         return true;
-    lb_text_add(t, "\n/* %s */\nstatic const float weight%d[%zu] = {\n",
-                lb_emit_safe(e, s->name), i, n);
-    lb_emit_floats(t, s->weight, n);
-    lb_text_add(t, "};\nstatic const float bias%d[%d] = {\n", i, channels);
-    lb_emit_floats(t, s->bias, (size_t)channels);
-    lb_text_add(t, "};\n");
+    lb_text_add(t, "\n/* %s */\n", lb_emit_safe(e, s->name));
+    lb_emit_array_floats(e, t, "weight", i, s->weight, n);
+    lb_emit_array_floats(e, t, "bias", i, s->bias, (size_t)channels);
     return true;
 }
 

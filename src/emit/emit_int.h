@@ -20,6 +20,7 @@ typedef struct lb_emission {
     lb_arena *arena;
     lb_emitted *out;
     int capacity;
+    lb_text binary; /* NAME_weights.bin under way */
 } lb_emission;
 
 /* How networks of one element type are printed. */
@@ -62,6 +63,18 @@ void lb_emit_floats(lb_text *t, const float *value, size_t n);
 void lb_emit_bytes(lb_text *t, const int8_t *value, size_t n);
 void lb_emit_ints(lb_text *t, const int32_t *value, size_t n);
 
+/* "static const int8_t weight3[n] = {...};" of "weight" and 3, or as
+ * firmware.weights says. Between them lb_emit_arrays_begin and _end write what all need.
+ */
+void lb_emit_arrays_begin(lb_emission *e, lb_text *t);
+void lb_emit_array_bytes(lb_emission *e, lb_text *t, const char *name, int i,
+                         const int8_t *value, size_t n);
+void lb_emit_array_ints(lb_emission *e, lb_text *t, const char *name, int i,
+                        const int32_t *value, size_t n);
+void lb_emit_array_floats(lb_emission *e, lb_text *t, const char *name, int i,
+                          const float *value, size_t n);
+lb_code lb_emit_arrays_end(lb_emission *e, lb_error *err) LB_MUST_USE;
+
 /* A text with %1 for the name and %2 for the macros' prefix. */
 void lb_emit_template(lb_emission *e, lb_text *t, const char *text);
 
@@ -72,6 +85,8 @@ const char *lb_emit_safe(lb_emission *e, const char *text);
 lb_code lb_emit_vectors_fp32(lb_emission *e, lb_error *err) LB_MUST_USE;
 lb_code lb_emit_vectors_int8(lb_emission *e, lb_error *err) LB_MUST_USE;
 
+/* LB_ERR_INPUT for options that do not go together. */
+lb_code lb_emit_check_options(const lb_emission *e, lb_error *err) LB_MUST_USE;
 /* Where a package has its sources and its self-test. */
 void lb_emit_choose_folders(lb_emission *e);
 /* The self-test, README.txt and what the package has besides: packages.def. */

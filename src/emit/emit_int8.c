@@ -118,9 +118,7 @@ static bool add_weights_in_order(lb_emission *e, lb_text *t, int i, const order 
     for (size_t m = 0; m < channels; m++)
         for (size_t k = 0; k < inputs; k++)
             weight[o->place(m, k, padded)] = weight_at(e, s, m, k);
-    lb_text_add(t, "static const int8_t weight%d[%zu] FW8_ALIGNED = {\n", i, n);
-    lb_emit_bytes(t, weight, n);
-    lb_text_add(t, "};\n");
+    lb_emit_array_bytes(e, t, "weight", i, weight, n);
     return true;
 }
 
@@ -149,9 +147,7 @@ static bool add_deep_weights(lb_emission *e, lb_text *t, int i)
     for (size_t m = 0; m < channels; m++)
         for (size_t k = 0; k < taps; k++)
             weight[(m / 4 * taps + k) * 4 + m % 4] = weight_at(e, s, m, k);
-    lb_text_add(t, "static const int8_t weight%d[%zu] FW8_ALIGNED = {\n", i, n);
-    lb_emit_bytes(t, weight, n);
-    lb_text_add(t, "};\n");
+    lb_emit_array_bytes(e, t, "weight", i, weight, n);
     return true;
 }
 
@@ -170,9 +166,7 @@ static bool add_biases(lb_emission *e, lb_text *t, int i)
             sum += weight_at(e, s, m, k);
         bias[m] = s->q->bias[m] - grid_of(e, s->in[0])->zero * sum;
     }
-    lb_text_add(t, "static const int32_t bias%d[%zu] = {\n", i, padded);
-    lb_emit_ints(t, bias, padded);
-    lb_text_add(t, "};\n");
+    lb_emit_array_ints(e, t, "bias", i, bias, padded);
     return true;
 }
 
@@ -206,11 +200,8 @@ static bool add_factors(lb_emission *e, lb_text *t, int i)
         factor[k] = q->multiplier[k].q;
         shift[k] = shift_of(q->multiplier[k], e->low->rounding);
     }
-    lb_text_add(t, "static const int32_t factor%d[%zu] = {\n", i, n);
-    lb_emit_ints(t, factor, n);
-    lb_text_add(t, "};\nstatic const int8_t shift%d[%zu] FW8_ALIGNED = {\n", i, n);
-    lb_emit_bytes(t, shift, n);
-    lb_text_add(t, "};\n");
+    lb_emit_array_ints(e, t, "factor", i, factor, n);
+    lb_emit_array_bytes(e, t, "shift", i, shift, n);
     return true;
 }
 

@@ -8,17 +8,26 @@
 static const char *const packages[] = {"plain",  "cmake",      "arduino",
                                        "zephyr", "platformio", NULL};
 
-const lb_key lb_firmware_keys[] = {{.name = "package",
-                                    .type = LB_KEY_CHOICE,
-                                    .offset = offsetof(lb_firmware_options, package),
-                                    .usual = "plain",
-                                    .choices = packages,
-                                    .help = "the build system that the firmware suits"},
-                                   {0}};
+static const char *const forms[] = {"c", "string", "incbin", NULL};
+
+const lb_key lb_firmware_keys[] = {
+    {.name = "package",
+     .type = LB_KEY_CHOICE,
+     .offset = offsetof(lb_firmware_options, package),
+     .usual = "plain",
+     .choices = packages,
+     .help = "the build system that the firmware suits"},
+    {.name = "weights",
+     .type = LB_KEY_CHOICE,
+     .offset = offsetof(lb_firmware_options, weights),
+     .usual = "c",
+     .choices = forms,
+     .help = "constants as numbers, strings, or a binary file"},
+    {0}};
 
 bool lb_firmware_is_usual(const lb_firmware_options *options)
 {
-    return options->package == LB_PACKAGE_PLAIN;
+    return options->package == LB_PACKAGE_PLAIN && options->weights == LB_WEIGHTS_C;
 }
 
 /* What holds for a network and its package. */
@@ -30,7 +39,8 @@ enum {
     CMAKE = 16,
     ARDUINO = 32,
     ZEPHYR = 64,
-    PLATFORMIO = 128
+    PLATFORMIO = 128,
+    INCBIN = 256
 };
 
 static const struct {
@@ -39,7 +49,8 @@ static const struct {
 } facts[] = {{"INT8", INT8},     {"FP32", FP32},
              {"TESTED", TESTED}, {"PLAIN", PLAIN},
              {"CMAKE", CMAKE},   {"ARDUINO", ARDUINO},
-             {"ZEPHYR", ZEPHYR}, {"PLATFORMIO", PLATFORMIO}};
+             {"ZEPHYR", ZEPHYR}, {"PLATFORMIO", PLATFORMIO},
+             {"INCBIN", INCBIN}};
 
 static const struct {
     const char *path, *text;
@@ -56,7 +67,26 @@ static unsigned facts_of(const lb_emission *e)
 
     return (e->low->dtype == LB_I8 ? INT8 : FP32) |
            (e->options->n_vectors > 0 ? TESTED : 0u) |
+           (e->options->firmware.weights == LB_WEIGHTS_INCBIN ? INCBIN : 0u) |
            of_package[e->options->firmware.package];
+}
+
+lb_code lb_emit_check_options(const lb_emission *e, lb_error *err)
+{
+    const lb_firmware_options *const o = &e->options->firmware;
+    const char *const package = packages[o->package];
+
+    if (o->weights == LB_WEIGHTS_INCBIN && (facts_of(e) & (ARDUINO | PLATFORMIO)))
+        return lb_raise(
+            err, LB_ERR_INPUT,
+            "weights: incbin does not go with package: %s, whose builds do not "
+            "tell the assembler where the library's folder is; take string",
+            package);
+    if (o->weights == LB_WEIGHTS_STRING && e->low->dtype != LB_I8)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "weights: string is for int8 networks, and this one computes in "
+                        "floats; take incbin");
+    return LB_OK;
 }
 
 void lb_emit_choose_folders(lb_emission *e)

@@ -57,7 +57,7 @@ static bool has(const char *program)
     return system(command) == 0; /* NOLINT */
 }
 
-static packed pack(net_builder build, lb_package package)
+static packed pack_in_form(net_builder build, lb_package package, lb_weights_form form)
 {
     packed p = {.arena = lb_arena_new(0), .folder = "/tmp/lb-package-XXXXXX"};
     lb_graph *const g = net_graph(build, 3, 8, 8);
@@ -75,11 +75,16 @@ static packed pack(net_builder build, lb_package package)
     for (size_t i = 0; v && i < n; i++)
         v[i] = (float)(4 * lb_rng_uniform(&rng) - 2);
     const lb_emit_options options = {.name = "tiny_Net",
-                                     .firmware = {.package = (int)package},
+                                     .firmware = {(int)package, (int)form},
                                      .n_vectors = VECTORS,
                                      .vectors = v};
     CHECK_OK(lb_emit(p.low, &options, p.folder, p.arena, &p.emitted, &err), &err);
     return p;
+}
+
+static packed pack(net_builder build, lb_package package)
+{
+    return pack_in_form(build, package, LB_WEIGHTS_C);
 }
 
 /* The self-test by `limbeck prove`, wherever the sources lie. */
@@ -313,6 +318,72 @@ static void platformio(void)
     each(LB_PACKAGE_PLATFORMIO, check_platformio);
 }
 
+/* Constants in other forms are the same constants, by compilers here and for a board, as
+ * a whole program, too, and in the packages that find a binary file. */
+static void check_form(net_builder build, lb_weights_form form, bool packages)
+{
+    packed p = pack_in_form(build, LB_PACKAGE_PLAIN, form);
+    packed c = pack_in_form(build, LB_PACKAGE_CMAKE, form);
+    packed z = pack_in_form(build, LB_PACKAGE_ZEPHYR, form);
+
+    if (p.low) {
+        check_proof(&p);
+        CHECK(shell(&p, "make -s check CC='cc -std=c99 " STRICT "'"));
+        CHECK(shell(&p, "rm selftest && make -s check CC='cc -flto " STRICT "'"));
+        if (has("clang"))
+            CHECK(shell(&p, "rm selftest && make -s check CC='clang " STRICT "'"));
+        if (has("arm-none-eabi-gcc"))
+            CHECK(shell(&p, "arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -std=c99 " STRICT
+                            " -c tiny_Net.c -o made/x.o"));
+    }
+    if (packages && has("cmake")) {
+        check_cmake(&c, true);
+        check_zephyr(&z, true);
+    }
+    unpack(&p);
+    unpack(&c);
+    unpack(&z);
+}
+
+static void forms(void)
+{
+    check_form(net8_build_residual, LB_WEIGHTS_STRING, false);
+    check_form(net8_build_residual, LB_WEIGHTS_INCBIN, true);
+    check_form(net_build_residual, LB_WEIGHTS_INCBIN, false);
+}
+
+static lb_code emit_form(net_builder build, lb_package package, lb_weights_form form,
+                         lb_error *err)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    lb_graph *const g = net_graph(build, 3, 8, 8);
+    const lb_emit_options options = {.firmware = {(int)package, (int)form}};
+    lb_emitted emitted;
+    lb_low *low = NULL;
+    lb_code code = lb_lower(g, arena, &low, err);
+
+    if (code == LB_OK)
+        code = lb_emit(low, &options, "/nonexistent", arena, &emitted, err);
+    lb_graph_free(g);
+    lb_arena_free(arena);
+    return code;
+}
+
+static void forms_are_refused(void)
+{
+    lb_error err = {0};
+
+    CHECK(emit_form(net8_build_residual, LB_PACKAGE_ARDUINO, LB_WEIGHTS_INCBIN, &err) ==
+          LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "weights: incbin does not go with package: arduino");
+    CHECK(emit_form(net8_build_residual, LB_PACKAGE_PLATFORMIO, LB_WEIGHTS_INCBIN,
+                    &err) == LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "package: platformio");
+    CHECK(emit_form(net_build_residual, LB_PACKAGE_PLAIN, LB_WEIGHTS_STRING, &err) ==
+          LB_ERR_INPUT);
+    CHECK_TEXT(err.text, "weights: string is for int8 networks");
+}
+
 /* Without vectors there is no self-test, and nothing that wants one. */
 static void without_vectors(void)
 {
@@ -343,6 +414,8 @@ int main(void)
     RUN(arduino);
     RUN(zephyr);
     RUN(platformio);
+    RUN(forms);
+    RUN(forms_are_refused);
     RUN(without_vectors);
     return DONE();
 }
