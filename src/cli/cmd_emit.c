@@ -76,15 +76,19 @@ static lb_code check_identifier(const char *name, lb_error *err)
                     name);
 }
 
-/* Any numbers in the usual range, in int8 in that of the grid. */
+/* n vectors of any numbers in the usual range, in int8 in that of the grid. */
 static void fill_at_random(const lb_low *low, float *vectors, size_t n)
 {
-    const lb_qparams q = low->buffer[low->input_buffer].q;
     lb_rng rng = lb_rng_make(1, LB_RNG_TEST, 0, 0);
+    const float *const end = vectors + n * lb_low_count_inputs(low);
 
-    for (size_t i = 0; i < n; i++) {
-        const float v = (float)lb_rng_uniform(&rng);
-        vectors[i] = low->dtype == LB_I8 ? q.scale * (v * 256 - 128 - (float)q.zero) : v;
+    for (int k = 0; vectors < end; k = (k + 1) % low->n_inputs) {
+        const lb_qparams q = low->buffer[low->input[k].buffer].q;
+        for (size_t i = 0; i < lb_low_count(&low->input[k].dims); i++) {
+            const float v = (float)lb_rng_uniform(&rng);
+            *vectors++ =
+                low->dtype == LB_I8 ? q.scale * (v * 256 - 128 - (float)q.zero) : v;
+        }
     }
 }
 
@@ -97,15 +101,19 @@ static lb_code fill_from_data(const lb_args *args, const lb_low *low, lb_arena *
     lb_split split;
     size_t each = 0;
 
+    if (low->n_inputs != 1)
+        return lb_raise(err, LB_ERR_UNSUPPORTED,
+                        "a data set fills one input, and the network has %d",
+                        low->n_inputs);
     LB_TRY(lb_samples_input(args, "", arena, &input, err));
     LB_TRY(lb_samples_open(args, arena, &data, &split, err));
     const lb_shape *const shape = &data->content.shape;
     input.layout = LB_CHANNELS_FIRST;
     LB_TRY(lb_input_check(&input, shape, err));
-    if (!lb_shape_count(shape, &each) || each != lb_low_count(&low->input))
+    if (!lb_shape_count(shape, &each) || each != lb_low_count_inputs(low))
         return lb_raise(err, LB_ERR_INPUT,
                         "a sample has %zu values, the network's input %zu", each,
-                        lb_low_count(&low->input));
+                        lb_low_count_inputs(low));
     *n = *n < data->n[split] ? *n : data->n[split];
     float *const raw = LB_TAKE_ARRAY(arena, each, float);
     for (int i = 0; raw && i < *n; i++) {
@@ -125,7 +133,7 @@ static lb_code make_vectors(const lb_args *args, const lb_low *low, lb_arena *ar
     size_t all;
 
     LB_TRY(lb_arg_by_key(args, &vectors_key, &n, err));
-    if (!lb_size_mul(lb_low_count(&low->input), (size_t)n, &all))
+    if (!lb_size_mul(lb_low_count_inputs(low), (size_t)n, &all))
         return lb_raise(err, LB_ERR_UNSUPPORTED, "the input is too large");
     float *const vectors = LB_TAKE_ARRAY(arena, all, float);
     if (!vectors)
@@ -133,7 +141,7 @@ static lb_code make_vectors(const lb_args *args, const lb_low *low, lb_arena *ar
     if (lb_arg(args, "data"))
         LB_TRY(fill_from_data(args, low, arena, vectors, &n, err));
     else
-        fill_at_random(low, vectors, all);
+        fill_at_random(low, vectors, (size_t)n);
     out->n_vectors = n;
     out->vectors = vectors;
     return LB_OK;

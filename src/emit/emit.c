@@ -38,18 +38,35 @@ static void add_dims(lb_text *t, const char *upper, const char *which,
                 lb_low_count(d));
 }
 
+static void add_input(lb_emission *e, lb_text *t, int k)
+{
+    const char *const note = e->options->pixel_note;
+    const char *const which =
+        lb_arena_text(e->arena, "INPUT%s", lb_emit_input_number(e, k));
+
+    lb_text_add(t,
+                "/* Input '%s'%s%s: channels-last, element (h, w, c) is at\n"
+                " * (h * WIDTH + w) * CHANNELS + c. */\n",
+                lb_emit_safe(e, e->low->input[k].name), note ? ", " : "",
+                note ? lb_emit_safe(e, note) : "");
+    add_dims(t, e->upper, which ? which : "", &e->low->input[k].dims);
+}
+
 static void add_functions(lb_emission *e, lb_text *t)
 {
     const char *const type = e->form->type, *const name = e->name;
+
+    const char *const before = lb_arena_text(e->arena, "const %s *in", type);
 
     lb_text_add(
         t,
         "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n"
         "/* Runs the network once. Not reentrant: the arena is shared. in may be\n"
-        " * %s_input(), then nothing is copied. */\nvoid %s_run(const %s *in, "
-        "%s *out);\n\n/* Where the input lies; %s_run may write over it. */\n"
-        "%s *%s_input(void);\n",
-        name, name, type, type, name, type, name);
+        " * %s_input(), then nothing is copied. */\nvoid %s_run(%s, %s *out);\n\n"
+        "/* Where the input lies; %s_run may write over it. */\n",
+        name, name, lb_emit_input_list(e, before ? before : "", ""), type, name);
+    for (int k = 0; k < e->low->n_inputs; k++)
+        lb_text_add(t, "%s *%s_input%s(void);\n", type, name, lb_emit_input_number(e, k));
     lb_text_add(t,
                 "\n#ifdef %s_TRACE\n/* Called after each step with its output: n "
                 "elements. Yours to define. */\nvoid %s_trace(int step, const %s *y, "
@@ -70,12 +87,8 @@ static lb_code emit_header(lb_emission *e, lb_error *err)
     lb_text_init(&t, e->arena);
     add_banner(&t, file, "a neural network as C99.");
     lb_text_add(&t, "#ifndef %s_H\n#define %s_H\n\n%s", u, u, e->form->includes);
-    lb_text_add(&t,
-                "/* Input '%s'%s%s: channels-last, element (h, w, c) is at\n"
-                " * (h * WIDTH + w) * CHANNELS + c. */\n",
-                lb_emit_safe(e, low->input_name), e->options->pixel_note ? ", " : "",
-                e->options->pixel_note ? lb_emit_safe(e, e->options->pixel_note) : "");
-    add_dims(&t, u, "INPUT", &low->input);
+    for (int k = 0; k < low->n_inputs; k++)
+        add_input(e, &t, k);
     lb_text_add(&t, "/* Output '%s': channels-last too. */\n",
                 lb_emit_safe(e, low->output_name));
     add_dims(&t, u, "OUTPUT", &low->output);
@@ -129,16 +142,23 @@ static void add_run(lb_emission *e, lb_text *t)
 {
     const lb_low *const low = e->low;
     const char *const type = e->form->type;
+    const char *const before = lb_arena_text(e->arena, "const %s *in", type);
     char in[48], out[48], y[48];
 
-    e->form->at(e, low->input_buffer, in);
     e->form->at(e, low->output_buffer, out);
-    lb_text_add(t, "%s *%s_input(void)\n{\n    return %s;\n}\n\n", type, e->name, in);
-    lb_text_add(t,
-                "void %s_run(const %s *in, %s *out)\n{\n"
-                "    if (in != %s)\n"
-                "        memcpy(%s, in, %s_INPUT_SIZE * sizeof *in);\n",
-                e->name, type, type, in, in, e->upper);
+    for (int k = 0; k < low->n_inputs; k++)
+        lb_text_add(t, "%s *%s_input%s(void)\n{\n    return %s;\n}\n\n", type, e->name,
+                    lb_emit_input_number(e, k), e->form->at(e, low->input[k].buffer, in));
+    lb_text_add(t, "void %s_run(%s, %s *out)\n{\n", e->name,
+                lb_emit_input_list(e, before ? before : "", ""), type);
+    for (int k = 0; k < low->n_inputs; k++) {
+        const char *const number = lb_emit_input_number(e, k);
+        e->form->at(e, low->input[k].buffer, in);
+        lb_text_add(t,
+                    "    if (in%s != %s)\n"
+                    "        memcpy(%s, in%s, %s_INPUT%s_SIZE * sizeof *in%s);\n",
+                    number, in, in, number, e->upper, number, number);
+    }
     for (int i = 0; i < low->n_steps; i++) {
         const int buffer = low->step[i].out;
         lb_text_add(t, "    step%d();\n    TRACE(%d, %s, %zu);\n", i, i,

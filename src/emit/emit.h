@@ -39,7 +39,8 @@ typedef struct lb_emit_options {
     const char *name; /* C identifier that prefixes everything; NULL: "net" */
     lb_firmware_options firmware;
     int n_vectors;        /* self-test vectors */
-    const float *vectors; /* [n_vectors, C,H,W], as the network wants its input */
+    const float *vectors; /* [n_vectors, C,H,W], as the network wants its input; of
+                             several inputs one behind the other in each vector */
     const char
         *pixel_note; /* how to prepare an input, one line, for the header; or NULL */
 } lb_emit_options;

@@ -86,6 +86,25 @@ void lb_emit_ints(lb_text *t, const int32_t *value, size_t n)
     lb_text_add_char(t, '\n');
 }
 
+const char *lb_emit_input_number(lb_emission *e, int k)
+{
+    const char *const number =
+        e->low->n_inputs > 1 ? lb_arena_text(e->arena, "%d", k) : "";
+
+    return number ? number : "";
+}
+
+const char *lb_emit_input_list(lb_emission *e, const char *before, const char *after)
+{
+    lb_text t;
+
+    lb_text_init(&t, e->arena);
+    for (int k = 0; k < e->low->n_inputs; k++)
+        lb_text_add(&t, "%s%s%s%s", k > 0 ? ", " : "", before, lb_emit_input_number(e, k),
+                    after);
+    return t.failed ? "" : t.chars;
+}
+
 const char *lb_emit_safe(lb_emission *e, const char *text)
 {
     char *const copy = lb_arena_copy_text(e->arena, text);

@@ -75,6 +75,11 @@ void lb_emit_array_floats(lb_emission *e, lb_text *t, const char *name, int i,
                           const float *value, size_t n);
 lb_code lb_emit_arrays_end(lb_emission *e, lb_error *err) LB_MUST_USE;
 
+/* What names of input k end with: "", or its number if there are several; and a list with
+ * commas of `before`, that, and `after`, of all. */
+const char *lb_emit_input_number(lb_emission *e, int k);
+const char *lb_emit_input_list(lb_emission *e, const char *before, const char *after);
+
 /* A text with %1 for the name and %2 for the macros' prefix. */
 void lb_emit_template(lb_emission *e, lb_text *t, const char *text);
 

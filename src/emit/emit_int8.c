@@ -17,24 +17,35 @@ static const lb_low_dims *dims_of(const lb_emission *e, int buffer)
     return &e->low->buffer[buffer].dims;
 }
 
+static void describe_input(lb_emission *e, lb_text *t, int k)
+{
+    const lb_qparams *const q = grid_of(e, e->low->input[k].buffer);
+    const char *const n = lb_emit_input_number(e, k), *const u = e->upper;
+
+    lb_text_add(t,
+                "#define %s_INPUT%s_SCALE %.8ef\n#define %s_INPUT%s_ZERO (%d)\n\n"
+                "/* An element of the input: the nearest, ties to even. */\n"
+                "static inline int8_t %s_quantise%s(float real)\n{\n",
+                u, n, (double)q->scale, u, n, q->zero, e->name, n);
+    lb_text_add(t,
+                "    const float q = real / %s_INPUT%s_SCALE;\n\n"
+                "    if (!(q > -128 - %s_INPUT%s_ZERO))\n        return -128;\n"
+                "    if (q >= 127 - %s_INPUT%s_ZERO)\n        return 127;\n"
+                "    return (int8_t)(lrintf(q) + %s_INPUT%s_ZERO);\n}\n\n",
+                u, n, u, n, u, n, u, n);
+}
+
 static void describe(lb_emission *e, lb_text *t)
 {
-    const lb_qparams *const in = grid_of(e, e->low->input_buffer);
     const lb_qparams *const out = grid_of(e, e->low->output_buffer);
 
     lb_text_add(t,
                 "/* An element q stands for SCALE * (q - ZERO). */\n"
-                "#define %s_INPUT_SCALE %.8ef\n#define %s_INPUT_ZERO (%d)\n"
                 "#define %s_OUTPUT_SCALE %.8ef\n#define %s_OUTPUT_ZERO (%d)\n\n",
-                e->upper, (double)in->scale, e->upper, in->zero, e->upper,
-                (double)out->scale, e->upper, out->zero);
+                e->upper, (double)out->scale, e->upper, out->zero);
+    for (int k = 0; k < e->low->n_inputs; k++)
+        describe_input(e, t, k);
     lb_emit_template(e, t,
-                     "/* An element of the input: the nearest, ties to even. */\n"
-                     "static inline int8_t %1_quantise(float real)\n{\n"
-                     "    const float q = real / %2_INPUT_SCALE;\n\n"
-                     "    if (!(q > -128 - %2_INPUT_ZERO))\n        return -128;\n"
-                     "    if (q >= 127 - %2_INPUT_ZERO)\n        return 127;\n"
-                     "    return (int8_t)(lrintf(q) + %2_INPUT_ZERO);\n}\n\n"
                      "/* The number that an element of the output stands for. */\n"
                      "static inline float %1_dequantise(int8_t q)\n{\n"
                      "    return %2_OUTPUT_SCALE * (float)(q - %2_OUTPUT_ZERO);\n}\n\n");

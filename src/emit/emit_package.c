@@ -115,6 +115,7 @@ static void add_slug(lb_text *t, const char *name)
 /* Which repetition of a line this is. */
 typedef struct repetition {
     const char *source;
+    const char *number; /* of an input */
     const lb_low_step *step;
 } repetition;
 
@@ -135,6 +136,7 @@ static bool add_step_word(lb_emission *e, lb_text *t, const char *word, size_t n
 static bool add_word(lb_emission *e, lb_text *t, const char *word, size_t n,
                      const repetition *at)
 {
+    const char *const own = lb_arena_text(e->arena, "%s_input", e->name);
     const struct {
         const char *word, *value;
     } known[] = {
@@ -146,6 +148,10 @@ static bool add_word(lb_emission *e, lb_text *t, const char *word, size_t n,
         {"FROM", *e->tests ? "../../src" : "."},
         {"KERNELS_HEADER", e->low->dtype == LB_I8 ? "fw8.h" : "fw.h"},
         {"SOURCE", at->source ? at->source : ""},
+        {"INPUT", at->number ? at->number : ""},
+        {"TEST_INPUTS", lb_emit_input_list(e, "test_in", "[v]")},
+        {"INPUTS", lb_emit_input_list(e, own ? own : "", "()")},
+        {"IN", lb_emit_input_list(e, "in", "")},
     };
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -233,11 +239,14 @@ static void add_for_sources(lb_emission *e, lb_text *t, const char *line, size_t
     }
 }
 
-/* A line, or as many as the network has sources or steps. */
+/* A line, or as many as the network has sources, inputs or steps. */
 static void add_line(lb_emission *e, lb_text *t, const char *line, size_t n)
 {
     if (has(line, n, "@SOURCE@")) {
         add_for_sources(e, t, line, n);
+    } else if (has(line, n, "@INPUT@")) {
+        for (int k = 0; k < e->low->n_inputs; k++)
+            add_filled(e, t, line, n, (repetition){.number = lb_emit_input_number(e, k)});
     } else if (has(line, n, "@STEP_NAME@")) {
         for (int i = 0; i < e->low->n_steps; i++)
             add_filled(e, t, line, n, (repetition){.step = &e->low->step[i]});

@@ -84,12 +84,21 @@ typedef struct lb_low_step {
     double macs, other;   /* work of one run */
 } lb_low_step;
 
+typedef struct lb_low_input {
+    const char *name;
+    lb_low_dims dims;
+    int buffer;
+} lb_low_input;
+enum { LB_LOW_INPUTS = 3 }; /* at most */
+
 typedef struct lb_low {
     lb_dtype dtype;       /* of all buffers: LB_F32 or LB_I8 */
     lb_rounding rounding; /* int8 */
-    const char *input_name, *output_name;
-    lb_low_dims input, output;
-    int input_buffer, output_buffer;
+    lb_low_input input[LB_LOW_INPUTS];
+    int n_inputs;
+    const char *output_name;
+    lb_low_dims output;
+    int output_buffer;
     lb_low_step *step;
     int n_steps;
     lb_low_buffer *buffer;
@@ -104,6 +113,16 @@ typedef struct lb_low {
 static inline size_t lb_low_count(const lb_low_dims *d)
 {
     return (size_t)d->h * (size_t)d->w * (size_t)d->c;
+}
+
+/* Elements of all inputs. */
+static inline size_t lb_low_count_inputs(const lb_low *low)
+{
+    size_t n = 0;
+
+    for (int k = 0; k < low->n_inputs; k++)
+        n += lb_low_count(&low->input[k].dims);
+    return n;
 }
 
 /* Elements of a step's weights; 0 if it has none. Its biases: the output's channels. */
@@ -122,7 +141,8 @@ size_t lb_low_constant_bytes(const lb_low *low, const lb_low_step *step);
 /* "conv", "pointwise", ... */
 const char *lb_low_kind_name(lb_low_kind kind);
 
-/* Runs the lowered form on one sample: in [C,H,W] as the network wants it, out plain.
+/* Runs the lowered form on one sample: in [C,H,W] as the network wants it, of several
+ * inputs one behind the other, out plain.
  * This is the fp32 definition that the emitted firmware follows, sum order included.
  * scratch: arena_bytes. */
 void lb_low_run(const lb_low *low, const float *in, float *out, void *scratch);
@@ -139,5 +159,7 @@ void lb_low_run_int8_watched(const lb_low *low, const int8_t *in, int8_t *out,
 /* As QuantizeLinear and DequantizeLinear do it, for n elements. */
 void lb_quantise(lb_qparams q, const float *in, size_t n, int8_t *out);
 void lb_dequantise(lb_qparams q, const int8_t *in, size_t n, float *out);
+/* All inputs, each to its grid. */
+void lb_low_quantise_inputs(const lb_low *low, const float *in, int8_t *out);
 
 #endif

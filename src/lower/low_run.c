@@ -266,15 +266,26 @@ static void run_step(const job *j)
     }
 }
 
+/* From [C,H,W]; what follows it. */
+static const float *take_input(const lb_low *low, int k, const float *in, char *base)
+{
+    const lb_low_input *const input = &low->input[k];
+    float *const x = (float *)(void *)(base + low->buffer[input->buffer].offset);
+    const size_t n = lb_low_count(&input->dims);
+
+    for (size_t i = 0; i < n; i++)
+        x[lb_low_place_of(&input->dims, i)] = in[i];
+    return in + n;
+}
+
 void lb_low_run(const lb_low *low, const float *in, float *out, void *scratch)
 {
     char *const base = scratch;
-    float *const x = (float *)(void *)(base + low->buffer[low->input_buffer].offset);
     const float *const y =
         (const float *)(void *)(base + low->buffer[low->output_buffer].offset);
 
-    for (size_t i = 0; i < lb_low_count(&low->input); i++)
-        x[lb_low_place_of(&low->input, i)] = in[i];
+    for (int k = 0; k < low->n_inputs; k++)
+        in = take_input(low, k, in, base);
     for (int i = 0; i < low->n_steps; i++) {
         const lb_low_step *const s = &low->step[i];
         const lb_low_buffer *const from = &low->buffer[s->in[0]];

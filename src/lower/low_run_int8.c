@@ -306,16 +306,27 @@ static void run_step(const job *j)
     }
 }
 
+/* From [C,H,W]; what follows it. */
+static const int8_t *take_input(const lb_low *low, int k, const int8_t *in, char *base)
+{
+    const lb_low_input *const input = &low->input[k];
+    int8_t *const x = (int8_t *)(base + low->buffer[input->buffer].offset);
+    const size_t n = lb_low_count(&input->dims);
+
+    for (size_t i = 0; i < n; i++)
+        x[lb_low_place_of(&input->dims, i)] = in[i];
+    return in + n;
+}
+
 void lb_low_run_int8_watched(const lb_low *low, const int8_t *in, int8_t *out,
                              void *scratch, lb_low_watch watch, void *user)
 {
     char *const base = scratch;
-    int8_t *const x = (int8_t *)(base + low->buffer[low->input_buffer].offset);
     const int8_t *const y =
         (const int8_t *)(base + low->buffer[low->output_buffer].offset);
 
-    for (size_t i = 0; i < lb_low_count(&low->input); i++)
-        x[lb_low_place_of(&low->input, i)] = in[i];
+    for (int k = 0; k < low->n_inputs; k++)
+        in = take_input(low, k, in, base);
     for (int i = 0; i < low->n_steps; i++) {
         const lb_low_step *const s = &low->step[i];
         const lb_low_buffer *const from = &low->buffer[s->in[0]];
@@ -356,6 +367,16 @@ void lb_quantise(lb_qparams q, const float *in, size_t n, int8_t *out)
     for (size_t i = 0; i < n; i++) {
         const float v = nearbyintf(in[i] / q.scale) + (float)q.zero;
         out[i] = (int8_t)(v > -128 ? v < 127 ? v : 127 : -128); /* NaN: -128 */
+    }
+}
+
+void lb_low_quantise_inputs(const lb_low *low, const float *in, int8_t *out)
+{
+    for (int k = 0; k < low->n_inputs; k++) {
+        const size_t n = lb_low_count(&low->input[k].dims);
+        lb_quantise(low->buffer[low->input[k].buffer].q, in, n, out);
+        in += n;
+        out += n;
     }
 }
 

@@ -90,7 +90,7 @@ lb_code lb_low_source(const lb_lowering *l, const lb_node *node, int i, int *buf
 }
 
 /* There is room for every buffer: two for each node at most, one for its scratch memory,
- * and the input. */
+ * and the inputs. */
 static int new_buffer(lb_lowering *l, const char *name, const lb_low_dims *dims)
 {
     lb_low *const low = l->low;
@@ -209,34 +209,45 @@ static lb_code lower_nodes(lb_lowering *l, lb_error *err)
     return LB_OK;
 }
 
+static lb_code add_input(lb_lowering *l, lb_value value, lb_error *err)
+{
+    const lb_value_info *const info = lb_info(l->graph, value);
+    lb_low_input *const in = &l->low->input[l->low->n_inputs++];
+
+    if (lb_low_dims_of(&info->type, &in->dims, err) != LB_OK)
+        return lb_within(err, "input '%s'", info->name);
+    in->name = lb_arena_copy_text(l->arena, info->name);
+    in->buffer = new_buffer(l, info->name, &in->dims);
+    if (!in->name || !l->low->buffer[in->buffer].name)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to lower the network");
+    l->spot[value.id] = (lb_spot){.known = true, .buffer = in->buffer};
+    return LB_OK;
+}
+
 static lb_code begin(lb_lowering *l, lb_error *err)
 {
     const lb_graph *const g = l->graph;
     lb_low *const low = LB_TAKE(l->arena, lb_low);
 
-    if (g->n_inputs != 1 || g->n_outputs != 1)
+    if (g->n_inputs < 1 || g->n_inputs > LB_LOW_INPUTS || g->n_outputs != 1)
         return lb_raise(err, LB_ERR_UNSUPPORTED,
-                        "the network has %d inputs and %d outputs; a device takes one "
-                        "of each",
-                        g->n_inputs, g->n_outputs);
+                        "the network has %d inputs and %d outputs; a device takes up to "
+                        "%d inputs and one output",
+                        g->n_inputs, g->n_outputs, LB_LOW_INPUTS);
     l->low = low;
     l->spot = LB_TAKE_ARRAY(l->arena, g->n_values, lb_spot);
     l->draft = LB_TAKE_ARRAY(l->arena, g->n_nodes + 1, lb_draft);
-    l->maker = LB_TAKE_ARRAY(l->arena, 3 * g->n_nodes + 1, int);
+    l->maker = LB_TAKE_ARRAY(l->arena, 3 * g->n_nodes + LB_LOW_INPUTS, int);
     if (!low || !l->spot || !l->draft || !l->maker)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to lower the network");
     low->step = LB_TAKE_ARRAY(l->arena, g->n_nodes + 1, lb_low_step);
-    low->buffer = LB_TAKE_ARRAY(l->arena, 3 * g->n_nodes + 1, lb_low_buffer);
-    const lb_value_info *const in = lb_info(g, g->inputs[0]);
+    low->buffer = LB_TAKE_ARRAY(l->arena, 3 * g->n_nodes + LB_LOW_INPUTS, lb_low_buffer);
     const lb_value_info *const out = lb_info(g, g->outputs[0]);
-    low->input_name = lb_arena_copy_text(l->arena, in->name);
     low->output_name = lb_arena_copy_text(l->arena, out->name);
-    if (!low->step || !low->buffer || !low->input_name || !low->output_name)
+    if (!low->step || !low->buffer || !low->output_name)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to lower the network");
-    if (lb_low_dims_of(&in->type, &low->input, err) != LB_OK)
-        return lb_within(err, "input '%s'", in->name);
-    low->input_buffer = new_buffer(l, in->name, &low->input);
-    l->spot[g->inputs[0].id] = (lb_spot){.known = true, .buffer = low->input_buffer};
+    for (int k = 0; k < g->n_inputs; k++)
+        LB_TRY(add_input(l, g->inputs[k], err));
     return LB_OK;
 }
 

@@ -5,9 +5,9 @@
 #include "lower/low.h"
 #include "ops/rewrite.h"
 
-/* graph: any form with one input and one output; it is copied, folded and fused here.
- * Everything lives in the arena. LB_ERR_UNSUPPORTED lists every node that no device step
- * exists for.
+/* graph: any form with up to LB_LOW_INPUTS inputs and one output; it is copied, folded
+ * and fused here. Everything lives in the arena. LB_ERR_UNSUPPORTED lists every node that
+ * no device step exists for.
  *
  * A graph with QuantizeLinear and DequantizeLinear nodes becomes int8 steps, with single
  * rounding: every value that a step computes must be quantised (a max pool, a pad and

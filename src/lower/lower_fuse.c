@@ -94,7 +94,8 @@ static void remove_buffer(lb_lowering *l, int buffer)
         for (int k = 0; k < s->n_in_all; k++)
             s->in_all[k] -= s->in_all[k] > buffer;
     }
-    low->input_buffer -= low->input_buffer > buffer;
+    for (int k = 0; k < low->n_inputs; k++)
+        low->input[k].buffer -= low->input[k].buffer > buffer;
     low->output_buffer -= low->output_buffer > buffer;
 }
 

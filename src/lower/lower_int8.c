@@ -361,9 +361,10 @@ lb_code lb_low_quantise(lb_lowering *l, lb_error *err)
     LB_TRY(join_aliases(low, err));
     look_ahead(low);
     LB_TRY(join_aliases(low, err));
-    if (!is_known(low->buffer[low->input_buffer].q))
-        return lb_raise(err, LB_ERR_UNSUPPORTED, "input '%s' is not quantised",
-                        low->input_name);
+    for (int k = 0; k < low->n_inputs; k++)
+        if (!is_known(low->buffer[low->input[k].buffer].q))
+            return lb_raise(err, LB_ERR_UNSUPPORTED, "input '%s' is not quantised",
+                            low->input[k].name);
     for (int i = 0; i < low->n_steps; i++) {
         lb_low_step *const s = &low->step[i];
         if (quantise_step(l, i, err) != LB_OK)

@@ -64,7 +64,7 @@ static void work(void *arg, int thread)
 {
     const job *const j = arg;
     const lane *const l = &j->lane[thread];
-    const lb_qparams q = j->low->buffer[j->low->input_buffer].q;
+    const lb_qparams q = j->low->buffer[j->low->input[0].buffer].q;
 
     for (int i = thread; i < j->n; i += lb_pool_threads(j->pool)) {
         lb_data_sample(j->data, j->split, i, l->raw);
@@ -94,11 +94,15 @@ lb_code lb_evaluate_integers(const lb_low *low, const lb_graph *graph,
              .split = split,
              .input = *input,
              .pool = pool,
-             .n_in = lb_low_count(&low->input),
+             .n_in = lb_low_count_inputs(low),
              .n_out = lb_low_count(&low->output)};
 
     if (low->dtype != LB_I8)
         return lb_bug(err, "a network in float32 has no integers");
+    if (low->n_inputs != 1)
+        return lb_raise(err, LB_ERR_UNSUPPORTED,
+                        "a data set fills one input, and the network has %d",
+                        low->n_inputs);
     j.probabilities =
         low->n_steps > 0 && low->step[low->n_steps - 1].kind == LB_LOW_SOFTMAX;
     LB_TRY(lb_input_match(graph, &data->content.shape, &j.input, err));

@@ -253,9 +253,9 @@ static void a_device_can_run_it(void)
         CHECK_OK(evaluate(f.done.graph, f.samples, LB_KERNELS_BEST, f.arena, out, &f.err),
                  &f.err);
         if (low && out[0]) {
-            const size_t n_in = lb_low_count(&low->input);
+            const size_t n_in = lb_low_count_inputs(low);
             const size_t n_out = lb_low_count(&low->output);
-            const lb_qparams from = low->buffer[low->input_buffer].q;
+            const lb_qparams from = low->buffer[low->input[0].buffer].q;
             const lb_qparams to = low->buffer[low->output_buffer].q;
             int8_t *const x = LB_TAKE_ARRAY(f.arena, n_in, int8_t);
             int8_t *const y = LB_TAKE_ARRAY(f.arena, n_out, int8_t);

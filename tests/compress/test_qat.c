@@ -63,7 +63,7 @@ static double apart(const trial *t, const lb_graph *a, const lb_graph *b)
     CHECK_OK(lb_lower(t->deployed, t->arena, &low, &err), &err);
     if (!low)
         return 1;
-    const size_t n_in = lb_low_count(&low->input), n_out = lb_low_count(&low->output);
+    const size_t n_in = lb_low_count_inputs(low), n_out = lb_low_count(&low->output);
     const double step = (double)low->buffer[low->output_buffer].q.scale;
     const float *const x = run(a, t->arena, n_in, n_out);
     const float *const y = run(b, t->arena, n_in, n_out);

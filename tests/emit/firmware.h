@@ -23,7 +23,7 @@ typedef struct firmware {
 /* Inputs within -reach..reach. */
 static inline float *vectors_for(const lb_low *low, double reach, lb_arena *arena)
 {
-    const size_t n = VECTORS * lb_low_count(&low->input);
+    const size_t n = VECTORS * lb_low_count_inputs(low);
     float *const v = LB_TAKE_ARRAY(arena, n, float);
     lb_rng rng = lb_rng_make(5, LB_RNG_TEST, 0, 0);
 

@@ -74,6 +74,11 @@ static void odd_net(void)
     check_net(build_odd, 3, 7, 6);
 }
 
+static void several_inputs(void)
+{
+    check_net(net_build_inputs, 3, 9, 7);
+}
+
 static void bad_names_are_refused(void)
 {
     static const char *const bad[] = {"", "1net", "a-b", "a b", "a;b", "../x"};
@@ -105,6 +110,7 @@ int main(void)
     RUN(residual_net);
     RUN(mixed_net);
     RUN(odd_net);
+    RUN(several_inputs);
     RUN(bad_names_are_refused);
     return DONE();
 }

@@ -52,8 +52,8 @@ static lb_low *load(const char *file, lb_arena *arena)
 
 static const float *vectors_for(const lb_low *low, lb_arena *arena)
 {
-    const lb_qparams q = low->buffer[low->input_buffer].q;
-    const size_t n = VECTORS * lb_low_count(&low->input);
+    const lb_qparams q = low->buffer[low->input[0].buffer].q;
+    const size_t n = VECTORS * lb_low_count_inputs(low);
     float *const v = LB_TAKE_ARRAY(arena, n, float);
     lb_rng rng = lb_rng_make(9, LB_RNG_TEST, 0, 0);
 

@@ -289,6 +289,11 @@ static void broad(void)
     check_net(build_broad, 4, 7, 19, THOROUGHLY);
 }
 
+static void several_inputs(void)
+{
+    check_net(net8_build_inputs, 3, 9, 7, THOROUGHLY);
+}
+
 int main(void)
 {
     RUN(convolutions);
@@ -301,5 +306,6 @@ int main(void)
     RUN(kept);
     RUN(padded);
     RUN(broad);
+    RUN(several_inputs);
     return DONE();
 }

@@ -69,7 +69,7 @@ static packed pack_in_form(net_builder build, lb_package package, lb_weights_for
     lb_graph_free(g);
     if (!p.low)
         return p;
-    const size_t n = VECTORS * lb_low_count(&p.low->input);
+    const size_t n = VECTORS * lb_low_count_inputs(p.low);
     float *const v = LB_TAKE_ARRAY(p.arena, n, float);
     lb_rng rng = lb_rng_make(11, LB_RNG_TEST, 0, 0);
     for (size_t i = 0; v && i < n; i++)
@@ -318,6 +318,21 @@ static void platformio(void)
     each(LB_PACKAGE_PLATFORMIO, check_platformio);
 }
 
+/* What calls the network knows how many inputs it has. */
+static void several_inputs(void)
+{
+    packed p = pack(net8_build_inputs, LB_PACKAGE_PLAIN);
+    packed a = pack(net_build_inputs, LB_PACKAGE_ARDUINO);
+    packed o = pack(net8_build_inputs, LB_PACKAGE_PLATFORMIO);
+
+    CHECK(shell(&p, "make -s bench >made/counts") && check_counts(&p));
+    check_arduino(&a, false);
+    check_platformio(&o, true);
+    unpack(&p);
+    unpack(&a);
+    unpack(&o);
+}
+
 /* Constants in other forms are the same constants, by compilers here and for a board, as
  * a whole program, too, and in the packages that find a binary file. */
 static void check_form(net_builder build, lb_weights_form form, bool packages)
@@ -414,6 +429,7 @@ int main(void)
     RUN(arduino);
     RUN(zephyr);
     RUN(platformio);
+    RUN(several_inputs);
     RUN(forms);
     RUN(forms_are_refused);
     RUN(without_vectors);

@@ -182,6 +182,22 @@ static inline lb_value net_build_mixed(lb_builder *b, lb_value x)
 
 typedef lb_value (*net_builder)(lb_builder *b, lb_value x);
 
+/* Two maps and a vector come in; one map is added to what becomes of the other, and the
+ * vector joins before the dense layer. */
+static inline lb_value net_build_inputs(lb_builder *b, lb_value x)
+{
+    const lb_shape map = lb_shape_of(4, LB_BATCH, 5, lb_dim(b, x, 2), lb_dim(b, x, 3));
+    const lb_shape vector = lb_shape_of(2, LB_BATCH, 3);
+    const lb_value other = lb_input(b, "other", LB_F32, &map);
+    const lb_value state = lb_input(b, "state", LB_F32, &vector);
+    lb_value y = lb_add(b, net_conv(b, x, 81, 5, 3, 1, 1), other);
+
+    y = lb_relu(b, net_conv(b, y, 83, 6, 3, 2, 1), NULL);
+    y = lb_flatten(b, lb_global_average_pool(b, y, NULL), NULL);
+    const lb_value all[] = {y, state};
+    return net_dense(b, lb_concat(b, all, 2, 1), 85, 4);
+}
+
 static inline lb_graph *net_graph(net_builder build, int c, int h, int w)
 {
     const lb_shape shape = lb_shape_of(4, LB_BATCH, c, h, w);

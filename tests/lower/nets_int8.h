@@ -194,6 +194,25 @@ static inline lb_value net8_build_separable(lb_builder *b, lb_value x)
     return net8_same(b, y, 57, 3, 1, 1, (net8_end){0.3, 5, false}).v;
 }
 
+/* Two maps and a vector come in, on three grids: see net_build_inputs. */
+static inline lb_value net8_build_inputs(lb_builder *b, lb_value x)
+{
+    const lb_shape map = lb_shape_of(4, LB_BATCH, 5, lb_dim(b, x, 2), lb_dim(b, x, 3));
+    const lb_shape vector = lb_shape_of(2, LB_BATCH, 3);
+    const net8 other = net8_grid(b, lb_input(b, "other", LB_F32, &map), 1.0 / 32, 9);
+    const net8 state = net8_grid(b, lb_input(b, "state", LB_F32, &vector), 1.0 / 50, 0);
+    net8 y = net8_grid(b, x, 1.0 / 64, -3);
+
+    y = net8_same(b, y, 61, 5, 3, 1, (net8_end){0.05, 4, false});
+    y = net8_finish(b, lb_add(b, y.v, other.v), (net8_end){0.06, -128, true});
+    y = net8_same(b, y, 63, 6, 3, 1, (net8_end){0.1, -128, true});
+    y = net8_grid(b, lb_global_average_pool(b, y.v, NULL), 0.1, -128);
+    y.v = lb_flatten(b, y.v, NULL);
+    const lb_value all[] = {y.v, state.v};
+    y = net8_grid(b, lb_concat(b, all, 2, 1), 0.03, -2);
+    return net8_dense(b, y, 65, 4, (net8_end){0.05, 3, false}).v;
+}
+
 /* 1-D: [N,4,30] with the time axis as the width. */
 static inline lb_value net8_build_sequence(lb_builder *b, lb_value x)
 {

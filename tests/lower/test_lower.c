@@ -11,7 +11,7 @@
 /* The lowered form against the reference kernels: the worst difference over the scale. */
 static double difference(const lb_graph *g, const lb_low *low, lb_arena *arena)
 {
-    const size_t n_in = lb_low_count(&low->input), n_out = lb_low_count(&low->output);
+    const size_t n_in = lb_low_count_inputs(low), n_out = lb_low_count(&low->output);
     const lb_plan_options options = {.batch = 1, .kernels = LB_KERNELS_REFERENCE};
     float *const in = LB_TAKE_ARRAY(arena, n_in, float);
     float *const out = LB_TAKE_ARRAY(arena, n_out, float);
@@ -28,7 +28,12 @@ static double difference(const lb_graph *g, const lb_low *low, lb_arena *arena)
         return 1;
     for (size_t i = 0; i < n_in; i++)
         in[i] = (float)(2 * lb_rng_uniform(&rng) - 1);
-    memcpy(lb_plan_input(plan, g->inputs[0], 0), in, n_in * sizeof *in);
+    const float *from = in;
+    for (int k = 0; k < low->n_inputs; k++) {
+        const size_t n = lb_low_count(&low->input[k].dims);
+        memcpy(lb_plan_input(plan, g->inputs[k], 0), from, n * sizeof *from);
+        from += n;
+    }
     memset(scratch, 0x7f,
            low->arena_bytes); /* a step that reads what nobody wrote shows */
     lb_low_run(low, in, out, scratch);
@@ -109,6 +114,41 @@ static void every_kind_agrees(void)
     CHECK(seen[LB_LOW_AFFINE] && seen[LB_LOW_POINTWISE] && seen[LB_LOW_DEPTHWISE]);
     CHECK(seen[LB_LOW_MAX_POOL] && seen[LB_LOW_AVERAGE_POOL] && seen[LB_LOW_CONCAT]);
     CHECK(seen[LB_LOW_COPY] && seen[LB_LOW_ACTIVATION] && seen[LB_LOW_ADD]);
+    lb_arena_free(arena);
+}
+
+static void several_inputs_agree(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const lb_low *const low = check_net(net_build_inputs, 3, 9, 7, arena);
+
+    CHECK(low && low->n_inputs == 3);
+    if (low) {
+        CHECK(lb_low_count_inputs(low) == 3 * 9 * 7 + 5 * 9 * 7 + 3);
+        CHECK(strcmp(low->input[2].name, "state") == 0);
+        CHECK(low->input[1].dims.h == 9 && low->input[1].dims.c == 5);
+    }
+    lb_arena_free(arena);
+}
+
+/* A fourth input. */
+static lb_value build_too_many(lb_builder *b, lb_value x)
+{
+    const lb_shape shape = lb_shape_of(2, LB_BATCH, 4);
+
+    return lb_add(b, net_build_inputs(b, x), lb_input(b, "more", LB_F32, &shape));
+}
+
+static void too_many_inputs_are_refused(void)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    lb_graph *const g = net_graph(build_too_many, 3, 9, 7);
+    lb_low *low = NULL;
+    lb_error err = {0};
+
+    CHECK(g && lb_lower(g, arena, &low, &err) == LB_ERR_UNSUPPORTED);
+    CHECK_TEXT(err.text, "4 inputs and 1 outputs; a device takes up to 3 inputs");
+    lb_graph_free(g);
     lb_arena_free(arena);
 }
 
@@ -264,6 +304,8 @@ int main(void)
     RUN(flatten_is_free);
     RUN(residual_adds_in_place);
     RUN(every_kind_agrees);
+    RUN(several_inputs_agree);
+    RUN(too_many_inputs_are_refused);
     RUN(shared_values_survive);
     RUN(constants_fold);
     RUN(refusals_name_every_node);

@@ -17,7 +17,7 @@ typedef struct trial {
     lb_plan *plan;
 } trial;
 
-static bool run_graph(trial *t, const float *in, size_t n_in)
+static bool run_graph(trial *t, const float *in)
 {
     const lb_plan_options options = {.batch = 1, .kernels = LB_KERNELS_REFERENCE};
     lb_error err = {0};
@@ -26,7 +26,11 @@ static bool run_graph(trial *t, const float *in, size_t n_in)
     CHECK_OK(lb_plan_compile(t->graph, t->pool, &options, &t->plan, &err), &err);
     if (!t->plan)
         return false;
-    memcpy(lb_plan_input(t->plan, t->graph->inputs[0], 0), in, n_in * sizeof *in);
+    for (int k = 0; k < t->low->n_inputs; k++) {
+        const size_t n = lb_low_count(&t->low->input[k].dims);
+        memcpy(lb_plan_input(t->plan, t->graph->inputs[k], 0), in, n * sizeof *in);
+        in += n;
+    }
     lb_plan_run(t->plan);
     t->want = lb_plan_output(t->plan, t->graph->outputs[0], 0);
     return true;
@@ -35,7 +39,7 @@ static bool run_graph(trial *t, const float *in, size_t n_in)
 /* Both on the same random input. */
 static bool run_both(trial *t, uint64_t seed)
 {
-    const size_t n_in = lb_low_count(&t->low->input);
+    const size_t n_in = lb_low_count_inputs(t->low);
     float *const in = LB_TAKE_ARRAY(t->arena, n_in, float);
     int8_t *const in8 = LB_TAKE_ARRAY(t->arena, n_in, int8_t);
     void *const scratch = lb_arena_take(t->arena, t->low->run_bytes);
@@ -45,10 +49,10 @@ static bool run_both(trial *t, uint64_t seed)
     t->got = LB_TAKE_ARRAY(t->arena, t->n_out, int8_t);
     for (size_t i = 0; i < n_in; i++)
         in[i] = (float)(4 * lb_rng_uniform(&rng) - 2);
-    lb_quantise(t->low->buffer[t->low->input_buffer].q, in, n_in, in8);
+    lb_low_quantise_inputs(t->low, in, in8);
     memset(scratch, 0x55, t->low->run_bytes); /* what nobody wrote shows */
     lb_low_run_int8(t->low, in8, t->got, scratch);
-    return run_graph(t, in, n_in);
+    return run_graph(t, in);
 }
 
 static void end(trial *t)
@@ -174,6 +178,7 @@ static void networks_agree(void)
     check_net(net8_build_residual, 3, 8, 8, 2, 0.5);
     check_net(net8_build_mixed, 4, 9, 8, 2, 1);
     check_net(net8_build_sequence, 1, 4, 30, 1, 0.2);
+    check_net(net8_build_inputs, 3, 9, 7, 2, 0.5);
 }
 
 /* The other rule is another function, but not a far one. */

@@ -386,7 +386,7 @@ static const lb_low *emit(place *p, const char *file)
         return NULL;
     const lb_emit_options options = {
         .n_vectors = 1,
-        .vectors = LB_TAKE_ARRAY(p->arena, lb_low_count(&low->input), float)};
+        .vectors = LB_TAKE_ARRAY(p->arena, lb_low_count_inputs(low), float)};
     CHECK_OK(lb_emit(low, &options, p->folder, p->arena, &emitted, &p->err), &p->err);
     return low;
 }

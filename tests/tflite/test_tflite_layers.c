@@ -35,7 +35,7 @@ static double worst_of(const char *name, double unit)
 static size_t count_wrong(const lb_low *low, const lb_tensor *in, const lb_tensor *want,
                           lb_arena *arena)
 {
-    const size_t n_in = lb_low_count(&low->input), n_out = lb_low_count(&low->output);
+    const size_t n_in = lb_low_count_inputs(low), n_out = lb_low_count(&low->output);
     int8_t *const x = LB_TAKE_ARRAY(arena, n_in, int8_t);
     int8_t *const y = LB_TAKE_ARRAY(arena, n_out, int8_t);
     float *const real = LB_TAKE_ARRAY(arena, n_out, float);
@@ -43,7 +43,7 @@ static size_t count_wrong(const lb_low *low, const lb_tensor *in, const lb_tenso
     size_t wrong = 0;
 
     for (int s = 0; s < in->shape.dim[0]; s++) {
-        lb_quantise(low->buffer[low->input_buffer].q,
+        lb_quantise(low->buffer[low->input[0].buffer].q,
                     (const float *)in->data + (size_t)s * n_in, n_in, x);
         memset(scratch, 0x55, low->run_bytes); /* what nobody wrote shows */
         lb_low_run_int8(low, x, y, scratch);

@@ -82,13 +82,14 @@ static const int8_t *run_to(const trial *t, lb_value v, int sample, size_t *n)
     CHECK_OK(lb_remove_dead(part, &err), &err);
     CHECK_OK(lb_lower_rounded(part, LB_ROUND_TFLITE, t->arena, &low, &err), &err);
     if (low && low->dtype == LB_I8) {
-        const size_t n_in = lb_low_count(&low->input);
+        const size_t n_in = lb_low_count_inputs(low);
         int8_t *const in = LB_TAKE_ARRAY(t->arena, n_in, int8_t);
         int8_t *const out = LB_TAKE_ARRAY(t->arena, lb_low_count(&low->output), int8_t);
         void *const scratch = lb_arena_take(t->arena, low->run_bytes);
         *n = lb_low_count(&low->output);
         result = LB_TAKE_ARRAY(t->arena, *n, int8_t);
-        turn((const int8_t *)t->in->data + (size_t)sample * n_in, &low->input, false, in);
+        turn((const int8_t *)t->in->data + (size_t)sample * n_in, &low->input[0].dims,
+             false, in);
         memset(scratch, 0x55, low->run_bytes); /* what nobody wrote shows */
         lb_low_run_int8(low, in, out, scratch);
         turn(out, &low->output, true, result);
