@@ -15,7 +15,8 @@ static const lb_option options[] = {
     {.name = "twin",
      .value = "KEY=VALUE",
      .many = true,
-     .help = "overrides a key of train.optimizer or train.schedule"},
+     .help = "of train.optimizer, train.schedule; or compress.prune.lr"},
+    {.name = "in-pruning", .help = "the twin has the teacher, too, until it is pruned"},
     {.name = "tune-twin",
      .help = "picks the twin's learning rate, of 1/4 to 4 times its own"},
     {.name = "out",
@@ -41,6 +42,7 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
         .seeds = seeds,
         .twin = twin,
         .n_twin = lb_args_many(args, "twin", twin, LB_MOST_SETS),
+        .in_pruning = lb_arg_switch(args, "in-pruning"),
         .tune_twin = lb_arg_switch(args, "tune-twin"),
     };
     const lb_code code = lb_run_compare(&wanted, arena, &result, err);

@@ -1,11 +1,11 @@
-/* cmd_prune.c: a network with fewer channels. */
+/* cmd_prune.c: a network with fewer channels, or fewer blocks. */
 #include "cli/network.h"
 #include "cli/results.h"
 #include "cli/samples.h"
 #include "compress/prune.h"
 #include "onnx/onnx.h"
 #include "run/network_load.h"
-#include "train/train.h"
+#include "run/taylor.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,7 +16,12 @@ static const lb_option options[] = {
      .value = "A",
      .help = "share of the multiply-adds that goes, 0..1"},
     {.name = "of", .value = "macs|parameters", .help = "what --amount is a share of"},
-    {.name = "method", .value = "l1|bn", .help = "how channels are judged; usually l1"},
+    {.name = "what",
+     .value = "WHAT",
+     .help = "channels (usual), blocks (residual), or both"},
+    {.name = "method",
+     .value = "l1|bn|taylor",
+     .help = "how they are judged: l1; taylor with --data"},
     {.name = "keep", .value = "A", .help = "least share of a layer that stays: 0.1"},
     {.name = "device", .value = "NAME", .help = "judged by the cycles they cost there"},
     {.name = "output", .value = "OUT.onnx", .letter = 'o', .help = "the smaller network"},
@@ -25,6 +30,11 @@ static const lb_option options[] = {
     {LB_PIXELS_OPTION},
     {LB_MEAN_OPTION},
     {LB_STD_OPTION},
+    {.name = "samples", .value = "N", .help = "that taylor looks at; usually 2048"},
+    {.name = "teacher", .value = "T.onnx", .help = "taylor judges by what it says, too"},
+    {.name = "teacher-pixels", .value = "unit|raw", .help = "as --pixels, for it"},
+    {.name = "teacher-mean", .value = "A,..", .help = "as --mean, for it"},
+    {.name = "teacher-std", .value = "A,..", .help = "as --std, for it"},
     {0},
 };
 
@@ -42,10 +52,34 @@ typedef struct job {
     lb_arena *arena;
     lb_prune_options options;
     const lb_device *device;
+    lb_data *data; /* NULL without --data */
+    lb_split split;
+    lb_pool *pool; /* with data */
     lb_prune_map map;
     bool *gone;
+    int samples; /* that taylor may look at; then that it did */
     side before, after;
 } job;
+
+/* Of taylor, which needs samples; and what it alone takes. */
+static lb_code check_taylor(job *j, lb_error *err)
+{
+    const lb_key key = {.name = "--samples", .type = LB_KEY_INT, .min = 1, .max = 1e9};
+    const bool taylor = j->options.method == LB_PRUNE_TAYLOR;
+
+    j->samples = LB_TAYLOR_SAMPLES;
+    LB_TRY(lb_arg_by_key(j->args, &key, &j->samples, err));
+    if (taylor && !lb_arg(j->args, "data"))
+        return lb_raise(err, LB_ERR_INPUT,
+                        "method taylor judges by the gradient of a loss over samples: "
+                        "name them, as in --data idx:DIR, and with --teacher T.onnx who "
+                        "teaches");
+    if (!taylor && (lb_arg(j->args, "teacher") || lb_arg(j->args, "samples")))
+        return lb_raise(err, LB_ERR_INPUT,
+                        "--teacher and --samples are for --method taylor; l1 and bn look "
+                        "at the weights alone");
+    return LB_OK;
+}
 
 static lb_code read_options(job *j, lb_error *err)
 {
@@ -68,12 +102,7 @@ static lb_code read_options(job *j, lb_error *err)
     if (!lb_arg(j->args, "output"))
         return lb_raise(err, LB_ERR_INPUT,
                         "--output is missing; it names the file to write");
-    if (j->options.method == LB_PRUNE_TAYLOR)
-        return lb_raise(err, LB_ERR_UNSUPPORTED,
-                        "method taylor judges by the gradient of a distillation loss: "
-                        "use it in a recipe, as in compress: {prune: {method: taylor, "
-                        "amount: %g}}",
-                        j->options.amount);
+    LB_TRY(check_taylor(j, err));
     return lb_network_device(lb_arg(j->args, "device"), &j->device, err);
 }
 
@@ -91,6 +120,57 @@ static lb_code weigh(const job *j, side *s, lb_error *err)
     return LB_OK;
 }
 
+/* What hangs together in the network, and that something can go. */
+static lb_code find_parts(job *j, lb_error *err)
+{
+    const lb_graph *const g = j->before.graph;
+    const bool blocks = j->options.what == LB_PRUNE_BLOCKS;
+
+    LB_TRY(lb_prune_ties(g, j->arena, &j->map, err));
+    if (j->options.what != LB_PRUNE_CHANNELS)
+        LB_TRY(lb_prune_blocks(g, NULL, j->arena, &j->map, err));
+    if (blocks && j->map.n_blocks == 0)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "it has no residual block that could go: no branch of its own is "
+                        "added to a shortcut round it");
+    if (j->map.n_parts == 0)
+        return lb_raise(
+            err, LB_ERR_INPUT,
+            "it has no channel that could go: all hang on its input or output");
+    return LB_OK;
+}
+
+static lb_code look(job *j, const lb_graph *teacher, double *score, lb_error *err)
+{
+    lb_taylor_setup setup = {.graph = j->before.graph,
+                             .map = &j->map,
+                             .teacher = teacher,
+                             .data = j->data,
+                             .samples = j->samples,
+                             .pool = j->pool,
+                             .kernels = j->args->kernels};
+
+    LB_TRY(lb_samples_input(j->args, "", j->arena, &setup.input, err));
+    LB_TRY(lb_samples_input(j->args, "teacher-", j->arena, &setup.teacher_input, err));
+    LB_TRY(lb_input_match(setup.graph, &j->data->content.shape, &setup.input, err));
+    return lb_taylor_score(&setup, j->arena, score, &j->samples, err);
+}
+
+static lb_code judge(job *j, double *score, lb_error *err)
+{
+    const char *const path = lb_arg(j->args, "teacher");
+    lb_graph *teacher = NULL;
+
+    if (j->options.method != LB_PRUNE_TAYLOR)
+        return lb_prune_score(j->before.graph, &j->map,
+                              (lb_prune_method)j->options.method, score, err);
+    if (path)
+        LB_TRY(lb_network_open(path, &teacher, err));
+    const lb_code code = look(j, teacher, score, err);
+    lb_graph_free(teacher);
+    return code;
+}
+
 static lb_code choose(job *j, lb_error *err)
 {
     const lb_graph *const g = j->before.graph;
@@ -101,18 +181,15 @@ static lb_code choose(job *j, lb_error *err)
                                 .left = all * (1 - o->amount),
                                 .keep = o->keep,
                                 .device = j->device,
-                                .relative = true};
+                                .relative = o->method != LB_PRUNE_TAYLOR,
+                                .blocks_only = o->what == LB_PRUNE_BLOCKS};
 
-    LB_TRY(lb_prune_ties(g, j->arena, &j->map, err));
-    double *const score = LB_TAKE_ARRAY(j->arena, j->map.n_units + 1, double);
-    j->gone = LB_TAKE_ARRAY(j->arena, j->map.n_units + 1, bool);
+    LB_TRY(find_parts(j, err));
+    double *const score = LB_TAKE_ARRAY(j->arena, j->map.n_parts + 1, double);
+    j->gone = LB_TAKE_ARRAY(j->arena, j->map.n_parts + 1, bool);
     if (!score || !j->gone)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the scores of channels");
-    if (j->map.n_units == 0)
-        return lb_raise(
-            err, LB_ERR_INPUT,
-            "it has no channel that could go: all hang on its input or output");
-    LB_TRY(lb_prune_score(g, &j->map, (lb_prune_method)o->method, score, err));
+    LB_TRY(judge(j, score, err));
     LB_TRY(lb_prune_choose(g, &j->map, score, &goal, j->gone, err));
     return lb_prune_cut(g, &j->map, j->gone, &j->after.graph, err);
 }
@@ -130,49 +207,71 @@ static lb_code prune(job *j, lb_error *err)
     return code == LB_OK ? code : lb_within(err, "%s", path);
 }
 
-static lb_code evaluate_side(const job *j, side *s, const lb_data *data, lb_split split,
-                             lb_pool *pool, lb_error *err)
+static lb_code open_data(job *j, lb_error *err)
+{
+    if (!lb_arg(j->args, "data"))
+        return LB_OK;
+    LB_TRY(lb_samples_open(j->args, j->arena, &j->data, &j->split, err));
+    return lb_pool_new(j->args->threads, &j->pool, err);
+}
+
+static lb_code evaluate(const job *j, side *s, lb_error *err)
 {
     lb_input_options input = {0};
     lb_graph *graph = NULL;
     lb_metrics metrics;
 
+    if (!j->data)
+        return LB_OK;
     LB_TRY(lb_samples_input(j->args, "", j->arena, &input, err));
     LB_TRY(lb_graph_clone(s->graph, &graph, err));
     lb_code code = lb_network_infer(graph, err);
     if (code == LB_OK)
-        code = lb_evaluate(graph, &input, data, split, pool, j->args->kernels, NULL,
-                           j->arena, &metrics, err);
+        code = lb_evaluate(graph, &input, j->data, j->split, j->pool, j->args->kernels,
+                           NULL, j->arena, &metrics, err);
     if (code == LB_OK)
         s->accuracy = metrics.accuracy;
     lb_graph_free(graph);
     return code;
 }
 
-static lb_code evaluate(job *j, lb_error *err)
+/* Whether the layer is part of a block that goes. */
+static bool is_gone(const job *j, const lb_prune_layer *layer)
 {
-    lb_data *data = NULL;
-    lb_pool *pool = NULL;
-    lb_split split;
+    const int node = lb_info(j->before.graph, layer->out)->node;
 
-    if (!lb_arg(j->args, "data"))
-        return LB_OK;
-    LB_TRY(lb_samples_open(j->args, j->arena, &data, &split, err));
-    LB_TRY(lb_pool_new(j->args->threads, &pool, err));
-    lb_code code = evaluate_side(j, &j->before, data, split, pool, err);
-    if (code == LB_OK)
-        code = evaluate_side(j, &j->after, data, split, pool, err);
-    lb_pool_free(pool);
-    return code;
+    for (int k = 0; k < j->map.n_blocks; k++)
+        for (int i = 0; j->gone[j->map.n_units + k] && i < j->map.block[k].n_nodes; i++)
+            if (j->map.block[k].node[i] == node)
+                return true;
+    return false;
 }
 
 static int left_of(const job *j, const lb_prune_layer *layer)
 {
     int n = 0;
 
+    if (is_gone(j, layer))
+        return 0;
     for (int i = 0; i < layer->n; i++)
         n += layer->unit[i] < 0 || !j->gone[layer->unit[i]];
     return n;
+}
+
+/* "3 of 9 are gone: a, b, c". */
+static void print_blocks(const job *j)
+{
+    int n = 0;
+
+    for (int k = 0; k < j->map.n_blocks; k++)
+        n += j->gone[j->map.n_units + k];
+    if (j->map.n_blocks > 0)
+        printf("blocks       %d of %d are gone", n, j->map.n_blocks);
+    for (int k = 0, at = 0; k < j->map.n_blocks; k++)
+        if (j->gone[j->map.n_units + k])
+            printf("%s%s", at++ > 0 ? ", " : ": ", j->map.block[k].name);
+    if (j->map.n_blocks > 0)
+        printf("\n");
 }
 
 static void print_text(const job *j)
@@ -184,7 +283,9 @@ static void print_text(const job *j)
     for (int i = 0; i < j->map.n_layers; i++)
         printf("%-32s %8d %8d\n", j->map.layer[i].name, j->map.layer[i].n,
                left_of(j, &j->map.layer[i]));
-    printf("\nmacs         %s to %s (%.1f %% less)\n", lb_results_short(a->macs, from),
+    printf("\n");
+    print_blocks(j);
+    printf("macs         %s to %s (%.1f %% less)\n", lb_results_short(a->macs, from),
            lb_results_short(b->macs, to), 100 * (1 - b->macs / a->macs));
     printf("parameters   %s to %s\n", lb_results_short((double)a->parameters, from),
            lb_results_short((double)b->parameters, to));
@@ -196,6 +297,9 @@ static void print_text(const job *j)
     if (!isnan(a->accuracy))
         printf("accuracy     %.4f to %.4f, without fine-tuning\n", a->accuracy,
                b->accuracy);
+    if (j->options.method == LB_PRUNE_TAYLOR)
+        printf("judged       by %s over %d samples to train with\n",
+               lb_arg(j->args, "teacher") ? "0.9 kd + 0.1 ce" : "ce", j->samples);
 }
 
 static void add_range(lb_json *json, const char *key, const lb_range *range)
@@ -243,6 +347,16 @@ static lb_code print_json(const job *j, lb_error *err)
         lb_json_close(&json, '}');
     }
     lb_json_close(&json, ']');
+    lb_json_open(&json, "blocks", '[');
+    for (int k = 0; k < j->map.n_blocks; k++) {
+        lb_json_open(&json, NULL, '{');
+        lb_json_text(&json, "name", j->map.block[k].name);
+        lb_json_bool(&json, "gone", j->gone[j->map.n_units + k]);
+        lb_json_close(&json, '}');
+    }
+    lb_json_close(&json, ']');
+    if (j->options.method == LB_PRUNE_TAYLOR)
+        lb_json_int(&json, "samples", j->samples);
     lb_json_close(&json, '}');
     return lb_results_json(&json, err);
 }
@@ -252,9 +366,12 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
     job j = {.args = args, .arena = arena};
 
     LB_TRY(read_options(&j, err));
+    LB_TRY(open_data(&j, err));
     lb_code code = prune(&j, err);
     if (code == LB_OK)
-        code = evaluate(&j, err);
+        code = evaluate(&j, &j.before, err);
+    if (code == LB_OK)
+        code = evaluate(&j, &j.after, err);
     if (code == LB_OK)
         code = lb_onnx_save(j.after.graph, lb_arg(args, "output"), err);
     if (code == LB_OK && args->json)
@@ -263,22 +380,24 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
         print_text(&j);
     lb_graph_free(j.after.graph);
     lb_graph_free(j.before.graph);
+    lb_pool_free(j.pool);
     return code;
 }
 
 const lb_cmd lb_cmd_prune = {
     .name = "prune",
     .usage = "MODEL --amount A [--device NAME] [--data ...] -o OUT.onnx",
-    .help = "fewer channels: a network that is really smaller",
+    .help = "fewer channels or blocks: a network that is really smaller",
     .detail =
         "Takes whole channels out, with all that hangs on them: norms, depthwise "
         "filters,\n"
-        "the weights that read them, and what is added to them. Those go first that are "
-        "worth\nleast (l1: by the sizes of their weights; bn: by their norms' scales) "
-        "for "
-        "the multiply-\nadds, parameters or cycles that they cost. Nothing is trained "
-        "here; "
-        "a recipe's\ncompress: {prune: ...} fine-tunes under the teacher.",
+        "the weights that read them, and what is added to them; or whole residual "
+        "blocks\n"
+        "(--what), whose shortcuts go on alone. Those go first that are worth least "
+        "for the\nmultiply-adds, parameters or cycles that they cost: l1 by the sizes of "
+        "their weights,\nbn by their norms' scales, taylor by what the loss over samples "
+        "would change by.\nNothing is trained here; a recipe's compress: {prune: ...} "
+        "fine-tunes under the teacher.",
     .example = "limbeck prune student.onnx --amount 0.3 --device stm32l4r5 -o small.onnx",
     .options = options,
     .min_words = 1,

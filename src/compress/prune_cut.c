@@ -1,4 +1,4 @@
-/* prune_cut.c: takes units out of a graph. Tensors become smaller ones, sizes that stand
+/* prune_cut.c: takes parts out of a graph. Tensors become smaller ones, sizes that stand
  * in attributes and constants are mended, and every type is inferred anew. */
 #include "compress/prune_int.h"
 
@@ -181,10 +181,13 @@ static lb_code infer_node(lb_graph *g, const lb_node *node, const lb_shape *was,
     return LB_OK;
 }
 
-static lb_code check_layers(const lb_prune_map *map, const bool *gone, lb_error *err)
+/* Layers of a block that goes may lose them all. */
+static lb_code check_layers(const lb_graph *g, const lb_prune_map *map, const bool *gone,
+                            lb_error *err)
 {
     for (int i = 0; i < map->n_layers; i++)
-        if (kept(map->layer[i].unit, 0, map->layer[i].n, gone) == 0)
+        if (lb_info(g, map->layer[i].out)->kind == LB_VALUE_NODE &&
+            kept(map->layer[i].unit, 0, map->layer[i].n, gone) == 0)
             return lb_raise(err, LB_ERR_INPUT, "layer '%s' would lose all its channels",
                             map->layer[i].name);
     return LB_OK;
@@ -194,10 +197,12 @@ lb_code lb_prune_apply(lb_graph *g, const lb_prune_map *map, const bool *gone,
                        lb_error *err)
 {
     lb_shape *const was = lb_heap_take((size_t)map->n_values * sizeof *was);
-    lb_code code = check_layers(map, gone, err);
 
     if (!was)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to cut a graph");
+    lb_code code = lb_prune_drop(g, map, gone, err);
+    if (code == LB_OK)
+        code = check_layers(g, map, gone, err);
     for (int i = 0; i < map->n_values; i++)
         was[i] = g->values[i].type.shape;
     for (int i = 1; i < map->n_values && code == LB_OK; i++)

@@ -52,6 +52,11 @@ void lb_ties_pin_all(lb_ties *t, lb_value v);
 /* prune_shape.c: Reshape and its like: the same elements, in row-major order. */
 void lb_ties_reshape(lb_ties *t, const lb_node *node);
 
+/* prune_drop.c: the graph without the blocks that are marked, and what is dead then;
+ * types stay. */
+lb_code lb_prune_drop(lb_graph *g, const lb_prune_map *map, const bool *gone,
+                      lb_error *err) LB_MUST_USE;
+
 /* The whole numbers of a constant input; how many, at most `most`; 0 if it is left out.
  */
 int lb_prune_ints(const lb_graph *g, const lb_node *node, int input, int64_t *out,

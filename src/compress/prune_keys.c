@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const char *const methods[] = {"l1", "bn", "taylor", NULL};
+static const char *const whats[] = {"channels", "blocks", "both", NULL};
 static const char *const shares[] = {"macs", "parameters", NULL};
 
 #define AT(field) offsetof(lb_prune_options, field)
@@ -16,6 +17,12 @@ const lb_key lb_prune_keys[] = {
      .choices = methods,
      .help = "what a channel is judged by: its weights, its norm's scale, or what the "
              "loss would change by"},
+    {.name = "what",
+     .type = LB_KEY_CHOICE,
+     .offset = AT(what),
+     .usual = "channels",
+     .choices = whats,
+     .help = "what goes: channels, whole residual blocks, or both in one ranking"},
     {.name = "amount",
      .type = LB_KEY_FLOAT,
      .offset = AT(amount),
@@ -71,6 +78,12 @@ const lb_key lb_prune_tune_keys[] = {
      .usual = "",
      .help = "learning rate of the fine-tuning, which falls by a cosine; usually the "
              "training's"},
+    {.name = "untaught",
+     .type = LB_KEY_BOOL,
+     .offset = AT(untaught),
+     .usual = "false",
+     .help = "true: judged and fine-tuned by ce alone, to compare with; the training "
+             "before keeps its teacher"},
     {0},
 };
 #undef AT

@@ -1,6 +1,6 @@
-/* prune_rank.c: which units go: the least score for what is saved comes first.
+/* prune_rank.c: which parts go: the least score for what is saved comes first.
  *
- * What a unit saves falls as its neighbours go, so its score for that only rises: a queue
+ * What a part saves falls as its neighbours go, so its score for that only rises: a queue
  * whose first is reckoned anew before it is taken (lazy greedy, Minoux, 1978) gives the
  * same order as reckoning all of them after each. */
 #include "compress/prune_rank_int.h"
@@ -15,10 +15,13 @@ typedef struct rank {
     lb_prune_index index;
     lb_type *type;     /* [n_values] as they would be by now */
     double *rate;      /* [n_nodes] cycles of one unit of work; NULL: no device */
-    double *factor;    /* [n_units] of relative scores */
+    double *factor;    /* [n_parts] of relative scores */
     int *left, *least; /* [n_layers] channels */
+    bool *dead;        /* [n_nodes] of blocks that are gone */
+    bool *unread;      /* [n_values] parameters that such nodes alone read */
     int *heap, n_heap;
-    double *key; /* [n_units] score for what is saved, when last reckoned */
+    double *key;          /* [n_parts] score for what is saved, when last reckoned */
+    int *waiting, n_wait; /* blocks that would overshoot */
 } rank;
 
 static double macs_of(const rank *r, int i)
@@ -27,7 +30,7 @@ static double macs_of(const rank *r, int i)
     lb_view view = {.node = node, .n_in = node->n_in, .n_out = node->n_out};
     lb_type out[LB_MAX_OUTPUTS];
 
-    if (!node->op->cost)
+    if (!node->op->cost || r->dead[i])
         return 0;
     for (int k = 0; k < node->n_in; k++) {
         const lb_value_info *const info = lb_info(r->g, node->in[k]);
@@ -55,6 +58,8 @@ static double work_of(const rank *r, int i)
 {
     const double macs = macs_of(r, i);
 
+    if (r->dead[i])
+        return 0;
     return macs > 0 ? macs : elements_of(&r->type[r->g->nodes[i].out[0].id]);
 }
 
@@ -66,7 +71,7 @@ static double parameters_at(const rank *r, int u)
 
     for (int i = r->index.first_spot[u]; i < r->index.first_spot[u + 1]; i++) {
         const int v = r->index.spot[i].value;
-        if (v != before && r->g->values[v].kind == LB_VALUE_PARAM)
+        if (v != before && r->g->values[v].kind == LB_VALUE_PARAM && !r->unread[v])
             sum += elements_of(&r->type[v]);
         before = v;
     }
@@ -94,14 +99,37 @@ static double cycles_at(const rank *r, int u)
     return sum;
 }
 
-static double goal_at(const rank *r, int u)
+/* The same of all of a block: what goes with it. */
+static double block_parameters(const rank *r, const lb_prune_block *block)
 {
-    return r->goal->of == LB_PRUNE_OF_MACS ? macs_at(r, u) : parameters_at(r, u);
+    double sum = 0;
+
+    for (int i = 0; i < block->n_params; i++)
+        if (!r->unread[block->param[i].id])
+            sum += elements_of(&r->type[block->param[i].id]);
+    return sum;
 }
 
-static double cost_at(const rank *r, int u)
+static double block_macs(const rank *r, const lb_prune_block *block)
 {
-    return r->rate ? cycles_at(r, u) : goal_at(r, u);
+    double sum = macs_of(r, lb_info(r->g, block->sum)->node);
+
+    for (int i = 0; i < block->n_nodes; i++)
+        sum += macs_of(r, block->node[i]);
+    return sum;
+}
+
+static double block_cycles(const rank *r, const lb_prune_block *block)
+{
+    const int last = lb_info(r->g, block->sum)->node;
+    double sum = r->rate[last] > 0 ? r->rate[last] * work_of(r, last) : 0;
+
+    for (int i = 0; i < block->n_nodes; i++) {
+        const int node = block->node[i];
+        if (r->rate[node] > 0)
+            sum += r->rate[node] * work_of(r, node);
+    }
+    return sum;
 }
 
 /* Takes the channels of a unit out of all types, or puts them back. */
@@ -123,10 +151,36 @@ static double saving_of(rank *r, int u, double (*measure)(const rank *r, int u))
     return before - after;
 }
 
-static double key_of(rank *r, const double *score, int u)
+static const lb_prune_block *block_of(const rank *r, int part)
 {
-    const double saving = saving_of(r, u, cost_at);
-    const double own = r->factor ? score[u] * r->factor[u] : score[u];
+    return part < r->map->n_units ? NULL : &r->map->block[part - r->map->n_units];
+}
+
+/* Of what the goal is in. */
+static double goal_saving(rank *r, int part)
+{
+    const lb_prune_block *const block = block_of(r, part);
+    const bool macs = r->goal->of == LB_PRUNE_OF_MACS;
+
+    if (block)
+        return macs ? block_macs(r, block) : block_parameters(r, block);
+    return saving_of(r, part, macs ? macs_at : parameters_at);
+}
+
+/* Of what the ranking is by. */
+static double cost_saving(rank *r, int part)
+{
+    const lb_prune_block *const block = block_of(r, part);
+
+    if (!r->rate)
+        return goal_saving(r, part);
+    return block ? block_cycles(r, block) : saving_of(r, part, cycles_at);
+}
+
+static double key_of(rank *r, const double *score, int part)
+{
+    const double saving = cost_saving(r, part);
+    const double own = r->factor ? score[part] * r->factor[part] : score[part];
 
     return saving > 0 ? own / saving : (double)INFINITY;
 }
@@ -218,23 +272,26 @@ static lb_code open_layers(rank *r, lb_arena *arena, lb_error *err)
 
 static lb_code open_rank(rank *r, const double *score, lb_arena *arena, lb_error *err)
 {
-    const int n = r->map->n_units;
+    const int n = r->map->n_parts;
 
     r->type = LB_TAKE_ARRAY(arena, r->g->n_values, lb_type);
+    r->dead = LB_TAKE_ARRAY(arena, r->g->n_nodes + r->g->n_values, bool);
     r->heap = LB_TAKE_ARRAY(arena, n + 1, int);
+    r->waiting = LB_TAKE_ARRAY(arena, r->map->n_blocks + 1, int);
     r->key = LB_TAKE_ARRAY(arena, n + 1, double);
     double *const factor = LB_TAKE_ARRAY(arena, n + 1, double);
-    if (!r->type || !r->heap || !r->key || !factor ||
+    if (!r->type || !r->dead || !r->heap || !r->waiting || !r->key || !factor ||
         !lb_prune_index_units(r->g, r->map, arena, &r->index))
         return lb_raise(err, LB_ERR_MEMORY, "no memory to rank channels");
+    r->unread = r->dead + r->g->n_nodes;
     for (int v = 0; v < r->g->n_values; v++)
         r->type[v] = r->g->values[v].type;
     LB_TRY(open_rates(r, arena, err));
     LB_TRY(open_layers(r, arena, err));
     for (int u = 0; r->goal->relative && u < n; u++)
-        factor[u] = saving_of(r, u, cost_at);
+        factor[u] = cost_saving(r, u);
     r->factor = r->goal->relative ? factor : NULL;
-    for (int u = 0; u < n; u++) {
+    for (int u = r->goal->blocks_only ? r->map->n_units : 0; u < n; u++) {
         r->key[u] = key_of(r, score, u);
         if (isfinite(r->key[u]))
             r->heap[r->n_heap++] = u;
@@ -253,12 +310,22 @@ static int channels_in(const lb_prune_layer *layer, int u)
     return n;
 }
 
-/* Whether every layer keeps enough without it; takes it from their counts if so. */
+static bool is_dead(const rank *r, lb_value v)
+{
+    return r->dead[lb_info(r->g, v)->node];
+}
+
+/* Whether every layer keeps enough without it; takes it from their counts if so. A block
+ * may, unless it is part of one that is gone. */
 static bool may_go(rank *r, int u)
 {
+    const lb_prune_block *const block = block_of(r, u);
+
+    if (block)
+        return !is_dead(r, block->sum);
     for (int k = 0; k < r->map->n_layers; k++) {
         const int n = channels_in(&r->map->layer[k], u);
-        if (n > 0 && r->left[k] - n < r->least[k])
+        if (n > 0 && r->left[k] - n < r->least[k] && !is_dead(r, r->map->layer[k].out))
             return false;
     }
     for (int k = 0; k < r->map->n_layers; k++)
@@ -301,24 +368,72 @@ static double total_of(const rank *r)
     return sum;
 }
 
+/* Takes it out of what is left. */
+static void take_out(rank *r, int part)
+{
+    const lb_prune_block *const block = block_of(r, part);
+
+    if (!block) {
+        shift(r, part, -1);
+        return;
+    }
+    r->dead[lb_info(r->g, block->sum)->node] = true;
+    for (int i = 0; i < block->n_nodes; i++)
+        r->dead[block->node[i]] = true;
+    for (int i = 0; i < block->n_params; i++)
+        r->unread[block->param[i].id] = true;
+}
+
+/* The next that goes while so much is too much, or -1. A block that is more than that
+ * waits: channels come nearer to the goal. */
+static int take_next(rank *r, const double *score, double too_much)
+{
+    for (;;) {
+        const int part = take(r, score);
+        if (part < 0)
+            break;
+        if (r->goal->blocks_only || !block_of(r, part) ||
+            goal_saving(r, part) <= too_much)
+            return part;
+        r->waiting[r->n_wait++] = part;
+    }
+    for (int i = 0; i < r->n_wait; i++) {
+        const int part = r->waiting[i];
+        if (!is_dead(r, block_of(r, part)->sum))
+            return part;
+    }
+    return -1;
+}
+
+static lb_code refuse(const rank *r, double left, double all, lb_error *err)
+{
+    const char *const what =
+        r->goal->of == LB_PRUNE_OF_MACS ? "multiply-adds" : "parameters";
+    const double most = 100 * (1 - left / all), wanted = 100 * (1 - r->goal->left / all);
+
+    if (r->goal->blocks_only)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "no more than %.1f %% of the %s can go with its %d residual "
+                        "blocks alone; %.1f %% was asked for",
+                        most, what, r->map->n_blocks, wanted);
+    return lb_raise(err, LB_ERR_INPUT,
+                    "no more than %.1f %% of the %s can go, as at least %g of each "
+                    "layer's channels stay; %.1f %% was asked for",
+                    most, what, r->goal->keep, wanted);
+}
+
 static lb_code choose(rank *r, const double *score, bool *gone, lb_error *err)
 {
     const double all = total_of(r);
     double left = all;
 
     while (left > r->goal->left) {
-        const int u = take(r, score);
-        if (u < 0)
-            return lb_raise(err, LB_ERR_INPUT,
-                            "no more than %.1f %% of the %s can go, as at least %g of "
-                            "each layer's channels stay; %.1f %% was asked for",
-                            100 * (1 - left / all),
-                            r->goal->of == LB_PRUNE_OF_MACS ? "multiply-adds"
-                                                            : "parameters",
-                            r->goal->keep, 100 * (1 - r->goal->left / all));
-        left -= saving_of(r, u, goal_at);
-        shift(r, u, -1);
-        gone[u] = true;
+        const int part = take_next(r, score, left - r->goal->left);
+        if (part < 0)
+            return refuse(r, left, all, err);
+        left -= goal_saving(r, part);
+        take_out(r, part);
+        gone[part] = true;
     }
     return LB_OK;
 }
@@ -330,7 +445,7 @@ lb_code lb_prune_choose(const lb_graph *graph, const lb_prune_map *map,
     rank r = {.g = graph, .map = map, .goal = goal};
     lb_arena *const arena = lb_arena_new(0);
 
-    memset(gone, 0, (size_t)map->n_units * sizeof *gone);
+    memset(gone, 0, (size_t)map->n_parts * sizeof *gone);
     if (!arena)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to rank channels");
     lb_code code = open_rank(&r, score, arena, err);

@@ -1,4 +1,4 @@
-/* prune_score.c: what each unit is worth. */
+/* prune_score.c: what each unit is worth, and each block. */
 #include "compress/prune.h"
 
 #include <math.h>
@@ -75,12 +75,78 @@ static lb_code over_group(const lb_prune_map *map, double *score, lb_error *err)
     return LB_OK;
 }
 
+/* Over their mean; and a block is as dear as its channels one after the other. */
+static void over_blocks(const lb_prune_map *map, double *score)
+{
+    double sum = 0, n = 0;
+
+    for (int k = 0; k < map->n_blocks; k++)
+        if (isfinite(score[map->n_units + k])) {
+            sum += score[map->n_units + k];
+            n += 1;
+        }
+    for (int k = 0; k < map->n_blocks; k++) {
+        double *const own = &score[map->n_units + k];
+        double steps = 0;
+        for (int i = 1; i <= map->block[k].n_channels; i++)
+            steps += 1.0 / i;
+        if (isfinite(*own))
+            *own = sum > 0 ? *own / (sum / n) * steps : 0;
+    }
+}
+
+/* The mean size of the weights that are the block's own, times the square root of how
+ * many make a sum: so large do they all begin (He et al., 2015), whatever the width. */
+static double size_of_block(const lb_graph *g, const lb_prune_block *block)
+{
+    double sum = 0, n = 0;
+
+    for (int i = 0; i < block->n_params; i++) {
+        const lb_value_info *const info = lb_info(g, block->param[i]);
+        if (!is_weight(info))
+            continue;
+        const double elements = (double)info->tensor->n;
+        const double scale = sqrt(elements / info->type.shape.dim[0]);
+        for (size_t k = 0; k < info->tensor->n; k++)
+            sum += scale * fabs(lb_tensor_get(info->tensor, k));
+        n += elements;
+    }
+    return n > 0 ? sum / n : (double)INFINITY;
+}
+
+/* The mean size of the scales of the norm that it ends in. */
+static double scale_of_block(const lb_graph *g, const lb_prune_block *block)
+{
+    const lb_tensor *const scale = lb_info(g, block->closing[0])->tensor;
+    double sum = 0;
+
+    if (scale->shape.rank != 1 || block->n_closing != 2)
+        return (double)INFINITY;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (strcmp(g->nodes[i].op->name, "BatchNormalization") == 0 &&
+            g->nodes[i].in[1].id == block->closing[0].id) {
+            for (size_t k = 0; k < scale->n; k++)
+                sum += fabs(lb_tensor_get(scale, k));
+            return sum / (double)scale->n;
+        }
+    return (double)INFINITY;
+}
+
+static void score_blocks(const lb_graph *g, const lb_prune_map *map, double *score,
+                         double (*own)(const lb_graph *g, const lb_prune_block *block))
+{
+    for (int k = 0; k < map->n_blocks; k++)
+        score[map->n_units + k] = own(g, &map->block[k]);
+    over_blocks(map, score);
+}
+
 static lb_code score_l1(const lb_graph *g, const lb_prune_map *map, double *score,
                         lb_error *err)
 {
     for (int v = 1; v < g->n_values; v++)
         if (is_weight(&g->values[v]))
             spread(map, v, g->values[v].tensor, size_of, NULL, score, NULL);
+    score_blocks(g, map, score, size_of_block);
     return over_group(map, score, err);
 }
 
@@ -104,6 +170,7 @@ static lb_code score_bn(const lb_graph *g, const lb_prune_map *map, double *scor
         score[u] = count[u] > 0 ? score[u] / count[u] : (double)INFINITY;
     }
     lb_heap_give(count);
+    score_blocks(g, map, score, scale_of_block);
     return any ? over_group(map, score, err)
                : lb_raise(err, LB_ERR_INPUT,
                           "method bn judges channels by the scales of their batch norms, "
@@ -113,7 +180,7 @@ static lb_code score_bn(const lb_graph *g, const lb_prune_map *map, double *scor
 lb_code lb_prune_score(const lb_graph *graph, const lb_prune_map *map,
                        lb_prune_method method, double *score, lb_error *err)
 {
-    memset(score, 0, (size_t)map->n_units * sizeof *score);
+    memset(score, 0, (size_t)map->n_parts * sizeof *score);
     switch (method) {
     case LB_PRUNE_L1:
         return score_l1(graph, map, score, err);
@@ -141,6 +208,49 @@ lb_code lb_prune_add_taylor(const lb_graph *graph, const lb_prune_map *map,
     return LB_OK;
 }
 
+static size_t closing_bytes(const lb_graph *g, const lb_prune_block *block)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < block->n_closing; i++)
+        n += lb_tensor_bytes(lb_info(g, block->closing[i])->tensor);
+    return n;
+}
+
+lb_code lb_prune_mute(const lb_graph *graph, const lb_prune_block *block, void **kept,
+                      lb_error *err)
+{
+    char *to = lb_heap_take(closing_bytes(graph, block));
+
+    *kept = to;
+    if (!to)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to try a network without a block");
+    for (int i = 0; i < block->n_closing; i++) {
+        lb_tensor *const t = lb_info(graph, block->closing[i])->tensor;
+        memcpy(to, t->data, lb_tensor_bytes(t));
+        memset(t->data, 0, lb_tensor_bytes(t));
+        to += lb_tensor_bytes(t);
+    }
+    return LB_OK;
+}
+
+void lb_prune_unmute(const lb_graph *graph, const lb_prune_block *block, void *kept)
+{
+    const char *from = kept;
+
+    for (int i = 0; i < block->n_closing; i++) {
+        lb_tensor *const t = lb_info(graph, block->closing[i])->tensor;
+        memcpy(t->data, from, lb_tensor_bytes(t));
+        from += lb_tensor_bytes(t);
+    }
+    lb_heap_give(kept);
+}
+
+void lb_prune_add_trial(const lb_prune_map *map, int k, double change, double *score)
+{
+    score[map->n_units + k] += 4 * change * change;
+}
+
 /* Mean and variance of a norm are nobody's to train. */
 static bool is_statistic(const lb_graph *g, int v)
 {
@@ -153,9 +263,21 @@ static bool is_statistic(const lb_graph *g, int v)
     return false;
 }
 
+static void hold_blocks(const lb_graph *graph, const lb_prune_map *map,
+                        const bool *frozen, double *score)
+{
+    for (int k = 0; k < map->n_blocks; k++)
+        for (int i = 0; i < map->block[k].n_params; i++) {
+            const int v = map->block[k].param[i].id;
+            if (frozen[v] && !is_statistic(graph, v))
+                score[map->n_units + k] = (double)INFINITY;
+        }
+}
+
 void lb_prune_hold(const lb_graph *graph, const lb_prune_map *map, const bool *frozen,
                    double *score)
 {
+    hold_blocks(graph, map, frozen, score);
     for (int v = 1; v < map->n_values; v++) {
         const lb_value_info *const info = &graph->values[v];
         if (!frozen[v] || is_statistic(graph, v))

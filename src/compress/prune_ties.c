@@ -71,7 +71,7 @@ static void fill_map(lb_ties *t, lb_prune_map *out)
         t->failed = true;
         return;
     }
-    out->n_units = number_units(t, unit);
+    out->n_units = out->n_parts = number_units(t, unit);
     for (int i = 0; i < n && !t->failed; i++)
         if (t->label[i])
             out->unit[i] = units_along(

@@ -25,7 +25,11 @@ static void check_last(lb_reader *r, const lb_tree *at, const lb_recipe *recipe)
         lb_tree_complain(&r->findings, at,
                          "%d stages and %d cuts of prune are more than %d stages in all",
                          recipe->n_taught, recipe->prune.steps, LB_MAX_STAGES);
-    if (last->previous)
+    if (recipe->prune.untaught && recipe->data.labels <= 0)
+        lb_tree_complain(&r->findings, at,
+                         "prune: untaught: nothing is left to learn from with labels: "
+                         "none");
+    if (last->previous && !recipe->prune.untaught)
         lb_tree_complain(
             &r->findings, at,
             "prune goes on with the losses of the last stage, '%.60s', but its "
@@ -39,6 +43,22 @@ static void check_last(lb_reader *r, const lb_tree *at, const lb_recipe *recipe)
             "runs the student until '%.60s' only: what is behind it would not "
             "be fine-tuned",
             last->name, last->until);
+}
+
+/* With `untaught`: the labels alone, as the recipe's ce takes them. */
+static int by_labels(const lb_stage *last, lb_term *out)
+{
+    const lb_loss *const ce = lb_loss_find("ce");
+
+    *out = lb_term_usual(ce, 1);
+    for (int i = 0; i < last->n_terms; i++)
+        if (last->term[i].loss == ce) {
+            *out = last->term[i];
+            lb_terms_settle(&last->term[i], 1, 1, out);
+            out->weight = 1;
+            break;
+        }
+    return 1;
 }
 
 static bool is_taken(const lb_recipe *recipe, const char *name)
@@ -67,8 +87,11 @@ static void add_stage(lb_reader *r, const lb_tree *at, lb_recipe *recipe, int cu
     stage->fresh = false;
     stage->cut = cut;
     stage->train = lb_train_further(&last->train, recipe->prune.epochs, recipe->prune.lr);
-    stage->n_terms =
-        lb_terms_settle(last->term, last->n_terms, last->train.epochs, stage->term);
+    if (recipe->prune.untaught)
+        stage->n_terms = by_labels(last, stage->term);
+    else
+        stage->n_terms =
+            lb_terms_settle(last->term, last->n_terms, last->train.epochs, stage->term);
     recipe->n_stages++;
 }
 

@@ -78,7 +78,9 @@ function comparison(r) {
   put(el('section.hero', el('p.pill' + (helps ? '' : '.bad'), helps ? 'it helps' : hurts ? 'it hurts' : 'it cannot be told'),
     el('h1', `${r.name || 'A recipe'} and its twin`),
     el('p.verdict', sentence && el('strong', sentence[0].toUpperCase() + sentence.slice(1) + '.'),
-      ' The twin is the same student over the same data, without a teacher.')),
+      r.twin && r.twin.taught_until_pruned
+        ? ' The twin is the same student under the same teacher until it is pruned, and without one from there on.'
+        : ' The twin is the same student over the same data, without a teacher.')),
   el('section.tiles', { 'aria-label': 'The comparison in figures' },
     tile('With its teacher', percent(mean(r.with), 2), 'mean test accuracy'),
     tile('Without', percent(mean(r.without), 2), 'mean test accuracy'),

@@ -9,16 +9,26 @@
 #include <string.h>
 
 /* What a twin may have for itself: nothing that decides data, order, steps or student. */
-static const char *const own_keys[] = {"train.optimizer", "train.schedule"};
-
-static bool is_own(const char *set)
+static bool is_own(const lb_compare_options *options, const char *set)
 {
-    for (size_t i = 0; i < sizeof own_keys / sizeof own_keys[0]; i++) {
-        const size_t n = strlen(own_keys[i]);
-        if (strncmp(set, own_keys[i], n) == 0 && (set[n] == '.' || set[n] == '='))
+    static const char *const training[] = {"train.optimizer", "train.schedule", NULL},
+                             *const pruning[] = {"compress.prune.lr", NULL};
+    const char *const *own = options->in_pruning ? pruning : training;
+
+    for (; *own; own++) {
+        const size_t n = strlen(*own);
+        if (strncmp(set, *own, n) == 0 && (set[n] == '.' || set[n] == '='))
             return true;
     }
     return false;
+}
+
+const char *lb_compare_rate(const lb_comparison *c, double *rate)
+{
+    if (!c->options->in_pruning)
+        return lb_train_rate_key(&c->twin->train, rate);
+    *rate = c->twin->prune.lr;
+    return "compress.prune.lr";
 }
 
 /* `ce` alone, with the settings that the recipe gives it. NULL without memory. */
@@ -74,15 +84,21 @@ static lb_code check(const lb_comparison *c, lb_error *err)
                         "%s: the recipe says labels: none, and its twin would have "
                         "nothing to learn from",
                         r->path);
-    if (lb_twin_refusal(r))
+    if (o->in_pruning && !(r->prune.amount > 0))
+        lb_findings_add(&f, -1, 0,
+                        "%s: --in-pruning compares prunings, and the recipe has no "
+                        "compress.prune",
+                        r->path);
+    if (!o->in_pruning && lb_twin_refusal(r))
         lb_findings_add(&f, -1, 0, "%s: %s", r->path, lb_twin_refusal(r));
     for (int i = 0; i < o->n_twin; i++)
-        if (!is_own(o->twin[i]))
+        if (!is_own(o, o->twin[i]))
             lb_findings_add(&f, -1, 0,
                             "--twin %.200s: a twin has the recipe's data, order, steps "
-                            "and student; only train.optimizer and train.schedule may "
-                            "be its own",
-                            o->twin[i]);
+                            "and student; only %s may be its own",
+                            o->twin[i],
+                            o->in_pruning ? "compress.prune.lr"
+                                          : "train.optimizer and train.schedule");
     if (o->tune_twin && r->data.validation <= 0)
         lb_findings_add(&f, -1, 0,
                         "--tune-twin picks a learning rate on the validation split, and "
@@ -90,19 +106,33 @@ static lb_code check(const lb_comparison *c, lb_error *err)
     return lb_findings_raise(&f, LB_ERR_INPUT, r->path, "nothing was run", err);
 }
 
+/* What makes it, in front of what the user says; how many, -1 without memory. */
+static int plain_sets(const lb_comparison *c, const char *plain[3 + LB_TWIN_SETS])
+{
+    if (c->options->in_pruning) {
+        plain[0] = "compress.prune.untaught=true";
+        return 1;
+    }
+    plain[0] = "teacher=none";
+    plain[1] = twin_losses(c->recipe, c->arena);
+    const int n_training = lb_twin_training(c->recipe, c->arena, plain + 2);
+    if (!plain[1] || n_training < 0)
+        return -1;
+    if (c->recipe->student.head != LB_HEAD_TEACHER)
+        return 2 + n_training;
+    plain[2 + n_training] = "student.head=own";
+    return 3 + n_training;
+}
+
 static lb_code make_twin(lb_comparison *c, lb_error *err)
 {
     const lb_compare_options *const o = c->options;
-    const char *plain[3 + LB_TWIN_SETS] = {"teacher=none",
-                                           twin_losses(c->recipe, c->arena)};
-    const int n_training = lb_twin_training(c->recipe, c->arena, plain + 2);
-    int n_plain = 2 + (n_training > 0 ? n_training : 0);
+    const char *plain[3 + LB_TWIN_SETS];
+    const int n_plain = plain_sets(c, plain);
     lb_recipe *twin = NULL;
 
-    if (!plain[1] || n_training < 0)
+    if (n_plain < 0)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the twin");
-    if (c->recipe->student.head == LB_HEAD_TEACHER)
-        plain[n_plain++] = "student.head=own";
     c->twin_sets = lb_many_sets(c->arena, plain, n_plain, o->twin, o->n_twin);
     c->n_twin_sets = n_plain + o->n_twin;
     const char **const sets =
@@ -124,6 +154,8 @@ static const char *go_on_line(const lb_comparison *c)
     lb_text_add(&t, "limbeck compare %s --seeds %d", o->run.recipe, o->seeds);
     lb_go_on_add(&t, "set", o->run.sets, o->run.n_sets);
     lb_go_on_add(&t, "twin", o->twin, o->n_twin);
+    if (o->in_pruning)
+        lb_text_add(&t, " --in-pruning");
     if (o->tune_twin)
         lb_text_add(&t, " --tune-twin");
     if (o->run.out)
@@ -183,7 +215,7 @@ static lb_code try_rate(lb_comparison *c, double factor, lb_error *err)
     lb_run_figures figures = {.validation_accuracy = NAN};
     double rate;
 
-    const char *const key = lb_train_rate_key(&c->twin->train, &rate);
+    const char *const key = lb_compare_rate(c, &rate);
     rate *= factor;
     const char *const number = lb_number_text(rate, text);
     const char *const set = lb_arena_text(c->arena, "%s=%s", key, number);
@@ -220,7 +252,7 @@ static lb_code tune(lb_comparison *c, lb_error *err)
     if (best < 0)
         return lb_raise(err, LB_ERR_FAILED,
                         "the twin learns at no learning rate that was tried");
-    const char *const key = lb_train_rate_key(&c->twin->train, &given);
+    const char *const key = lb_compare_rate(c, &given);
     const char *const set =
         lb_arena_text(c->arena, "%s=%s", key, lb_number_text(c->rate[best], text));
     const char **const sets =

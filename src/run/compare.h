@@ -4,7 +4,9 @@
  * same order for as many steps, with `ce` alone; its learning rate may be its own. With
  * fixed views in the recipe (cache.views) the twin still sees a new view each epoch, as
  * plain training does: it is not held back by what only a teacher needs. A recipe with
- * stages has a twin that learns in one piece (compare_twin.c). The validation
+ * stages has a twin that learns in one piece (compare_twin.c). With in_pruning the twin
+ * is taught as well until it is pruned: both prune the same student, the twin judges and
+ * fine-tunes by `ce` alone. The validation
  * split picks each run's best epoch; the test split measures, and chooses nothing. */
 #ifndef LB_RUN_COMPARE_H
 #define LB_RUN_COMPARE_H
@@ -18,6 +20,7 @@ typedef struct lb_compare_options {
     int seeds;               /* the recipe's and those that follow it */
     const char *const *twin; /* "train.optimizer.sgd.lr=0.1": of the twin alone */
     int n_twin;
+    bool in_pruning;
     bool tune_twin; /* the twin's learning rate is picked on the validation split */
 } lb_compare_options;
 

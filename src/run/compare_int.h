@@ -32,6 +32,9 @@ int lb_twin_training(const lb_recipe *recipe, lb_arena *arena,
 /* Why there can be none; NULL: it can. */
 const char *lb_twin_refusal(const lb_recipe *recipe);
 
+/* compare.c: the key of the twin's learning rate, and what it is. */
+const char *lb_compare_rate(const lb_comparison *c, double *rate);
+
 /* The sentence that the interval allows; lives in the arena, NULL without memory. */
 const char *lb_compare_verdict(const lb_interval *difference, int seeds, lb_arena *arena);
 

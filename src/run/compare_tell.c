@@ -63,10 +63,11 @@ static void add_twin(lb_json *j, const lb_comparison *c)
 {
     double rate;
 
-    (void)lb_train_rate_key(&c->twin->train, &rate);
+    (void)lb_compare_rate(c, &rate);
     lb_json_open(j, "twin", '{');
     lb_json_number(j, "lr", c->chosen >= 0 ? c->rate[c->chosen] : rate);
     lb_json_int(j, "epochs", lb_recipe_epochs(c->twin));
+    lb_json_bool(j, "taught_until_pruned", c->options->in_pruning);
     lb_json_open(j, "settings", '[');
     for (int i = 0; i < c->n_twin_sets; i++)
         lb_json_text(j, NULL, c->twin_sets[i]);
@@ -169,13 +170,41 @@ static bool at_edge(const lb_comparison *c)
     return c->chosen >= 0 && (c->rate[c->chosen] <= low || c->rate[c->chosen] >= high);
 }
 
+/* How much less the pruned student knows than before the cut: of the validation samples.
+ */
+static void add_cost(lb_text *t, const lb_comparison *c)
+{
+    const int n = c->options->seeds;
+    const size_t before = offsetof(lb_run_figures, validation_before),
+                 after = offsetof(lb_run_figures, validation_accuracy);
+    const lb_run_figures *const side[2] = {c->with, c->without};
+
+    if (!c->options->in_pruning)
+        return;
+    lb_text_add(t, "both have the teacher until they are pruned, which changes the "
+                   "validation accuracy by\n");
+    for (int i = 0; i < 2; i++) {
+        const double *const was = column(c, side[i], before);
+        const double *const is = column(c, side[i], after);
+        if (!was || !is) {
+            t->failed = true;
+            return;
+        }
+        const lb_interval d = lb_paired_interval(is, was, n);
+        lb_text_add(t, "%s%+.2f points", i ? " " : "", 100 * d.mean);
+        if (!isnan(d.low))
+            lb_text_add(t, " (%+.2f to %+.2f)", 100 * d.low, 100 * d.high);
+        lb_text_add(t, i ? " without it\n" : " under the teacher,");
+    }
+}
+
 /* Of a recipe with stages: what the twin does instead. */
 static void add_training(lb_text *t, const lb_comparison *c)
 {
     const lb_recipe *const r = c->recipe;
     const int first = lb_twin_first(r);
 
-    if (r->n_taught < 2)
+    if (r->n_taught < 2 || c->options->in_pruning)
         return;
     lb_text_add(t, "the twin trains for %d epochs, with the steps of",
                 c->twin->train.epochs);
@@ -197,6 +226,7 @@ static const char *summary(const lb_comparison *c, const columns *x)
                     100 * x->with[i], 100 * x->without[i],
                     100 * (x->with[i] - x->without[i]));
     add_training(&t, c);
+    add_cost(&t, c);
     if (c->chosen >= 0)
         lb_text_add(&t,
                     "the twin's learning rate is %g, picked on the validation split\n",
@@ -206,7 +236,7 @@ static const char *summary(const lb_comparison *c, const columns *x)
             &t,
             "that is the edge of what was tried: with --twin %s=%g --tune-twin it "
             "may do better\n",
-            lb_train_rate_key(&c->twin->train, &rate), c->rate[c->chosen]);
+            lb_compare_rate(c, &rate), c->rate[c->chosen]);
     lb_text_add(&t, "%s\nfiles     '%s'", x->verdict, c->folder);
     return t.failed ? NULL : t.chars;
 }

@@ -1,18 +1,50 @@
-/* cutter.c: prunes the student between stages: what compress/ knows of units, in the form
- * in which train/ asks for it; and what the run tells of it. */
+/* cutter.c: prunes the student between stages: what compress/ knows of channels and
+ * blocks, in the form in which train/ asks for it. */
 #include "run/run_int.h"
 
 #include <math.h>
+#include <string.h>
 
-static lb_code open_units(void *arg, const lb_graph *student, int *n_units, lb_error *err)
+/* Layers of the student that the losses look at, whichever stage they are of: they are
+ * compared when the run has ended, too. */
+static lb_code find_held(const lb_recipe *r, int n_values, lb_arena *arena, bool **out,
+                         lb_error *err)
+{
+    bool *const held = LB_TAKE_ARRAY(arena, n_values, bool);
+
+    if (!held)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory for the layers of the losses");
+    for (int k = 0; k < r->n_stages; k++)
+        for (int i = 0; i < r->stage[k].n_terms; i++) {
+            const lb_taps *const taps = &r->stage[k].term[i].taps;
+            for (int t = 0; t < taps->n; t++)
+                if (taps->tap[t].student.id < n_values)
+                    held[taps->tap[t].student.id] = true;
+        }
+    *out = held;
+    return LB_OK;
+}
+
+static lb_code open_map(lb_run_pruning *p, const lb_graph *student, lb_error *err)
+{
+    bool *held = NULL;
+
+    LB_TRY(lb_prune_ties(student, p->arena, &p->map, err));
+    if (p->run->recipe->prune.what == LB_PRUNE_CHANNELS)
+        return LB_OK;
+    LB_TRY(find_held(p->run->recipe, student->n_values, p->arena, &held, err));
+    return lb_prune_blocks(student, held, p->arena, &p->map, err);
+}
+
+static lb_code open_parts(void *arg, const lb_graph *student, int *n_parts, lb_error *err)
 {
     lb_run_pruning *const p = arg;
 
-    LB_TRY(lb_prune_ties(student, p->run->arena, &p->map, err));
-    p->score = LB_TAKE_ARRAY(p->run->arena, p->map.n_units + 1, double);
+    LB_TRY(open_map(p, student, err));
+    p->score = LB_TAKE_ARRAY(p->arena, p->map.n_parts + 1, double);
     if (!p->score)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the scores of channels");
-    *n_units = p->map.n_units;
+    *n_parts = p->map.n_parts;
     return LB_OK;
 }
 
@@ -24,7 +56,32 @@ static lb_code look(void *arg, const lb_graph *student, const lb_tensor *const *
     return lb_prune_add_taylor(student, &p->map, grad, p->score, err);
 }
 
-/* Units by the scores, until so much of the network that the run began with has gone. */
+static int count_trials(void *arg)
+{
+    const lb_run_pruning *const p = arg;
+
+    return p->map.n_blocks;
+}
+
+static lb_code mute(void *arg, const lb_graph *student, int trial, bool on, lb_error *err)
+{
+    lb_run_pruning *const p = arg;
+    const lb_prune_block *const block = &p->map.block[trial];
+
+    if (on)
+        return lb_prune_mute(student, block, &p->muted, err);
+    lb_prune_unmute(student, block, p->muted);
+    return LB_OK;
+}
+
+static void tried(void *arg, int trial, double change)
+{
+    const lb_run_pruning *const p = arg;
+
+    lb_prune_add_trial(&p->map, trial, change, p->score);
+}
+
+/* Parts by the scores, until so much of the network that the run began with has gone. */
 static lb_code choose_by(lb_run_pruning *p, const lb_graph *student, double amount,
                          bool relative, bool *gone, lb_error *err)
 {
@@ -34,7 +91,8 @@ static lb_code choose_by(lb_run_pruning *p, const lb_graph *student, double amou
                                 .left = all * (1 - amount),
                                 .keep = o->keep,
                                 .device = p->run->device,
-                                .relative = relative};
+                                .relative = relative,
+                                .blocks_only = o->what == LB_PRUNE_BLOCKS};
 
     if (lb_prune_choose(student, &p->map, p->score, &goal, gone, err) != LB_OK)
         return lb_within(err, "compress.prune");
@@ -55,6 +113,42 @@ static lb_code choose(void *arg, const lb_graph *student, const bool *frozen, in
     return choose_by(p, student, lb_prune_amount(o, cut), !taylor, gone, err);
 }
 
+/* What the last cut has left, on the device, before it is fine-tuned. Calibrated roughly,
+ * if it becomes int8: the geometry is the final one. */
+static lb_code check_device(const lb_run *run, lb_error *err)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    lb_estimate estimate;
+    lb_low *low = NULL;
+
+    if (!arena)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to weigh the pruned student");
+    lb_code code = lb_run_lower(run, run->student, arena, &low, err);
+    if (code == LB_OK) {
+        lb_device_estimate(low, run->device, &estimate);
+        code = lb_device_check(low, run->device, &run->recipe->device, &estimate, err);
+    }
+    lb_arena_free(arena);
+    if (code != LB_ERR_BUDGET)
+        return code;
+    char was[sizeof err->text];
+    memcpy(was, err->text, sizeof was);
+    return lb_raise(err, LB_ERR_BUDGET,
+                    "the student has been trained, but what is left of it does not fit: "
+                    "%s; let more go with compress.prune.amount",
+                    was);
+}
+
+static bool has_come_down(const lb_run_pruning *p)
+{
+    const lb_prune_options *const o = &p->run->recipe->prune;
+    const bool macs = o->of == LB_PRUNE_OF_MACS;
+    const double left = macs ? lb_graph_macs(p->run->student)
+                             : (double)lb_graph_parameters(p->run->student);
+
+    return left <= (1 - o->amount) * (macs ? p->macs : (double)p->parameters);
+}
+
 static lb_code cut(void *arg, lb_graph *student, const bool *gone, lb_error *err)
 {
     lb_run_pruning *const p = arg;
@@ -65,16 +159,19 @@ static lb_code cut(void *arg, lb_graph *student, const bool *gone, lb_error *err
                 "parameters",
                 1e-6 * lb_graph_macs(student), 1e-6 * p->macs,
                 lb_graph_parameters(student), p->parameters);
-    return LB_OK;
+    if (student != p->run->student || !p->run->device || !has_come_down(p))
+        return LB_OK;
+    return check_device(p->run, err);
 }
 
 /* Parameters of the student that the cuts' stages do not train. */
-static lb_code find_frozen(const lb_run *run, bool *frozen, lb_error *err)
+static lb_code find_frozen(const lb_run *run, const lb_graph *student, bool *frozen,
+                           lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
     lb_graph *copy = NULL;
 
-    LB_TRY(lb_graph_clone(run->student, &copy, err));
+    LB_TRY(lb_graph_clone(student, &copy, err));
     const lb_code code = lb_stage_freeze(&r->stage[r->n_taught], copy, err);
     for (int i = 1; i < copy->n_values; i++)
         frozen[i] = copy->values[i].kind == LB_VALUE_PARAM && !copy->values[i].trained;
@@ -115,26 +212,62 @@ static void touch_all(const lb_run_pruning *p, bool *gone)
     }
 }
 
-/* What is about left in the end, by the sizes of the weights as they begin: whether so
- * much can go at all, and what the losses and the device make of such a student. */
-static lb_code make_sketch(lb_run_pruning *p, lb_error *err)
+/* Weights as they begin say nothing of blocks. All alike, the first ones go: those that
+ * hold the fewest parameters for what they compute, so that flash is not underrated. */
+static void level_blocks(lb_run_pruning *p)
+{
+    for (int k = 0; k < p->map.n_blocks; k++) {
+        double *const score = &p->score[p->map.n_units + k];
+        double steps = 0;
+        for (int i = 1; i <= p->map.block[k].n_channels; i++)
+            steps += 1.0 / i;
+        *score = p->run->recipe->prune.what == LB_PRUNE_BLOCKS ? 1 : steps;
+    }
+}
+
+/* What is about left in the end, by the sizes of the weights as they begin. touched:
+ * every layer that can loses something. */
+static lb_code make_sketch(lb_run_pruning *p, const lb_graph *student, bool touched,
+                           lb_graph **out, lb_error *err)
 {
     const lb_run *const run = p->run;
-    bool *const frozen = LB_TAKE_ARRAY(run->arena, run->student->n_values, bool);
-    int n_units = 0;
+    const lb_prune_options *const o = &run->recipe->prune;
+    bool *const frozen = LB_TAKE_ARRAY(p->arena, student->n_values, bool);
+    int n_parts = 0;
 
-    LB_TRY(open_units(p, run->student, &n_units, err));
-    bool *const gone = LB_TAKE_ARRAY(run->arena, n_units + 1, bool);
+    LB_TRY(open_parts(p, student, &n_parts, err));
+    bool *const gone = LB_TAKE_ARRAY(p->arena, n_parts + 1, bool);
     if (!frozen || !gone)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to choose channels");
-    if (run->recipe->prune.method == LB_PRUNE_BN) /* is there a norm? */
-        LB_TRY(lb_prune_score(run->student, &p->map, LB_PRUNE_BN, p->score, err));
-    LB_TRY(lb_prune_score(run->student, &p->map, LB_PRUNE_L1, p->score, err));
-    LB_TRY(find_frozen(run, frozen, err));
-    lb_prune_hold(run->student, &p->map, frozen, p->score);
-    LB_TRY(choose_by(p, run->student, run->recipe->prune.amount, true, gone, err));
-    touch_all(p, gone);
-    return lb_prune_cut(run->student, &p->map, gone, &p->cutter.sketch, err);
+    if (o->what == LB_PRUNE_BLOCKS && p->map.n_blocks == 0)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "compress.prune: what: blocks: the student has no residual block "
+                        "that could go");
+    if (o->method == LB_PRUNE_BN) /* is there a norm? */
+        LB_TRY(lb_prune_score(student, &p->map, LB_PRUNE_BN, p->score, err));
+    LB_TRY(lb_prune_score(student, &p->map, LB_PRUNE_L1, p->score, err));
+    level_blocks(p);
+    LB_TRY(find_frozen(run, student, frozen, err));
+    lb_prune_hold(student, &p->map, frozen, p->score);
+    LB_TRY(choose_by(p, student, o->amount, true, gone, err));
+    if (touched && o->what != LB_PRUNE_BLOCKS)
+        touch_all(p, gone);
+    return lb_prune_cut(student, &p->map, gone, out, err);
+}
+
+lb_code lb_run_sketch(const lb_run *run, const lb_graph *student, lb_graph **out,
+                      lb_error *err)
+{
+    lb_run_pruning p = {.run = run,
+                        .arena = lb_arena_new(0),
+                        .parameters = lb_graph_parameters(student),
+                        .macs = lb_graph_macs(student)};
+
+    if (!p.arena)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to choose channels");
+    const lb_code code = make_sketch(&p, student, false, out, err);
+    lb_arena_free(p.arena);
+    return code;
 }
 
 static lb_code list_layers(lb_run_pruning *p, lb_error *err)
@@ -145,6 +278,8 @@ static lb_code list_layers(lb_run_pruning *p, lb_error *err)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for the layers that are pruned");
     for (int i = 0; i < p->n_layers; i++)
         p->layer[i] = p->map.layer[i];
+    p->n_blocks = p->map.n_blocks;
+    p->block = p->map.block;
     return LB_OK;
 }
 
@@ -159,15 +294,19 @@ lb_code lb_run_open_pruning(lb_run *run, lb_error *err)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for pruning");
     run->pruning = p;
     p->run = run;
+    p->arena = run->arena;
     p->parameters = lb_graph_parameters(run->student);
     p->macs = lb_graph_macs(run->student);
     p->cutter = (lb_cutter){.arg = p,
                             .batches = o->method == LB_PRUNE_TAYLOR ? o->batches : 0,
-                            .open = open_units,
+                            .open = open_parts,
                             .look = look,
+                            .trials = count_trials,
+                            .mute = mute,
+                            .tried = tried,
                             .choose = choose,
                             .cut = cut};
-    LB_TRY(make_sketch(p, err));
+    LB_TRY(make_sketch(p, run->student, true, &p->cutter.sketch, err));
     return list_layers(p, err);
 }
 
@@ -202,91 +341,4 @@ void lb_run_close_pruning(lb_run *run)
 {
     if (run->pruning)
         lb_graph_free(run->pruning->cutter.sketch);
-}
-
-/* Validation accuracy that a stage ended with: of its best epoch, or of its last one. */
-static double ended_with(const lb_run *run, int stage)
-{
-    double accuracy = NAN;
-
-    for (int i = 0; i < run->trained.epochs_done; i++) {
-        const lb_epoch_report *const e = &run->trained.epoch[i];
-        if (e->stage == stage && (e->best || !e->judged))
-            accuracy = e->validation_accuracy;
-    }
-    return accuracy;
-}
-
-void lb_run_add_pruning(lb_json *j, const lb_run *run)
-{
-    const lb_run_pruning *const p = run->pruning;
-    const lb_prune_options *const o = &run->recipe->prune;
-
-    if (!p) {
-        lb_json_null(j, "pruned");
-        return;
-    }
-    lb_json_open(j, "pruned", '{');
-    lb_json_text(j, "method", lb_key_text(&lb_prune_keys[0], o, run->arena));
-    lb_json_text(j, "of", o->of == LB_PRUNE_OF_MACS ? "macs" : "parameters");
-    lb_json_number(j, "amount", o->amount);
-    lb_json_int(j, "steps", o->steps);
-    lb_json_int(j, "parameters_before", (int64_t)p->parameters);
-    lb_json_int(j, "parameters_after", (int64_t)lb_graph_parameters(run->student));
-    lb_json_number(j, "macs_before", p->macs);
-    lb_json_number(j, "macs_after", lb_graph_macs(run->student));
-    lb_json_number(j, "validation_before", ended_with(run, run->recipe->n_taught - 1));
-    lb_json_number(j, "validation_after", ended_with(run, run->recipe->n_stages - 1));
-    lb_json_open(j, "layers", '[');
-    for (int i = 0; i < p->n_layers; i++) {
-        const lb_prune_layer *const l = &p->layer[i];
-        lb_json_open(j, NULL, '{');
-        lb_json_text(j, "name", l->name);
-        lb_json_int(j, "channels_before", l->n);
-        lb_json_int(j, "channels_after",
-                    lb_info(run->student, l->out)->type.shape.dim[l->axis]);
-        lb_json_close(j, '}');
-    }
-    lb_json_close(j, ']');
-    lb_json_close(j, '}');
-}
-
-void lb_run_tell_pruning(lb_text *text, const lb_run *run)
-{
-    const lb_run_pruning *const p = run->pruning;
-    const int last = run->recipe->n_stages - 1;
-
-    if (!p)
-        return;
-    lb_text_add(text,
-                "pruned    %.3g to %.3g million multiply-adds, %zu to %zu parameters",
-                1e-6 * p->macs, 1e-6 * lb_graph_macs(run->student), p->parameters,
-                lb_graph_parameters(run->student));
-    const double before = ended_with(run, run->recipe->n_taught - 1);
-    if (!isnan(before))
-        lb_text_add(text, "; %.2f %% of the validation samples before, %.2f %% after",
-                    100 * before, 100 * ended_with(run, last));
-    lb_text_add_char(text, '\n');
-}
-
-void lb_run_plan_pruning(lb_text *text, const lb_run *run)
-{
-    const lb_run_pruning *const p = run->pruning;
-    const lb_prune_options *const o = &run->recipe->prune;
-
-    if (!p)
-        return;
-    lb_text_add(text, "pruning   %g %% of the %s go, by %s", 100 * o->amount,
-                o->of == LB_PRUNE_OF_MACS ? "multiply-adds" : "parameters",
-                lb_key_text(&lb_prune_keys[0], o, run->arena));
-    if (o->method == LB_PRUNE_TAYLOR)
-        lb_text_add(text, " over %d batches", o->batches);
-    lb_text_add(text, " for the %s, %s",
-                run->device                 ? "cycles that they cost"
-                : o->of == LB_PRUNE_OF_MACS ? "multiply-adds"
-                                            : "parameters",
-                o->steps == 1 ? "at once" : "step by step");
-    lb_text_add(
-        text, "\n          then about %zu parameters, %.3g million multiply-adds\n",
-        lb_graph_parameters(p->cutter.sketch), 1e-6 * lb_graph_macs(p->cutter.sketch));
 }

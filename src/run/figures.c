@@ -38,21 +38,22 @@ lb_code lb_run_figures_read(const char *json, lb_arena *arena, lb_run_figures *o
         return lb_raise(err, LB_ERR_INPUT, "a run's result.json is no JSON object");
     const lb_tree *const student = lb_tree_find(root, "student");
     const lb_tree *const latency = lb_tree_find(student, "latency_ms");
-    *out = (lb_run_figures){.epochs = count(root, "epochs"),
-                            .best_epoch = count(root, "best_epoch"),
-                            .validation = count(lb_tree_find(root, "data"), "validation"),
-                            .validation_accuracy = number(student, "validation_accuracy"),
-                            .validation_loss = number(student, "validation_loss"),
-                            .accuracy = number(student, "accuracy"),
-                            .last_accuracy = number(student, "last_accuracy"),
-                            .teacher_accuracy =
-                                number(lb_tree_find(root, "teacher"), "accuracy"),
-                            .parameters = number(student, "parameters"),
-                            .macs = number(student, "macs"),
-                            .flash_bytes = number(student, "flash_bytes"),
-                            .sram_bytes = number(student, "sram_bytes"),
-                            .latency_ms = {.low = number(latency, "low"),
-                                           .mid = number(latency, "mid"),
-                                           .high = number(latency, "high")}};
+    *out = (lb_run_figures){
+        .epochs = count(root, "epochs"),
+        .best_epoch = count(root, "best_epoch"),
+        .validation = count(lb_tree_find(root, "data"), "validation"),
+        .validation_accuracy = number(student, "validation_accuracy"),
+        .validation_loss = number(student, "validation_loss"),
+        .validation_before = number(lb_tree_find(root, "pruned"), "validation_before"),
+        .accuracy = number(student, "accuracy"),
+        .last_accuracy = number(student, "last_accuracy"),
+        .teacher_accuracy = number(lb_tree_find(root, "teacher"), "accuracy"),
+        .parameters = number(student, "parameters"),
+        .macs = number(student, "macs"),
+        .flash_bytes = number(student, "flash_bytes"),
+        .sram_bytes = number(student, "sram_bytes"),
+        .latency_ms = {.low = number(latency, "low"),
+                       .mid = number(latency, "mid"),
+                       .high = number(latency, "high")}};
     return LB_OK;
 }

@@ -125,7 +125,10 @@ static void add_student(lb_text *t, const lb_run *run)
                 lb_graph_parameters(run->student), 1e-6 * lb_graph_macs(run->student));
     if (!run->device)
         return;
-    lb_text_add(t, "device    %s (%s): it fits\n", run->device->name, run->device->core);
+    lb_text_add(t, "device    %s (%s): it %s\n", run->device->name, run->device->core,
+                run->pruning ? "should fit once it is pruned (an estimate; it is "
+                               "weighed again then)"
+                             : "fits");
     add_limit(t, "flash", (double)e->flash_bytes / 1024,
               (limits->flash > 0 ? limits->flash : run->device->flash_bytes) / 1024,
               "KiB");

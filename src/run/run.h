@@ -45,7 +45,8 @@ typedef struct lb_run_figures {
     int epochs, best_epoch;                      /* done; counted from 0 */
     int validation;                              /* samples of that split; 0: not known */
     double validation_accuracy, validation_loss; /* of the best epoch */
-    double accuracy, last_accuracy;              /* on the test split: best, last epoch */
+    double validation_before;       /* of a run that prunes: when the cut came */
+    double accuracy, last_accuracy; /* on the test split: best, last epoch */
     double teacher_accuracy;
     double parameters, macs, flash_bytes, sram_bytes;
     lb_range latency_ms;

@@ -47,12 +47,16 @@ typedef struct lb_run_member {
 typedef struct lb_run_pruning {
     lb_cutter cutter;
     const struct lb_run *run;
+    lb_arena *arena;
     size_t parameters; /* of the student before the first cut */
     double macs;
     lb_prune_map map;      /* of the student as it was opened last */
-    double *score;         /* [map.n_units] */
+    double *score;         /* [map.n_parts] */
+    void *muted;           /* weights of the block that is being tried */
     lb_prune_layer *layer; /* [n_layers] before the first cut */
     int n_layers;
+    const lb_prune_block *block; /* [n_blocks] before the first cut */
+    int n_blocks;
 } lb_run_pruning;
 
 /* A layer of the student in int8, as calibrated. */
@@ -252,8 +256,12 @@ lb_code lb_run_weigh(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_open_pruning(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_code lb_run_end_pruning(lb_run *run, lb_error *err) LB_MUST_USE;
 void lb_run_close_pruning(lb_run *run);
-/* The key `pruned` of a result and of the record; null without. A line of the summary;
- * and of the plan. */
+/* About what is left of such a student after all cuts, before it is trained: as much goes
+ * as in the end, but by the sizes of the weights as they are. Borrows its tensors. */
+lb_code lb_run_sketch(const lb_run *run, const lb_graph *student, lb_graph **out,
+                      lb_error *err) LB_MUST_USE;
+/* cutter_tell.c. The key `pruned` of a result and of the record; null without. A line of
+ * the summary; and of the plan. */
 void lb_run_add_pruning(lb_json *j, const lb_run *run);
 void lb_run_tell_pruning(lb_text *text, const lb_run *run);
 void lb_run_plan_pruning(lb_text *text, const lb_run *run);

@@ -18,10 +18,19 @@ static lb_model_options model_options(const lb_run *run)
                               .tail = run->tail.graph ? &run->tail : NULL};
 }
 
-static lb_code lower(const void *run, const lb_graph *graph, lb_arena *arena,
+/* As it will be deployed: about what pruning leaves of it, in int8 if it becomes that. */
+static lb_code lower(const void *arg, const lb_graph *graph, lb_arena *arena,
                      lb_low **out, lb_error *err)
 {
-    return lb_run_lower(run, graph, arena, out, err);
+    const lb_run *const run = arg;
+    lb_graph *small = NULL;
+
+    if (!(run->recipe->prune.amount > 0))
+        return lb_run_lower(run, graph, arena, out, err);
+    LB_TRY(lb_run_sketch(run, graph, &small, err));
+    const lb_code code = lb_run_lower(run, small, arena, out, err);
+    lb_graph_free(small);
+    return code;
 }
 
 static lb_code find_width(const lb_run *run, const lb_model *model,
@@ -137,7 +146,7 @@ lb_code lb_run_weigh(lb_run *run, lb_error *err)
 
     if (!run->device && !(r->exports & LB_EXPORT_C))
         return LB_OK;
-    if (lb_run_lower(run, run->student, run->arena, &run->low, err) != LB_OK)
+    if (lower(run, run->student, run->arena, &run->low, err) != LB_OK)
         return lb_within(err, "the student cannot run on a device");
     if (!run->device)
         return LB_OK;

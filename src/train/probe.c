@@ -165,19 +165,24 @@ static void set_mask(lb_probe *probe, int term, double mask)
               lb_plan_input(probe->lesson.plan, probe->mask[term], 0));
 }
 
-void lb_probe_gradient(lb_probe *probe, const lb_lesson *lesson, double epoch,
-                       lb_tensor *const *grad)
+double lb_probe_gradient(lb_probe *probe, const lb_lesson *lesson, double epoch,
+                         lb_tensor *const *grad)
 {
+    double sum = 0;
+
     lb_plan_refresh(probe->lesson.plan);
     copy_inputs(probe, lesson);
     for (int i = 0; i < lesson->n_terms; i++)
         set_mask(probe, i, lb_lesson_weight(lesson, i, epoch));
     lb_plan_run(probe->lesson.plan);
-    for (int i = 0; i < probe->n_grads; i++) {
+    for (int i = 0; grad && i < probe->n_grads; i++) {
         lb_tensor *const to = grad[probe->of[i].id];
         memcpy(to->data, lb_plan_output(probe->lesson.plan, probe->grad[i], 0),
                lb_tensor_bytes(to));
     }
+    lb_widen(lesson->dtype, lb_plan_output(probe->lesson.plan, probe->lesson.loss, 0), 1,
+             &sum);
+    return sum;
 }
 
 void lb_probe_run(lb_probe *probe, const lb_lesson *lesson, const bool *wanted,

@@ -24,6 +24,21 @@ static lb_code take_gradients(const lb_session *s, const lb_probe *probe,
     return LB_OK;
 }
 
+/* The batch's loss without each of the parts that are tried. */
+static lb_code try_parts(const lb_session *s, lb_probe *probe, double loss, lb_error *err)
+{
+    const lb_cutter *const cutter = s->all->cutter;
+    const int n = cutter->trials ? cutter->trials(cutter->arg) : 0;
+
+    for (int i = 0; i < n; i++) {
+        LB_TRY(cutter->mute(cutter->arg, s->student, i, true, err));
+        const double without = lb_probe_gradient(probe, &s->lesson, 0, NULL);
+        LB_TRY(cutter->mute(cutter->arg, s->student, i, false, err));
+        cutter->tried(cutter->arg, i, without - loss);
+    }
+    return LB_OK;
+}
+
 static lb_code look_with(lb_session *s, lb_probe *probe, lb_error *err)
 {
     const lb_cutter *const cutter = s->all->cutter;
@@ -39,9 +54,10 @@ static lb_code look_with(lb_session *s, lb_probe *probe, lb_error *err)
                        batch->n);
         lb_session_hear(s, batch);
         lb_lesson_set(&s->lesson, batch->label, 0);
-        lb_probe_gradient(probe, &s->lesson, 0, grad);
+        const double loss = lb_probe_gradient(probe, &s->lesson, 0, grad);
         LB_TRY(
             cutter->look(cutter->arg, s->student, (const lb_tensor *const *)grad, err));
+        LB_TRY(try_parts(s, probe, loss, err));
     }
     return LB_OK;
 }
@@ -137,4 +153,17 @@ lb_code lb_session_replay(lb_session *s, int number, lb_error *err)
         LB_TRY(cut(s, &s->masks.mask[i], err));
     }
     return LB_OK;
+}
+
+lb_code lb_train_look(const lb_train_setup *setup, lb_arena *arena, lb_error *err)
+{
+    lb_session s = {.all = setup, .arena = arena};
+
+    lb_code code = lb_session_open(&s, err);
+    if (code == LB_OK)
+        code = lb_session_open_stage(&s, 0, false, err);
+    if (code == LB_OK)
+        code = look(&s, err);
+    lb_session_close(&s);
+    return code;
 }

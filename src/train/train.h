@@ -120,7 +120,7 @@ typedef struct lb_voice {
     lb_input_options input;
 } lb_voice;
 
-/* Makes the student smaller where a stage begins with a cut. What units it has and which
+/* Makes the student smaller where a stage begins with a cut. What parts it has and which
  * of them go is another room's knowledge: whoever runs the training fills this in. Each
  * call is about the student as the last `open` saw it, and depends on nothing but that
  * and on what was looked at since. */
@@ -129,11 +129,18 @@ typedef struct lb_cutter {
     int batches;      /* whose gradients are looked at before a choice; 0: none */
     lb_graph *sketch; /* about what is left after the last cut, with the student's value
                          numbers: for checks and timing; borrowed, NULL: the student */
-    lb_code (*open)(void *arg, const lb_graph *student, int *n_units, lb_error *err);
+    lb_code (*open)(void *arg, const lb_graph *student, int *n_parts, lb_error *err);
     /* grad: [n_values] of the loss over one batch, by each parameter; NULL: none. */
     lb_code (*look)(void *arg, const lb_graph *student, const lb_tensor *const *grad,
                     lb_error *err);
-    /* frozen: [n_values] parameters that the stage does not train. gone: [n_units], set
+    /* How many parts are tried: for each the loss over one batch is told to `tried` less
+     * what it is with all of them, while `mute` has it add nothing; on: false ends that.
+     * NULL: none. */
+    int (*trials)(void *arg);
+    lb_code (*mute)(void *arg, const lb_graph *student, int trial, bool on,
+                    lb_error *err);
+    void (*tried)(void *arg, int trial, double change);
+    /* frozen: [n_values] parameters that the stage does not train. gone: [n_parts], set
      * for those that go with this cut. */
     lb_code (*choose)(void *arg, const lb_graph *student, const bool *frozen, int cut,
                       bool *gone, lb_error *err);
@@ -216,6 +223,12 @@ lb_code lb_train_check(const lb_train_setup *setup, lb_arena *arena,
  * the weights of the last stage. On LB_ERR_STOPPED a checkpoint has been written. */
 lb_code lb_train_run(const lb_train_setup *setup, lb_arena *arena, lb_train_result *out,
                      lb_error *err) LB_MUST_USE;
+
+/* Shows setup.cutter what it looks at before a cut: the gradients of the losses over its
+ * first batches, an epoch's at most, at the weights as they are. Nothing is trained; the
+ * setup has no stages. */
+lb_code lb_train_look(const lb_train_setup *setup, lb_arena *arena,
+                      lb_error *err) LB_MUST_USE;
 
 /* Exchanges the student's weights with those of lb_train_result.last; twice restores
  * both. */

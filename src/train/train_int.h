@@ -128,11 +128,11 @@ void lb_probe_close(lb_probe *probe);
 void lb_probe_run(lb_probe *probe, const lb_lesson *lesson, const bool *wanted,
                   double *norm);
 
-/* The same, but grad[v] becomes the gradient of the weighted sum of the terms by the
- * parameter v of the student, for those in probe->of. Tensors of the lesson's precision.
- */
-void lb_probe_gradient(lb_probe *probe, const lb_lesson *lesson, double epoch,
-                       lb_tensor *const *grad);
+/* The same, but returns the weighted sum of the terms; grad[v] becomes its gradient by
+ * the parameter v of the student, for those in probe->of. Tensors of the lesson's
+ * precision; NULL: the sum alone is wanted. */
+double lb_probe_gradient(lb_probe *probe, const lb_lesson *lesson, double epoch,
+                         lb_tensor *const *grad);
 
 /* The logits of a network: its first output, or what a closing Softmax, held in int8 or
  * not, makes it from. */

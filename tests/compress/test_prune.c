@@ -6,49 +6,6 @@
 
 #include "models/model.h"
 
-/* The first outputs of both graphs on the same input: the worst difference over the
- * scale. */
-static double difference(const lb_graph *a, const lb_graph *b)
-{
-    const lb_plan_options options = {.batch = 2, .kernels = LB_KERNELS_REFERENCE};
-    const lb_graph *const g[2] = {a, b};
-    const lb_shape in = lb_shape_bind(&lb_info(a, a->inputs[0])->type.shape, 1);
-    const lb_shape out = lb_shape_bind(&lb_info(a, a->outputs[0])->type.shape, 1);
-    lb_plan *plan[2] = {NULL};
-    double worst = 0, scale = 0;
-    size_t n_in = 0, n_out = 0;
-    lb_pool *pool = NULL;
-    lb_error err = {0};
-
-    CHECK(lb_shape_count(&in, &n_in) && lb_shape_count(&out, &n_out));
-    CHECK_OK(lb_pool_new(1, &pool, &err), &err);
-    for (int k = 0; k < 2; k++) {
-        CHECK_OK(lb_plan_compile(g[k], pool, &options, &plan[k], &err), &err);
-        if (!plan[k])
-            return 1;
-        for (int s = 0; s < 2; s++) {
-            lb_rng rng = lb_rng_make(5, LB_RNG_TEST, (uint64_t)s, 0);
-            float *const x = lb_plan_input(plan[k], g[k]->inputs[0], s);
-            for (size_t i = 0; i < n_in; i++)
-                x[i] = (float)(2 * lb_rng_uniform(&rng) - 1);
-        }
-        lb_plan_run(plan[k]);
-    }
-    for (int s = 0; s < 2; s++) {
-        const float *const y = lb_plan_output(plan[0], a->outputs[0], s);
-        const float *const z = lb_plan_output(plan[1], b->outputs[0], s);
-        for (size_t i = 0; i < n_out; i++) {
-            worst = fmax(worst, fabs((double)y[i] - (double)z[i]));
-            scale = fmax(scale, fabs((double)y[i]));
-        }
-    }
-    CHECK(scale > 1e-4);
-    lb_plan_free(plan[0]);
-    lb_plan_free(plan[1]);
-    lb_pool_free(pool);
-    return worst / scale;
-}
-
 /* About every third unit, but never the last channel of a layer. */
 static bool *choose(const lb_prune_map *map, lb_arena *arena, uint64_t seed)
 {
@@ -90,7 +47,7 @@ static int check_cuts(lb_graph *g)
             CHECK_OK(lb_graph_check(small, &err), &err);
             CHECK(lb_graph_parameters(small) < lb_graph_parameters(full));
             CHECK(lb_graph_macs(small) < lb_graph_macs(full));
-            CHECK_NEAR(difference(full, small), 0, 1e-6);
+            CHECK_NEAR(pn_difference(full, small), 0, 1e-6);
         }
         lb_graph_free(small);
         lb_graph_free(full);

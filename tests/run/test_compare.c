@@ -332,6 +332,78 @@ static void the_rate_of_such_a_twin_is_tuned(void)
     lb_arena_free(a.arena);
 }
 
+/* Both prune the same student; the twin goes on without the teacher. */
+static const char pruned_yaml[] =
+    "name: cut\n" DATA "teacher: {recipe: teacher.yaml, cache: {views: 2}}\n"
+    "distill: [{loss: kd, weight: 0.9}, {loss: ce, weight: 0.1, label_smoothing: 0.1}]\n"
+    "train: {epochs: 1, batch: 20}\n"
+    "compress: {prune: {amount: 0.3, epochs: 1, batches: 2, lr: 0.05}}\n";
+
+static answer compare_prunings(const char *recipe, const char *twin, bool tune)
+{
+    const lb_compare_options options = {.run = {.recipe = recipe, .threads = 2},
+                                        .seeds = 2,
+                                        .twin = &twin,
+                                        .n_twin = twin ? 1 : 0,
+                                        .in_pruning = true,
+                                        .tune_twin = tune};
+    answer a = {.arena = lb_arena_new(0)};
+
+    a.code = lb_run_compare(&options, a.arena, &a.result, &a.err);
+    return a;
+}
+
+static lb_run_figures figures_in(lb_arena *arena, const char *path)
+{
+    const lb_bytes bytes = contents(arena, path);
+    lb_run_figures f = {0};
+    lb_error err = {0};
+
+    CHECK_OK(lb_run_figures_read(
+                 lb_arena_copy_chars(arena, (const char *)bytes.data, bytes.size), arena,
+                 &f, &err),
+             &err);
+    return f;
+}
+
+static void the_pruning_has_a_twin_of_its_own(void)
+{
+    put("pruned.yaml", pruned_yaml, strlen(pruned_yaml));
+    answer a = compare_prunings("pruned.yaml", NULL, true);
+    CHECK_OK(a.code, &a.err);
+    CHECK_TEXT(a.result.json, "\"taught_until_pruned\": true");
+    CHECK_TEXT(a.result.json, "\"compress.prune.untaught=true\", \"compress.prune.lr=");
+    CHECK_TEXT(a.result.json, "\"tuned\": [{\"lr\": 0.05, ");
+    CHECK_TEXT(a.result.summary, "both have the teacher until they are pruned");
+    CHECK_TEXT(a.result.summary, " under the teacher, ");
+    const char *const resolved =
+        file_text(a.arena, "runs/cut-compare/without-1/recipe.yaml");
+    CHECK_TEXT(resolved, "untaught: true");
+    CHECK_TEXT(resolved, "loss: kd");
+    for (int seed = 1; seed <= 2; seed++) {
+        char with[64], without[64];
+        snprintf(with, sizeof with, "runs/cut-compare/with-%d/result.json", seed);
+        snprintf(without, sizeof without, "runs/cut-compare/without-%d/result.json",
+                 seed);
+        const lb_run_figures x = figures_in(a.arena, with),
+                             y = figures_in(a.arena, without);
+        CHECK(x.validation_before > 0);
+        CHECK_NEAR(x.validation_before, y.validation_before, 0);
+    }
+    CHECK(!same_files(a.arena, "runs/cut-compare/with-1/student.onnx",
+                      "runs/cut-compare/without-1/student.onnx"));
+    lb_arena_free(a.arena);
+
+    a = compare_prunings("pruned.yaml", "train.optimizer.sgd.lr=0.2", false);
+    CHECK(a.code == LB_ERR_INPUT);
+    CHECK_TEXT(a.err.text, "only compress.prune.lr may be its own");
+    lb_arena_free(a.arena);
+    a = compare_prunings("taught.yaml", NULL, false);
+    CHECK(a.code == LB_ERR_INPUT);
+    CHECK_TEXT(a.err.text, "--in-pruning compares prunings");
+    lb_arena_free(a.arena);
+}
+
 static void refused(int seeds, const char *set, const char *twin, bool tune,
                     const char *why)
 {
@@ -372,6 +444,7 @@ int main(void)
     RUN(a_stopped_comparison_goes_on);
     RUN(one_seed_says_nothing);
     RUN(a_twin_finds_its_rate);
+    RUN(the_pruning_has_a_twin_of_its_own);
     RUN(mistakes_are_found_first);
     RUN(stages_have_a_twin_of_as_many_steps);
     RUN(a_chain_has_the_twin_of_its_last_student);

@@ -29,6 +29,21 @@ static const char l1_yaml[] =
     "device: stm32l4r5\n"
     "compress: {prune: {method: l1, amount: 0.4, epochs: 1, lr: 0.02}}\n";
 
+/* Whole blocks; a loss looks at one of them, which stays. */
+static const char blocks_yaml[] =
+    "name: blocks\n"
+    "data: {source: npy, path: ., validation: 40}\n"
+    "teacher: {onnx: runs/teacher/student.onnx, cache: {views: 2}}\n"
+    "student: {model: resnet, width: 0.25, depth: 2}\n"
+    "train: {epochs: 1, batch: 20, optimizer: {sgd: {lr: 0.05, momentum: 0.8}}}\n"
+    "export: [onnx, c, report]\n"
+    "distill:\n"
+    "  - {loss: kd, weight: 0.8}\n"
+    "  - {loss: ce, weight: 0.2}\n"
+    "  - {loss: hint, weight: 0.1, teacher: block1, student: block2/relu1}\n"
+    "device: stm32l4r5\n"
+    "compress: {prune: {what: blocks, amount: 0.3, steps: 2, epochs: 1, batches: 2}}\n";
+
 static double macs_of(const char *path)
 {
     lb_graph *g = NULL;
@@ -96,8 +111,9 @@ static void each_runs_and_runs_again(void)
     }
     lb_arena *const arena = lb_arena_new(0);
     CHECK_TEXT(file_text(arena, "runs/taylor/recipe.yaml"),
-               "compress:\n  prune: {method: taylor, amount: 0.5, of: macs, keep: 0.1, "
-               "steps: 2, epochs: 1, batches: 3, lr: 0.05}\n");
+               "compress:\n  prune: {method: taylor, what: channels, amount: 0.5, "
+               "of: macs, keep: 0.1, steps: 2, epochs: 1, batches: 3, lr: 0.05, "
+               "untaught: false}\n");
     CHECK(!strstr(file_text(arena, "runs/taylor/recipe.yaml"), "stages:"));
     CHECK(!strstr(file_text(arena, "runs/l1/recipe.yaml"), "name: pruning"));
     CHECK_TEXT(file_text(arena, "runs/taylor/record.json"), "\"pruned\": {\"method\": ");
@@ -130,6 +146,136 @@ static void no_interruption_changes_a_bit(void)
         check_same("broken/student.onnx", "runs/l1/student.onnx");
         CHECK(system("rm -r broken") == 0);
     }
+}
+
+static double number_in(const char *file, const char *object, const char *key)
+{
+    lb_arena *const arena = lb_arena_new(0);
+    const char *at = strstr(file_text(arena, file), object);
+    double value = NAN;
+
+    CHECK(at && (at = strstr(at, key)) != NULL);
+    if (at)
+        value = strtod(at + strlen(key), NULL);
+    lb_arena_free(arena);
+    return value;
+}
+
+/* They go, with all their layers; training goes on, firmware says the same, and a run
+ * that was stopped ends alike. */
+static void whole_blocks_go(void)
+{
+    outcome whole = run("blocks.yaml", "whole", false, "compress=none");
+    CHECK_OK(whole.code, &whole.err);
+    lb_arena_free(whole.arena);
+    outcome o = run("blocks.yaml", NULL, false, NULL);
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.summary, " of 5 blocks gone");
+    const char *const result = file_text(o.arena, "runs/blocks/result.json");
+    CHECK_TEXT(result, "\"gone\": true");
+    CHECK_TEXT(result, "\"channels_after\": 0");
+    CHECK_TEXT(o.result.summary, "compiled, 12 outputs agree (worst 0 of the scale)");
+    CHECK(!strstr(result, "block2/add"));
+    CHECK(macs_of("runs/blocks/student.onnx") <= 0.7 * macs_of("whole/student.onnx"));
+    lb_arena_free(o.arena);
+    for (int at = 7; at < 18; at += 6) {
+        o = cut_and_go_on("blocks.yaml", NULL, 0, "broken", at);
+        lb_arena_free(o.arena);
+        check_same("broken/student.onnx", "runs/blocks/student.onnx");
+        CHECK(system("rm -r broken") == 0);
+    }
+    CHECK(system("rm -r whole") == 0);
+    o = dry("blocks.yaml", NULL);
+    CHECK_TEXT(o.result.plan, "go with whole blocks, by taylor over 2 batches");
+    lb_arena_free(o.arena);
+}
+
+static void untaught_is_by_the_labels_alone(void)
+{
+    outcome o = dry("taylor.yaml", "compress.prune.untaught=true");
+
+    CHECK_OK(o.code, &o.err);
+    CHECK_TEXT(o.result.plan,
+               "stage 3   pruning 2\n          the student is cut: 50 % are "
+               "gone\nlosses    ce, weight 1");
+    CHECK_TEXT(o.result.plan, "stage 1   training\nlosses    kd");
+    lb_arena_free(o.arena);
+}
+
+/* taylor.yaml, with so much flash; 0: all. */
+static outcome gated(bool dry_run, const char *amount, double flash)
+{
+    char device[64];
+    const char *const sets[] = {device, amount};
+    const lb_run_options options = {.recipe = "taylor.yaml",
+                                    .sets = sets,
+                                    .n_sets = 2,
+                                    .out = "heavy",
+                                    .dry_run = dry_run,
+                                    .threads = 2};
+    outcome o = {.arena = lb_arena_new(0)};
+
+    snprintf(device, sizeof device, "device={profile: stm32l4r5, flash: %.0f}",
+             flash > 0 ? flash : 1e6);
+    o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+    return o;
+}
+
+/* The device has to hold what is left: about so before the training, exactly behind the
+ * cut. */
+static void the_gate_weighs_what_is_left(void)
+{
+    const char *const before = "\"flash_bytes\": ";
+    char limit[64], amount[64] = "";
+    double guess = 0, is = 0;
+
+    outcome o = dry("l1.yaml", "compress=none");
+    CHECK_OK(o.code, &o.err);
+    put("dry.json", o.result.json, strlen(o.result.json));
+    const double all = number_in("dry.json", "\"student\"", before);
+    CHECK_TEXT(o.result.plan, "(Cortex-M4F): it fits\n");
+    lb_arena_free(o.arena);
+
+    o = dry("l1.yaml", NULL);
+    CHECK_OK(o.code, &o.err);
+    put("dry.json", o.result.json, strlen(o.result.json));
+    const double left = number_in("dry.json", "\"student\"", before);
+    CHECK(left < all);
+    CHECK_TEXT(o.result.plan, "it should fit once it is pruned (an estimate");
+    lb_arena_free(o.arena);
+
+    /* between the two: only the pruned student fits */
+    snprintf(limit, sizeof limit, "device={profile: stm32l4r5, flash: %.0f}",
+             (all + left) / 2);
+    o = dry("l1.yaml", limit);
+    CHECK_OK(o.code, &o.err);
+    lb_arena_free(o.arena);
+    snprintf(limit, sizeof limit, "device={profile: stm32l4r5, flash: %.0f}", left - 1);
+    o = dry("l1.yaml", limit);
+    CHECK(o.code == LB_ERR_BUDGET);
+    lb_arena_free(o.arena);
+
+    /* what really goes may weigh less than what the estimate took */
+    for (int i = 0; i < 4 && !(is > guess); i++) {
+        snprintf(amount, sizeof amount, "compress.prune={amount: 0.%d, epochs: 1}",
+                 3 + i);
+        o = gated(true, amount, 0);
+        put("dry.json", o.result.json, strlen(o.result.json));
+        guess = number_in("dry.json", "\"student\"", before);
+        lb_arena_free(o.arena);
+        o = gated(false, amount, 0);
+        CHECK_OK(o.code, &o.err);
+        is = number_in("heavy/result.json", "\"student\"", before);
+        lb_arena_free(o.arena);
+        CHECK(system("rm -r heavy") == 0);
+    }
+    CHECK(is > guess);
+    o = gated(false, amount, (is + guess) / 2);
+    CHECK(o.code == LB_ERR_BUDGET);
+    CHECK_TEXT(o.err.text, "what is left of it does not fit: ");
+    CHECK_TEXT(o.err.text, "let more go with compress.prune.amount");
+    CHECK(system("test ! -e heavy/student.onnx && rm -r heavy") == 0);
+    lb_arena_free(o.arena);
 }
 
 static void float64_is_cut_alike(void)
@@ -210,6 +356,11 @@ static void what_cannot_be_is_told_at_once(void)
          "stages.1={name: part, until: block1, distill: [{loss: hint, teacher: "
          "stem, student: stem}]}",
          "'part', but that runs the student until 'block1' only"},
+        {"l1.yaml", "compress.prune.what=blocks",
+         "compress.prune: what: blocks: the student has no residual block"},
+        {"blocks.yaml", "compress.prune.amount=0.99",
+         "can go with its 5 residual blocks alone; 99.0 % was asked for"},
+        {"taylor.yaml", "compress.prune.what=block", "did you mean 'blocks'?"},
         {"l1.yaml", "stages.1.name=pruning", "a stage is called 'pruning'"},
     };
 
@@ -222,12 +373,16 @@ int main(void)
     begin();
     put("taylor.yaml", taylor_yaml, strlen(taylor_yaml));
     put("l1.yaml", l1_yaml, strlen(l1_yaml));
+    put("blocks.yaml", blocks_yaml, strlen(blocks_yaml));
     outcome o = run("teacher.yaml", NULL, false, "export=[onnx, report]");
     CHECK_OK(o.code, &o.err);
     lb_arena_free(o.arena);
     RUN(a_dry_run_says_what_goes);
     RUN(each_runs_and_runs_again);
     RUN(no_interruption_changes_a_bit);
+    RUN(whole_blocks_go);
+    RUN(untaught_is_by_the_labels_alone);
+    RUN(the_gate_weighs_what_is_left);
     RUN(float64_is_cut_alike);
     RUN(a_damaged_checkpoint_is_refused);
     RUN(what_cannot_be_is_told_at_once);
