@@ -19,7 +19,7 @@ extern const char lb_fw_text_wide8[], lb_fw_text_wide_dot8[],
     lb_fw_text_wide_depthwise8[];
 
 /* Those of instruction sets. */
-extern const char lb_fw_text_mve_dot8[];
+extern const char lb_fw_text_mve_dot8[], lb_fw_text_mve_depthwise8[];
 
 typedef struct lb_fw_file {
     const char *stem, *text;

@@ -196,6 +196,46 @@ static void odd(void)
     check_net(build_odd, 3, 9, 11, THOROUGHLY);
 }
 
+/* Depthwise kernels of every form: up to four rows, of one row or column, wider; strided,
+ * dilated, hanging over; one to a single column. */
+static lb_value build_deep(lb_builder *b, lb_value x)
+{
+    static const struct {
+        int kernel[2], stride[2], dilation[2], begin[2], end[2];
+    } w[] = {{{3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}},
+             {{2, 3}, {1, 1}, {1, 1}, {0, 2}, {1, 0}},
+             {{3, 2}, {1, 1}, {1, 3}, {2, 1}, {0, 2}},
+             {{4, 4}, {1, 1}, {1, 1}, {1, 2}, {2, 1}},
+             {{2, 1}, {1, 1}, {3, 1}, {2, 0}, {1, 0}},
+             {{1, 5}, {1, 1}, {1, 1}, {0, 2}, {0, 2}},
+             {{5, 1}, {1, 1}, {2, 1}, {4, 0}, {4, 0}},
+             {{5, 5}, {1, 1}, {1, 1}, {2, 2}, {2, 2}},
+             {{3, 3}, {2, 1}, {1, 1}, {1, 1}, {1, 1}},
+             {{1, 3}, {1, 2}, {1, 1}, {0, 1}, {0, 1}},
+             {{2, 3}, {3, 1}, {1, 1}, {1, 0}, {1, 0}},
+             {{3, 1}, {1, 1}, {1, 1}, {2, 0}, {0, 0}}};
+    net8 y = net8_grid(b, x, 1.0 / 64, 5);
+
+    for (size_t i = 0; i < sizeof w / sizeof *w; i++) {
+        const lb_window window = {.n = 2,
+                                  .kernel = {w[i].kernel[0], w[i].kernel[1]},
+                                  .stride = {w[i].stride[0], w[i].stride[1]},
+                                  .dilation = {w[i].dilation[0], w[i].dilation[1]},
+                                  .pad_begin = {w[i].begin[0], w[i].begin[1]},
+                                  .pad_end = {w[i].end[0], w[i].end[1]},
+                                  .group = 8};
+        y = net8_conv(b, y, 101 + 2 * i, 8, &window,
+                      (net8_end){0.04 + 0.01 * (double)i, (int)i - 9, i % 3 == 2});
+    }
+    return y.v;
+}
+
+static void deep(void)
+{
+    check_net(build_deep, 8, 13, 5, BOTH);
+    check_net(build_deep, 8, 3, 14, ONCE);
+}
+
 /* Factors above 1/4, which want 64 bits, and above 1; a channel's scale that vanishes. */
 static lb_value build_steep(lb_builder *b, lb_value x)
 {
@@ -302,6 +342,7 @@ int main(void)
     RUN(sequence);
     RUN(separable);
     RUN(odd);
+    RUN(deep);
     RUN(steep);
     RUN(kept);
     RUN(padded);

@@ -52,7 +52,7 @@
 #endif
 
 #define FW8_OWN_DOT (FW8_MVE || FW8_WIDE) /* fw8_conv, fw8_pointwise, fw8_dense */
-#define FW8_OWN_DEPTHWISE FW8_WIDE        /* fw8_depthwise */
+#define FW8_OWN_DEPTHWISE FW8_WIDE        /* fw8_depthwise; of FW8_MVE see there */
 #define FW8_OWN_ELEMENTWISE FW8_WIDE      /* fw8_add */
 
 #define FW8_PAIRS 0 /* see fw8_layer */
@@ -137,6 +137,10 @@ void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
  * where x begins if no row of y reaches rows of x that the next row of y still needs. */
 void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
                    const int8_t *z, void *scratch, int8_t *y);
+#if FW8_MVE /* which has the usual cases itself */
+void fw8_depthwise_common(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
+                          const int8_t *z, void *scratch, int8_t *y);
+#endif
 /* scratch: 2 K bytes, K = the inputs rounded up to 4. FW8_MVE: K, rounded up to 16. */
 void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *scratch,
                int8_t *y);

@@ -8,6 +8,10 @@
 
 #if !FW8_OWN_DEPTHWISE
 
+#if FW8_MVE /* which leaves some cases to this one */
+#define fw8_depthwise fw8_depthwise_common
+#endif
+
 #include <stddef.h>
 
 /* Rows of the input lie in a ring of `rows` slots; four channels of each position. */

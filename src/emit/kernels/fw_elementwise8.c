@@ -5,9 +5,13 @@
 void fw8_add(const fw8_sum *sum, int n, const int8_t *a, const int8_t *b, int8_t *y)
 {
     const fw8_sum s = *sum; /* y might be where it lies, for all that C knows */
-    int i;
+    int i = 0;
 
-    for (i = 0; i < n; i++)
+#if FW8_MVE
+    for (; i + 4 <= n; i += 4)
+        vstrbq_s32(y + i, fw8_sum_four(&s, vldrbq_s32(a + i), vldrbq_s32(b + i)));
+#endif
+    for (; i < n; i++)
         y[i] = (int8_t)fw8_clamp(fw8_sum_of(&s, a[i], b[i]), s.low, s.high);
 }
 #endif
@@ -17,9 +21,16 @@ void fw8_activation(const fw8_grid *grid, int zero_x, int n, const int8_t *x, in
     const int32_t factor = grid->factor[0];
     const int shift = grid->shift[0];
     const int zero = grid->zero, low = grid->low, high = grid->high;
-    int i;
+    int i = 0;
 
-    for (i = 0; i < n; i++)
+#if FW8_MVE
+    for (; shift >= 0 && i + 4 <= n; i += 4) {
+        const int32x4_t v = fw8_scale_four(vsubq_n_s32(vldrbq_s32(x + i), zero_x),
+                                           vdupq_n_s32(factor), vdupq_n_s32(shift), zero);
+        vstrbq_s32(y + i, vminq_s32(vmaxq_s32(v, vdupq_n_s32(low)), vdupq_n_s32(high)));
+    }
+#endif
+    for (; i < n; i++)
         y[i] =
             (int8_t)fw8_clamp(fw8_scale(x[i] - zero_x, factor, shift, zero), low, high);
 }

@@ -30,8 +30,12 @@ typedef struct job {
     int back;           /* from behind the groups of one position to the next position */
     int pairs;
     int low, high;
-    int skip;           /* from the first block of the loop to the way in */
-    const void *way_in; /* the assembly's own */
+    int skip;                    /* from the first block of the loop to the way in */
+    const void *way_in, *finish; /* the assembly's own */
+    int adds;                    /* a residual; what follows is of that */
+    const int8_t *z0, *z1;
+    int factor_own, factor_z, offset, minus_shift, zero_y;
+    int low_y, high_y;
 } job;
 
 /* Sixteen inputs of both positions, r1 and r3; sums in r0..r6 and r8..lr; 56 bytes. */
@@ -62,18 +66,48 @@ typedef struct job {
     "vrshl.s32 q0, q0, q3\n" \
     "vrshl.s32 q1, q1, q3\n"
 #endif
-#define STORE(v, to) \
-    "vadd.i32 " #v ", " #v ", r8\n" \
-    "vmax.s32 " #v ", " #v ", q4\n" \
-    "vmin.s32 " #v ", " #v ", q5\n" \
-    "vstrb.32 " #v ", [" #to "], #4\n"
+/* q0 and q1 on the grid of the layer. */
+#define GRID \
+    "ldm r11, {r0, r2, r4, r6, r8, r10}\n" \
+    "vldrw.32 q2, [r0], #16\n" \
+    "vldrb.s32 q3, [r2], #4\n" SCALE \
+    LIMIT(q0, r8, q4, q5) LIMIT(q1, r8, q4, q5)
+#define LIMIT(v, zero, low, high) \
+    "vadd.i32 " #v ", " #v ", " #zero "\n" \
+    "vmax.s32 " #v ", " #v ", " #low "\n" \
+    "vmin.s32 " #v ", " #v ", " #high "\n"
+#define STORE \
+    "vstrb.32 q0, [r4], #4\n" \
+    "vstrb.32 q1, [r6], #4\n" \
+    "subs r10, r10, #1\n" \
+    "stm r11, {r0, r2, r4, r6, r8, r10}\n" \
+    "bne.w 4b\n"
+#if FW8_TFLITE
+#define RESIDUAL
+#else
+/* fw8_sum_four of q0 and q1 and what lies at z0 and z1. */
+#define RESIDUAL \
+    "ldrd r1, r3, [r11, #100]\n" \
+    "vldrb.s32 q2, [r1], #4\n" \
+    "vldrb.s32 q3, [r3], #4\n" \
+    "strd r1, r3, [r11, #100]\n" \
+    "add r12, r11, #108\n" \
+    "stm r11, {r0, r2}\n" \
+    "ldm r12, {r0, r1, r2, r3, r12}\n" SUM(q0, q2) SUM(q1, q3) LIMIT(q0, r12, q6, q7) \
+        LIMIT(q1, r12, q6, q7) "ldrd r0, r2, [r11]\n"
+#define SUM(v, z) \
+    "vmul.i32 " #v ", " #v ", r0\n" \
+    "vmla.s32 " #v ", " #z ", r1\n" \
+    "vadd.i32 " #v ", " #v ", r2\n" \
+    "vshl.s32 " #v ", r3\n"
+#endif
 
 /* 128 multiply-adds take 14 instructions. The job is at r11; the loop is entered so that
  * the number of blocks comes out. */
 FW8_ASSEMBLY static void run(FW8_UNUSED job *j)
 {
     __asm__ volatile("push {r4-r11, lr}\n"
-                     "vpush {d8-d11}\n"
+                     "vpush {d8-d15}\n"
                      "mov r11, r0\n"
                      "ldrd r0, r2, [r11, #76]\n"
                      "vdup.32 q4, r0\n"
@@ -81,7 +115,16 @@ FW8_ASSEMBLY static void run(FW8_UNUSED job *j)
                      "adr r0, 5f\n"
                      "ldr r2, [r11, #84]\n"
                      "add r0, r0, r2\n"
-                     "str r0, [r11, #88]\n"
+                     "adr.w r2, 6f\n"
+                     "ldr r4, [r11, #96]\n"
+                     "cbz r4, 0f\n"
+                     "ldrd r4, r6, [r11, #128]\n"
+                     "vdup.32 q6, r4\n"
+                     "vdup.32 q7, r6\n"
+                     "adr.w r2, 7f\n"
+                     "0:\n"
+                     "orr r2, r2, #1\n" /* as all addresses of instructions */
+                     "strd r0, r2, [r11, #88]\n"
                      /* the next pair */
                      "1:\n"
                      "ldrd r0, r2, [r11, #56]\n"
@@ -114,22 +157,25 @@ FW8_ASSEMBLY static void run(FW8_UNUSED job *j)
                      "vmov q0[3], q0[1], r2, r6\n"
                      "vmov q1[2], q1[0], r8, r12\n"
                      "vmov q1[3], q1[1], r10, lr\n"
-                     "ldm r11, {r0, r2, r4, r6, r8, r10}\n"
-                     "vldrw.32 q2, [r0], #16\n"
-                     "vldrb.s32 q3, [r2], #4\n" SCALE STORE(q0, r4)
-                         STORE(q1, r6) "subs r10, r10, #1\n"
-                                       "stm r11, {r0, r2, r4, r6, r8, r10}\n"
-                                       "bne.w 4b\n"
-                                       "ldrd r0, r2, [r11, #64]\n"
-                                       "add r4, r6, r2\n"
-                                       "add r6, r4, r0\n"
-                                       "strd r4, r6, [r11, #8]\n"
-                                       "ldr r0, [r11, #72]\n"
-                                       "subs r0, r0, #1\n"
-                                       "str r0, [r11, #72]\n"
-                                       "bne.w 1b\n"
-                                       "vpop {d8-d11}\n"
-                                       "pop {r4-r11, pc}\n");
+                     "ldr pc, [r11, #92]\n"
+                     ".p2align 2\n"
+                     "6:\n" GRID STORE "b 8f\n"
+                     ".p2align 2\n"
+                     "7:\n" GRID RESIDUAL STORE "8:\n"
+                     "ldrd r0, r2, [r11, #64]\n"
+                     "add r4, r6, r2\n"
+                     "add r6, r4, r0\n"
+                     "strd r4, r6, [r11, #8]\n"
+                     "ldr r6, [r11, #104]\n"
+                     "add r4, r6, r2\n"
+                     "add r6, r4, r0\n"
+                     "strd r4, r6, [r11, #100]\n"
+                     "ldr r0, [r11, #72]\n"
+                     "subs r0, r0, #1\n"
+                     "str r0, [r11, #72]\n"
+                     "bne.w 1b\n"
+                     "vpop {d8-d15}\n"
+                     "pop {r4-r11, pc}\n");
 }
 
 /* The sums of four channels. */
@@ -171,6 +217,8 @@ static void run_slowly(const fw8_layer *l, int m, int channels, const int8_t *x,
     }
 }
 
+#if FW8_TFLITE
+
 static void add(const fw8_sum *sum, int n, const int8_t *a, const int8_t *b, int8_t *y)
 {
     for (; n > 0; n -= 4, a += 4, b += 4, y += 4) {
@@ -206,48 +254,80 @@ static void run_residual(const fw8_layer *l, int channels, const job *j, const i
     }
 }
 
+#endif
+
 /* Inputs lie at x0 and x1. */
 static job job_of(const fw8_layer *l, int channels, const int8_t *x0, const int8_t *x1,
                   int length)
 {
     const int groups = channels / 4;
-    const job j = {.x0 = x0,
-                   .x1 = x1,
-                   .zero = l->grid.zero,
-                   .all_factors = l->grid.factor,
-                   .all_shifts = l->grid.shift,
-                   .groups = groups,
-                   .weight = l->weight,
-                   .end = x0 + length,
-                   .bias = l->bias,
-                   .stride = channels,
-                   .back = channels - 4 * groups,
-                   .low = l->grid.low,
-                   .high = l->grid.high,
-                   /* the address of an instruction is odd; four blocks of 56 bytes */
-                   .skip = (-(length / 16) & 3) * 56 + 1};
+    job j = {.x0 = x0,
+             .x1 = x1,
+             .zero = l->grid.zero,
+             .all_factors = l->grid.factor,
+             .all_shifts = l->grid.shift,
+             .groups = groups,
+             .weight = l->weight,
+             .end = x0 + length,
+             .bias = l->bias,
+             .stride = channels,
+             .back = channels - 4 * groups,
+             .low = l->grid.low,
+             .high = l->grid.high,
+             /* the address of an instruction is odd; four blocks of 56 bytes */
+             .skip = (-(length / 16) & 3) * 56 + 1};
 
+#if !FW8_TFLITE
+    if (l->residual) {
+        j.adds = 1;
+        j.factor_own = l->residual->factor_a;
+        j.factor_z = l->residual->factor_b;
+        j.offset = l->residual->offset;
+        j.minus_shift = -l->residual->shift;
+        j.zero_y = l->residual->zero;
+        j.low_y = l->residual->low;
+        j.high_y = l->residual->high;
+    }
+#endif
     return j;
 }
 
-/* All channels of one or two adjacent positions. */
+/* Whole groups of one or two adjacent positions. */
+static void run_groups(const fw8_layer *l, int channels, job *j, int positions,
+                       const int8_t *z, int8_t *y)
+{
+    if (positions == 1) { /* twice */
+        j->x1 = j->x0;
+        j->stride = 0;
+    }
+    j->pairs = 1;
+    j->y0 = y;
+    j->y1 = y + j->stride;
+#if FW8_TFLITE
+    if (z) {
+        run_residual(l, channels, j, z, y);
+        return;
+    }
+#else
+    (void)l;
+    (void)channels;
+    if (z) {
+        j->z0 = z;
+        j->z1 = z + j->stride;
+    }
+#endif
+    run(j);
+}
+
+/* All channels. */
 static void run_pair(const fw8_layer *l, int channels, job *j, int positions,
                      const int8_t *z, int8_t *y)
 {
     const int length = (int)(j->end - j->x0);
     int m = 0;
 
-    if (positions == 1) /* twice */
-        j->x1 = j->x0;
     if (l->flat && j->groups > 0) {
-        j->stride = positions > 1 ? channels : 0;
-        j->pairs = 1;
-        j->y0 = y;
-        j->y1 = y + j->stride;
-        if (z)
-            run_residual(l, channels, j, z, y);
-        else
-            run(j);
+        run_groups(l, channels, j, positions, z, y);
         m = channels & ~3;
     }
     if (m == channels)
@@ -257,54 +337,113 @@ static void run_pair(const fw8_layer *l, int channels, job *j, int positions,
         run_slowly(l, m, channels, j->x1, length, z ? z + channels : NULL, y + channels);
 }
 
-/* Where the kernel lies over the input, for one output position. */
-typedef struct window {
-    int top, left;
-} window;
+/* The taps of one output position after the other are copied. */
+typedef struct gathering {
+    const fw8_shape *s;
+    const int8_t *x, *at; /* the first tap, inside the input or not */
+    int top, left, ow;    /* where that is; the output's column */
+    int n, step;          /* bytes of a kernel row; from one position to the next */
+    ptrdiff_t row;        /* from one kernel row to the next */
+    int joined;           /* the taps of a kernel row are adjacent */
+    int rows_inside;      /* none of these kernel rows hangs over */
+    int last_left;        /* the last that does not hang over on the right */
+} gathering;
 
-/* The taps of one position, one after the other. */
-static void gather(const fw8_shape *s, const int8_t *x, const window *v, int8_t *to)
+static void start_row(gathering *g)
 {
-    const int c = s->in_c, n = s->kernel_w;
-    /* without dilation: taps before the input's first column, and up to its last */
-    const int first = v->left >= 0 ? 0 : -v->left < n ? -v->left : n;
-    const int inside = s->in_w - v->left < n ? s->in_w - v->left : n;
-    const int end = inside > first ? inside : first;
-    int kh, kw;
+    const fw8_shape *const s = g->s;
 
-    for (kh = 0; kh < s->kernel_h; kh++, to += n * (ptrdiff_t)c) {
-        const int h = v->top + kh * s->dilation_h;
-        const int8_t *const row = x + ((ptrdiff_t)h * s->in_w + v->left) * c;
-        if (h < 0 || h >= s->in_h) {
-            fw8_fill(to, s->fill, n * c);
-        } else if (s->dilation_w == 1 && end - first == n) {
-            fw8_move(to, row, n * c);
-        } else if (s->dilation_w == 1) {
-            fw8_fill(to, s->fill, first * c);
-            fw8_move(to + first * (ptrdiff_t)c, row + first * (ptrdiff_t)c,
-                     (end - first) * c);
-            fw8_fill(to + end * (ptrdiff_t)c, s->fill, (n - end) * c);
-        } else {
-            for (kw = 0; kw < n; kw++) {
-                const int w = v->left + kw * s->dilation_w;
-                int8_t *const at = to + kw * (ptrdiff_t)c;
-                if (w >= 0 && w < s->in_w)
-                    fw8_move(at, row + (ptrdiff_t)(w - v->left) * c, c);
-                else
-                    fw8_fill(at, s->fill, c);
-            }
-        }
-    }
+    g->ow = 0;
+    g->left = -s->pad_left;
+    g->at = g->x + ((ptrdiff_t)g->top * s->in_w + g->left) * s->in_c;
+    g->rows_inside =
+        g->joined && g->top >= 0 && g->top + (s->kernel_h - 1) * s->dilation_h < s->in_h;
 }
 
-/* From one output position to the next, by rows. */
-static void advance(const fw8_shape *s, window *v, int *ow)
+static void start(gathering *g, const fw8_shape *s, const int8_t *x)
 {
-    v->left += s->stride_w;
-    if (++*ow == s->out_w) {
-        *ow = 0;
-        v->left = -s->pad_left;
-        v->top += s->stride_h;
+    g->s = s;
+    g->x = x;
+    g->top = -s->pad_top;
+    g->n = s->kernel_w * s->in_c;
+    g->step = s->stride_w * s->in_c;
+    g->row = (ptrdiff_t)s->dilation_h * s->in_w * s->in_c;
+    g->joined = s->dilation_w == 1 || s->kernel_w == 1;
+    g->last_left = s->in_w - s->kernel_w;
+    start_row(g);
+}
+
+/* n bytes of each of `rows` rows, one after the other. */
+static inline void move_rows(int8_t *to, const int8_t *from, int n, ptrdiff_t row,
+                             int rows)
+{
+    __asm__ volatile("1:\n"
+                     "mov r2, %0\n"
+                     "mov r3, %1\n"
+                     "wlstp.8 lr, %3, 3f\n"
+                     "2:\n"
+                     "vldrb.8 q0, [r3], #16\n"
+                     "vstrb.8 q0, [r2], #16\n"
+                     "letp lr, 2b\n"
+                     "3:\n"
+                     "add %0, %0, %3\n"
+                     "add %1, %1, %4\n"
+                     "subs %2, %2, #1\n"
+                     "bne 1b\n"
+                     : "+r"(to), "+r"(from), "+r"(rows)
+                     : "r"(n), "r"(row)
+                     : "r2", "r3", "lr", "q0", "cc", "memory");
+}
+
+/* A kernel row, of which taps may hang over; `row` is the input's. */
+static void gather_row(const gathering *g, const int8_t *row, int8_t *to)
+{
+    const fw8_shape *const s = g->s;
+    const int c = s->in_c;
+    int kw = 0, w = g->left;
+
+    if (g->joined) {
+        const int before = w >= 0 ? 0 : -w < s->kernel_w ? -w : s->kernel_w;
+        const int inside = s->in_w - w < s->kernel_w ? s->in_w - w : s->kernel_w;
+        fw8_fill(to, s->fill, g->n);
+        if (inside > before)
+            fw8_move(to + before * (ptrdiff_t)c, row + (w + before) * (ptrdiff_t)c,
+                     (inside - before) * c);
+        return;
+    }
+    for (; kw < s->kernel_w; kw++, w += s->dilation_w, to += c)
+        if (w >= 0 && w < s->in_w)
+            fw8_move(to, row + w * (ptrdiff_t)c, c);
+        else
+            fw8_fill(to, s->fill, c);
+}
+
+static void gather_edge(const gathering *g, int8_t *to)
+{
+    const fw8_shape *const s = g->s;
+    int kh, h = g->top;
+
+    for (kh = 0; kh < s->kernel_h; kh++, h += s->dilation_h, to += g->n)
+        if (h >= 0 && h < s->in_h)
+            gather_row(g, g->x + (ptrdiff_t)h * s->in_w * s->in_c, to);
+        else
+            fw8_fill(to, s->fill, g->n);
+}
+
+/* Those of the position at hand; then goes on to the next, by rows. */
+static void gather(gathering *g, int8_t *to)
+{
+    const fw8_shape *const s = g->s;
+
+    if (g->rows_inside && g->left >= 0 && g->left <= g->last_left)
+        move_rows(to, g->at, g->n, g->row, s->kernel_h);
+    else
+        gather_edge(g, to);
+    g->left += s->stride_w;
+    g->at += g->step;
+    if (++g->ow == s->out_w) {
+        g->top += s->stride_h;
+        start_row(g);
     }
 }
 
@@ -315,20 +454,16 @@ void fw8_conv(const fw8_shape *s, const fw8_layer *l, const int8_t *x, const int
     const int all = s->out_h * s->out_w;
     int8_t *const p = scratch, *const q = p + length;
     job j = job_of(l, s->out_c, p, q, length);
-    window v;
-    int i, ow = 0;
+    gathering g;
+    int i;
 
-    v.top = -s->pad_top;
-    v.left = -s->pad_left;
+    start(&g, s, x);
     for (i = 0; i < all; i += 2) {
         const int positions = all - i < 2 ? 1 : 2;
         const ptrdiff_t at = (ptrdiff_t)i * s->out_c;
-        gather(s, x, &v, p);
-        advance(s, &v, &ow);
-        if (positions > 1) {
-            gather(s, x, &v, q);
-            advance(s, &v, &ow);
-        }
+        gather(&g, p);
+        if (positions > 1)
+            gather(&g, q);
         run_pair(l, s->out_c, &j, positions, z ? z + at : NULL, y + at);
     }
 }
