@@ -282,6 +282,14 @@ static bool is_plain(const lb_emission *e, const lb_low_step *s)
            (adds ? q->middle_high : q->high) == 127 && is_flat(e, s);
 }
 
+/* No weight is -128. */
+static bool is_paired(const lb_emission *e, const lb_low_step *s)
+{
+    const size_t n = lb_low_weights(e->low, s);
+
+    return memchr(s->q->weight, -128, n) == NULL;
+}
+
 static void add_layer(lb_emission *e, lb_text *t, const lb_low_step *s, int i)
 {
     const lb_low_int8 *const q = s->q;
@@ -291,10 +299,10 @@ static void add_layer(lb_emission *e, lb_text *t, const lb_low_step *s, int i)
         add_sum(e, t, s, q->middle.zero, s->in[1]);
     lb_text_add(t,
                 "    static const fw8_layer l = {weight%d, bias%d, {factor%d, shift%d, "
-                "%d, %d, %d}, %d, %d, %s};\n",
+                "%d, %d, %d}, %d, %d, %d, %s};\n",
                 i, i, i, i, adds ? q->middle.zero : grid_of(e, s->out)->zero,
                 adds ? q->middle_low : q->low, adds ? q->middle_high : q->high,
-                is_flat(e, s), is_plain(e, s), adds ? "&sum" : "NULL");
+                is_flat(e, s), is_plain(e, s), is_paired(e, s), adds ? "&sum" : "NULL");
 }
 
 /* The grid of the output, by the multipliers from number k on. */

@@ -17,6 +17,8 @@ extern const char lb_fw_text_conv8[], lb_fw_text_pointwise8[], lb_fw_text_depthw
 /* Of instruction sets. */
 extern const char lb_fw_text_wide8[], lb_fw_text_wide_dot8[],
     lb_fw_text_wide_depthwise8[];
+extern const char lb_fw_text_packed_dot8[], lb_fw_text_packed_depthwise8[],
+    lb_fw_text_packed_v6m8[], lb_fw_text_packed_v7m8[];
 
 /* Those of instruction sets. */
 extern const char lb_fw_text_mve_dot8[], lb_fw_text_mve_depthwise8[];

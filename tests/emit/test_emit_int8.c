@@ -37,11 +37,13 @@ static void check_thoroughly(const char *folder)
 static void check_board(const char *board, const char *folder, const lb_low *low,
                         lb_arena *arena)
 {
+    const bool riscv = strstr(board, "riscv") != NULL;
     const lb_prove_options options = {.folder = folder};
     lb_proof proof = {0};
     lb_error err = {0};
 
-    if (!has("arm-none-eabi-gcc") || !has("qemu-system-arm"))
+    if (!has(riscv ? "riscv64-unknown-elf-gcc" : "arm-none-eabi-gcc") ||
+        !has(riscv ? "qemu-system-riscv32" : "qemu-system-arm"))
         return;
     CHECK_OK(lb_prove(&options, board, arena, &proof, &err), &err);
     CHECK((size_t)proof.outputs_checked == VECTORS * lb_low_count(&low->output));
@@ -101,14 +103,20 @@ static void check_wides(const char *folder, lb_rounding rounding)
             check_wide(folder, &wides[i]);
 }
 
+/* The first two by both rules of rounding. */
+static const char *const boards[] = {"qemu:cortex-m4", "qemu:cortex-m0", "qemu:cortex-m3",
+                                     "qemu:riscv32"};
+
 static void check_low(const lb_low *low, lb_arena *arena, bool thoroughly)
 {
     const firmware f = firmware_begin(low, 2, arena);
 
     if (f.proved && thoroughly && low->rounding == LB_ROUND_SINGLE)
         check_thoroughly(f.folder);
-    if (f.proved && thoroughly)
-        check_board("qemu:cortex-m4", f.folder, low, arena);
+    const size_t n =
+        low->rounding == LB_ROUND_SINGLE ? sizeof boards / sizeof *boards : 2;
+    for (size_t i = 0; f.proved && thoroughly && i < n; i++)
+        check_board(boards[i], f.folder, low, arena);
     if (f.proved)
         check_board("qemu:cortex-m55", f.folder, low, arena);
     if (f.proved && thoroughly)
@@ -334,6 +342,40 @@ static void several_inputs(void)
     check_net(net8_build_inputs, 3, 9, 7, THOROUGHLY);
 }
 
+/* A 3x3 convolution of weights that are all as far from 0 as can be. */
+static net8 far_off(lb_builder *b, net8 x, int m, int least, net8_end end)
+{
+    const lb_window window = {
+        .n = 2, .kernel = {3, 3}, .pad_begin = {1, 1}, .pad_end = {1, 1}};
+    const lb_shape shape = lb_shape_of(4, m, lb_dim(b, x.v, 1), 3, 3);
+    lb_tensor *const scales = net8_scales(b, m, 0.01);
+    lb_tensor *const t = net8_tensor(b, LB_I8, &shape);
+    lb_rng rng = lb_rng_make((uint64_t)m, LB_RNG_TEST, 0, 0);
+
+    for (size_t i = 0; t && i < t->n; i++)
+        lb_tensor_put(t, i, lb_rng_uniform(&rng) < 0.8 ? least : 127);
+    const lb_value w = lb_dequantize(
+        b, lb_constant(b, NULL, t), lb_constant(b, NULL, scales), (lb_value){0}, 0, NULL);
+    const lb_value bias = net8_bias(b, 3, m, x.scale, scales);
+    return net8_finish(b, lb_conv(b, x.v, w, bias, &window, NULL), end);
+}
+
+/* Inputs and weights of -128, -127 and 127: no two of their products make more than an
+ * int16, unless both are 128 * 128. */
+static lb_value build_extreme(lb_builder *b, lb_value x)
+{
+    net8 y = net8_grid(b, x, 1.0 / 4096, 0);
+
+    y = far_off(b, y, 8, -127, (net8_end){0.002, -60, false});
+    y = far_off(b, y, 9, -127, (net8_end){0.002, -128, false});
+    return far_off(b, y, 10, -128, (net8_end){20, 3, false}).v;
+}
+
+static void extreme(void)
+{
+    check_net(build_extreme, 3, 7, 6, THOROUGHLY);
+}
+
 int main(void)
 {
     RUN(convolutions);
@@ -348,5 +390,6 @@ int main(void)
     RUN(padded);
     RUN(broad);
     RUN(several_inputs);
+    RUN(extreme);
     return DONE();
 }

@@ -24,6 +24,9 @@
  * FW8_MVE: the vectors of Cortex-M52, M55 and M85 (Helium), in files of their own.
  * FW8_WIDE: AVX2 or AArch64's NEON, in files fw_wide_*.c; see fw8_wide.h. They work in a
  * scratch memory of their own, for which NAME.c has room outside the arena.
+ * FW8_PACKED: processors that multiply 32 bits by 32 and keep 32: two inputs in one word,
+ * in files fw_packed_*.c; FW8_V6M (Cortex-M0, M0+, M23) and FW8_V7M (M3) in assembly,
+ * 32-bit RISC-V in C.
  *
  * A set may have kernels of its own, in files fw_SET_*.c; FW8_OWN_... says which, and the
  * common files leave those out. It may have its own order of the weights: FW8_ORDER,
@@ -39,6 +42,16 @@
 #elif defined(__AVX2__) || \
     (defined(__aarch64__) && defined(__ARM_NEON) && !defined(__ARM_BIG_ENDIAN))
 #define FW8_WIDE 1
+#elif defined(__ARM_ARCH_PROFILE) && __ARM_ARCH_PROFILE == 'M' && \
+    !defined(__ARM_BIG_ENDIAN)
+#define FW8_PACKED 1
+#if defined(__thumb2__)
+#define FW8_V7M 1
+#else
+#define FW8_V6M 1
+#endif
+#elif defined(__riscv_mul) && __riscv_xlen == 32
+#define FW8_PACKED 1
 #endif
 #endif
 #ifndef FW8_MVE
@@ -50,8 +63,18 @@
 #ifndef FW8_WIDE
 #define FW8_WIDE 0
 #endif
+#ifndef FW8_PACKED
+#define FW8_PACKED 0
+#endif
+#ifndef FW8_V6M
+#define FW8_V6M 0
+#endif
+#ifndef FW8_V7M
+#define FW8_V7M 0
+#endif
 
 #define FW8_OWN_DOT (FW8_MVE || FW8_WIDE) /* fw8_conv, fw8_pointwise, fw8_dense */
+#define FW8_OWN_RUN FW8_PACKED            /* fw8_widen, fw8_run */
 #define FW8_OWN_DEPTHWISE FW8_WIDE        /* fw8_depthwise; of FW8_MVE see there */
 #define FW8_OWN_ELEMENTWISE FW8_WIDE      /* fw8_add */
 
@@ -71,6 +94,7 @@
 #define FW8_ASSEMBLY __attribute__((naked, noinline, noipa))
 #endif
 #define FW8_UNUSED __attribute__((unused)) /* assembly reads it */
+#define FW8_UNIFIED ".syntax unified\n"    /* gcc wants to be told for ARMv6-M */
 #endif
 
 typedef struct fw8_shape {
@@ -115,8 +139,9 @@ typedef struct fw8_layer {
     const int8_t *weight;
     const int32_t *bias;
     fw8_grid grid;           /* of the sum */
-    int flat;                /* no shift is below 0 */
-    int plain;               /* flat, single rounding, low..high is -128..127 */
+    int8_t flat;             /* no shift is below 0 */
+    int8_t plain;            /* flat, single rounding, low..high is -128..127 */
+    int8_t paired;           /* no weight is -128: two products make an int16 */
     const fw8_sum *residual; /* the sum's int8, as a, and the residual; or NULL */
 } fw8_layer;
 
@@ -175,10 +200,32 @@ static inline int fw8_clamp(int32_t v, int low, int high)
     return v < low ? low : v > high ? high : (int)v;
 }
 
+/* floor(v * factor / 2^32); factor is not negative. */
+static inline int32_t fw8_high(int32_t v, int32_t factor)
+{
+#if FW8_V6M /* its multiply keeps the lower 32 bits */
+    const uint32_t v_low = (uint32_t)v & 0xffff, low = (uint32_t)factor & 0xffff;
+    const int32_t v_high = v >> 16, high = factor >> 16;
+    const int32_t a = v_high * (int32_t)low + (int32_t)(v_low * low >> 16);
+    const uint32_t b = v_low * (uint32_t)high + ((uint32_t)a & 0xffff);
+
+    return v_high * high + (a >> 16) + (int32_t)(b >> 16);
+#else
+    return (int32_t)(((int64_t)v * factor) >> 32);
+#endif
+}
+
 /* round(v * factor / 2^(33 + shift)) + zero, by the double rounding / 2^(31 + shift). */
 #if FW8_TFLITE
 static inline int32_t fw8_scale(int32_t v, int32_t factor, int shift, int zero)
 {
+#if FW8_V6M
+    if (shift > 0) {
+        const uint32_t low = (uint32_t)v * (uint32_t)factor;
+        const int32_t near = fw8_high(v, factor) * 2 + (int32_t)(((low >> 30) + 1) >> 1);
+        return ((near + (near >> 31) + (1 << (shift - 1))) >> shift) + zero;
+    }
+#endif
     const int64_t raised = shift < 0 ? v * ((int64_t)1 << -shift) : v;
     const int32_t high = (int32_t)((raised * factor + ((int64_t)1 << 30)) >> 31);
 
@@ -191,7 +238,7 @@ static inline int32_t fw8_scale(int32_t v, int32_t factor, int shift, int zero)
 {
     /* one multiply that keeps the high word, where the processor has it */
     if (shift >= 0)
-        return (((int32_t)(((int64_t)v * factor) >> 32) >> shift) + 2 * zero + 1) >> 1;
+        return ((fw8_high(v, factor) >> shift) + 2 * zero + 1) >> 1;
     return (int32_t)(((int64_t)v * factor + ((int64_t)1 << (32 + shift))) >>
                      (33 + shift)) +
            zero;
@@ -319,9 +366,62 @@ static inline int32x4_t fw8_sum_four(const fw8_sum *s, int32x4_t a, int32x4_t b)
 }
 #endif
 
+#if FW8_PACKED
+/* Groups of four channels of one or two positions, one after the other. */
+typedef struct fw8_job {
+    const int32_t *column, *end; /* see fw8_run */
+    const int8_t *weight;
+    const int32_t *bias, *factor;
+    const int8_t *shift;
+    int8_t *y;    /* the first position; the second is `stride` further */
+    int stride;   /* 0: there is no second */
+    int offset;   /* twice the zero point, plus 1 */
+    int32_t none; /* sums up to this one become -128 */
+    int groups;
+    int32_t *sum; /* or NULL: the sums as they are, 2 * channel + position, not y */
+} fw8_job;
+
+void fw8_run_job(const fw8_job *j);
+
+/* A channel of a row of a 3x3 depthwise convolution. */
+typedef struct fw8_deep_job {
+    const int32_t *rows[3]; /* words of the inputs of two adjacent outputs */
+    const int32_t *weight;
+    int32_t bias, both; /* both: times 2^16 + 1 */
+    int32_t factor_low, factor_high;
+    int32_t shift, offset, none; /* as in fw8_job */
+    int8_t *y;
+    int step;   /* bytes from one output to the next */
+    int stride; /* words from two outputs to the next two */
+    int n;
+} fw8_deep_job;
+
+void fw8_run_deep_job(const fw8_deep_job *j);
+/* fw8_depthwise where it has a faster way; otherwise 0, and nothing is done. */
+int fw8_packed_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
+                         const int8_t *z, void *scratch, int8_t *y);
+#endif
+
+#if FW8_V6M || FW8_V7M
+/* Groups of four outputs of a dense layer, one after the other. */
+typedef struct fw8_dense_job {
+    const int16_t *x, *end; /* for every four inputs k0 k2 k1 k3 */
+    const int8_t *weight;
+    const int32_t *bias, *factor;
+    const int8_t *shift;
+    int8_t *y;
+    int offset, groups; /* as in fw8_job */
+    int32_t *sum;       /* or NULL: the sums as they are, not y */
+    int32_t none;
+} fw8_dense_job;
+
+void fw8_run_dense_job(const fw8_dense_job *j);
+#endif
+
 #if !FW8_OWN_DOT
 /* Two positions of n inputs each (filled up with zeros to a multiple of 4) as int16 in
- * the order of fw8_run. */
+ * the order of fw8_run. FW8_PACKED: as words p + q * 2^16 of position p and q, in the
+ * order k0 k2 k1 k3. */
 void fw8_widen(const int8_t *x0, const int8_t *x1, int n, int16_t *column);
 
 /* All channels of one or two (positions) adjacent outputs. column: for every four inputs

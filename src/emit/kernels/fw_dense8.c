@@ -113,6 +113,15 @@ FW8_ASSEMBLY static void run(FW8_UNUSED const job *j)
                                         "pop {r4-r11, pc}\n");
 }
 
+#elif FW8_V6M || FW8_V7M
+
+typedef fw8_dense_job job;
+
+static void run(const job *j)
+{
+    fw8_run_dense_job(j);
+}
+
 #else
 
 static void dot(const int16_t *x, const int8_t *weight, int blocks, const int32_t *bias,
@@ -135,27 +144,34 @@ static void dot(const int16_t *x, const int8_t *weight, int blocks, const int32_
 
 #endif
 
+#define BY_JOBS (FW8_DSP || FW8_V6M || FW8_V7M)
+
 void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *scratch,
                int8_t *y)
 {
     const int n = s->in_h * s->in_w * s->in_c, blocks = (n + 3) / 4;
     int m = 0, i;
-#if FW8_DSP
+#if BY_JOBS
     const int16_t *const column = scratch;
-    job j = {column,
-             column + 4 * (ptrdiff_t)blocks,
-             l->weight,
-             l->bias,
-             l->grid.factor,
-             l->grid.shift,
-             y,
-             2 * l->grid.zero + 1,
-             s->out_c / 4,
-             NULL};
+    job j = {
+        column,
+        column + 4 * (ptrdiff_t)blocks,
+        l->weight,
+        l->bias,
+        l->grid.factor,
+        l->grid.shift,
+        y,
+        2 * l->grid.zero + 1,
+        s->out_c / 4,
+        NULL,
+#if !FW8_DSP
+        l->grid.zero == -128 ? 0 : INT32_MIN
+#endif
+    };
 #endif
 
     widen(x, n, scratch);
-#if FW8_DSP
+#if BY_JOBS
     if (l->plain && j.groups > 0) {
         run(&j);
         m = s->out_c & ~3;
@@ -164,7 +180,7 @@ void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *sc
     for (; m < s->out_c; m += 4) {
         const int8_t *const weight = l->weight + m * 4 * (ptrdiff_t)blocks;
         int32_t sum[4];
-#if FW8_DSP
+#if BY_JOBS
         j.weight = weight;
         j.bias = l->bias + m;
         j.groups = 1;

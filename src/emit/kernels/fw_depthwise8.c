@@ -308,6 +308,10 @@ void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
     ring r;
     int m;
 
+#if FW8_PACKED
+    if (fw8_packed_depthwise(s, l, x, z, scratch, y))
+        return;
+#endif
     r.at = weight + 4 * (ptrdiff_t)s->kernel_h * s->kernel_w;
     r.rows = (s->kernel_h - 1) * s->dilation_h + 1;
     r.width = (s->out_w - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;

@@ -2,7 +2,7 @@
  * time, over inputs that were widened to int16 once for all channels. */
 #include "fw8.h"
 
-#if !FW8_OWN_DOT
+#if !FW8_OWN_DOT && !FW8_OWN_RUN
 
 #include <stddef.h>
 
