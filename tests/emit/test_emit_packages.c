@@ -34,6 +34,7 @@ static const char *stand_ins(void)
 
 /* Runs a shell's words in the package's folder; P is that, S the stand-ins' folder; what
  * is made goes below P/made. Its words show if it fails. */
+static bool shell(const packed *p, const char *format, ...) LB_PRINTF(2, 3);
 static bool shell(const packed *p, const char *format, ...)
 {
     char words[2000], command[2900];
