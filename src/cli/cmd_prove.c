@@ -37,11 +37,17 @@ typedef struct job {
     int n;
 } job;
 
+/* In the folder itself, or where packages of Arduino and PlatformIO have it. */
 static bool has_test(lb_arena *arena, const char *folder)
 {
-    const char *const path = folder ? lb_path_join(arena, folder, "selftest.c") : NULL;
+    static const char *const places[] = {"selftest.c", "extras/selftest/selftest.c"};
+    bool has = false;
 
-    return path && lb_file_exists(path);
+    for (size_t i = 0; folder && i < sizeof places / sizeof *places; i++) {
+        const char *const path = lb_path_join(arena, folder, places[i]);
+        has = has || (path && lb_file_exists(path));
+    }
+    return has;
 }
 
 /* RUN: a folder with firmware/ inside, or such a one's name under runs/. */

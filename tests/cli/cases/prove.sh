@@ -12,6 +12,9 @@ grep -o '"mismatches": [0-9]*' a
 limbeck prove fw --on host --on qemu:cortex-m3 --quiet >text || exit
 grep -o -e '^fw on [a-z0-9:-]*' -e '^  driver' text
 limbeck prove fw --on host --on qemu:cortex-m3 --quiet --json | grep -o '"on": "[^"]*"'
+# a package with its sources in src/ and its test elsewhere
+limbeck emit "$LB_SOURCE/tests/onnx/fixtures/norm8.onnx" -o packed --name net --package arduino --no-check >/dev/null || exit
+limbeck prove packed --on host --on qemu:cortex-m4 --quiet | grep -o -e '^self-test  *[0-9]* outputs agree'
 # the first output of the first vector
 sed '/test_out/{n;n;s/^[^,]*,/9.0f,/}' fw/vectors.h >v && mv v fw/vectors.h
 limbeck prove fw --on qemu:cortex-m4 --quiet >text 2>&1
