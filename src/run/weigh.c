@@ -24,11 +24,18 @@ static lb_code lower(const void *arg, const lb_graph *graph, lb_arena *arena,
 {
     const lb_run *const run = arg;
     lb_graph *small = NULL;
+    lb_error why = {0};
 
     if (!(run->recipe->prune.amount > 0))
         return lb_run_lower(run, graph, arena, out, err);
-    LB_TRY(lb_run_sketch(run, graph, &small, err));
-    const lb_code code = lb_run_lower(run, small, arena, out, err);
+    lb_code code = lb_run_sketch(run, graph, &small, &why);
+    if (code == LB_ERR_INPUT) /* too narrow to lose so much: others are tried, too */
+        return lb_run_lower(run, graph, arena, out, err);
+    if (code != LB_OK) {
+        *err = why;
+        return code;
+    }
+    code = lb_run_lower(run, small, arena, out, err);
     lb_graph_free(small);
     return code;
 }

@@ -278,6 +278,31 @@ static void the_gate_weighs_what_is_left(void)
     lb_arena_free(o.arena);
 }
 
+/* The widest that fits once it is pruned is wider than the widest that fits; the least
+ * widths, whose layers cannot lose so much, are no hindrance. */
+static void a_width_is_found_for_what_is_left(void)
+{
+    const char *const sets[] = {"student.width=fit",
+                                "device={profile: stm32l4r5, flash: 12000}",
+                                "compress.prune={amount: 0.5, keep: 0.62, epochs: 1}"};
+    double width[2] = {0};
+
+    for (int prunes = 0; prunes < 2; prunes++) {
+        const char *const own[] = {sets[0], sets[1], prunes ? sets[2] : "compress=none"};
+        const lb_run_options options = {
+            .recipe = "taylor.yaml", .sets = own, .n_sets = 3, .dry_run = true};
+        outcome o = {.arena = lb_arena_new(0)};
+        o.code = lb_run_distill(&options, o.arena, &o.result, &o.err);
+        CHECK_OK(o.code, &o.err);
+        const char *const at = o.code == LB_OK ? strstr(o.result.plan, ", width ") : NULL;
+        CHECK(at != NULL);
+        width[prunes] = at ? strtod(at + 8, NULL) : 0;
+        lb_arena_free(o.arena);
+    }
+    printf("# widths %g %g\n", width[0], width[1]);
+    CHECK(width[1] > width[0]);
+}
+
 static void float64_is_cut_alike(void)
 {
     static const char *const sets[] = {"train.precision=float64",
@@ -383,6 +408,7 @@ int main(void)
     RUN(whole_blocks_go);
     RUN(untaught_is_by_the_labels_alone);
     RUN(the_gate_weighs_what_is_left);
+    RUN(a_width_is_found_for_what_is_left);
     RUN(float64_is_cut_alike);
     RUN(a_damaged_checkpoint_is_refused);
     RUN(what_cannot_be_is_told_at_once);
