@@ -25,6 +25,10 @@ static lb_code run(const lb_args *args, lb_arena *arena, lb_error *err)
         lb_json_number(&json, "least_width", m->least_width);
         lb_json_number(&json, "most_width", m->most_width);
         lb_json_int(&json, "usual_depth", m->usual_depth);
+        int n = 0;
+        while (m->depths[n])
+            n++;
+        lb_json_ints(&json, "depths", m->depths, n);
         lb_json_close(&json, '}');
     }
     lb_json_close(&json, ']');

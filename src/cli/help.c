@@ -48,7 +48,11 @@ static void print_program(void)
     printf("\n`limbeck COMMAND --help` tells more; `limbeck --version` the version.\n"
            "exit codes: ");
     for (int i = 0; i < N_EXITS; i++)
-        printf("%s%d %s", i ? "\n            " : "", exits[i].code, exits[i].meaning);
+        printf("%s%d %s",
+               i == 0   ? ""
+               : i == 1 ? ", "
+                        : "\n            ",
+               exits[i].code, exits[i].meaning);
     printf("\n");
 }
 

@@ -169,8 +169,6 @@ static lb_code parse_option(parse *p, int argc, char *const *argv, int *i)
 
 static lb_code find_command(parse *p, const char *word)
 {
-    /* of the contract, but not in this version */
-    static const char *const later[] = {"fit"};
     const char *names[MOST_NAMES];
     int n = 0;
 
@@ -185,10 +183,6 @@ static lb_code find_command(parse *p, const char *word)
         p->out->help = true;
         return LB_OK;
     }
-    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
-        if (strcmp(word, later[i]) == 0)
-            return lb_raise(p->err, LB_ERR_UNSUPPORTED,
-                            "command '%s' is not supported yet in this version", word);
     const char *const near = lb_nearest(word, names, n);
     if (near)
         return lb_raise(p->err, LB_ERR_INPUT,

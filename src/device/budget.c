@@ -1,7 +1,6 @@
-/* budget.c: holds estimates against limits, and finds the widest model within them. */
+/* budget.c: holds estimates against limits. */
 #include "device/device.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -116,67 +115,4 @@ lb_code lb_device_check(const lb_low *low, const lb_device *device,
         return LB_OK;
     return lb_raise(err, LB_ERR_BUDGET, "the network does not fit '%s': %s", device->name,
                     v.text);
-}
-
-typedef struct fitting {
-    const lb_model *model;
-    const lb_model_options *options;
-    const lb_device *device;
-    const lb_device_options *limits;
-    const lb_lowerer *lowerer;
-} fitting;
-
-/* LB_OK or LB_ERR_BUDGET for a width of n/16. */
-static lb_code try_width(const fitting *f, int n, lb_error *err)
-{
-    lb_model_options options = *f->options;
-    lb_arena *const arena = lb_arena_new(0);
-    lb_graph *graph = NULL;
-    lb_low *low = NULL;
-    lb_estimate estimate;
-
-    if (!arena)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory to try a width");
-    options.width = n / 16.0;
-    lb_code code = lb_model_build(f->model, &options, 1, &graph, err);
-    if (code == LB_OK)
-        code = f->lowerer ? f->lowerer->lower(f->lowerer->arg, graph, arena, &low, err)
-                          : lb_lower(graph, arena, &low, err);
-    if (code == LB_OK) {
-        lb_device_estimate(low, f->device, &estimate);
-        code = lb_device_check(low, f->device, f->limits, &estimate, err);
-    }
-    lb_graph_free(graph);
-    lb_arena_free(arena);
-    return code;
-}
-
-lb_code lb_device_fit(const lb_model *model, const lb_model_options *options,
-                      const lb_device *device, const lb_device_options *limits,
-                      const lb_lowerer *lowerer, double *width, lb_error *err)
-{
-    const fitting f = {model, options, device, limits, lowerer};
-    int fits = (int)ceil(model->least_width * 16);
-    int fails = (int)floor(model->most_width * 16) + 1;
-
-    fits = fits < 1 ? 1 : fits;
-    if (try_width(&f, fits, err) != LB_OK)
-        return lb_within(err, "even at width %g, the least of '%s'", fits / 16.0,
-                         model->name);
-    /* costs grow with the width, so the fitting widths are the least ones */
-    while (fails - fits > 1) {
-        const int n = fits + (fails - fits) / 2;
-        lb_error why = {0};
-        const lb_code code = try_width(&f, n, &why);
-        if (code == LB_OK) {
-            fits = n;
-        } else if (code == LB_ERR_BUDGET) {
-            fails = n;
-        } else {
-            *err = why;
-            return code;
-        }
-    }
-    *width = fits / 16.0;
-    return LB_OK;
 }

@@ -57,10 +57,25 @@ typedef struct lb_estimate {
 /* Cycles of one step. */
 lb_range lb_device_step_cycles(const lb_low_step *step, const lb_device *device);
 
-/* Instructions of a step on a Cortex-M4; of a whole inference on a device, NaN unless its
- * core executes about the same: Cortex-M4F, M33, M7. */
-double lb_device_step_instructions(const lb_low *low, const lb_low_step *step);
-double lb_device_instructions(const lb_low *low, const lb_device *device);
+/* Cores whose instructions are known, in the order of docs/proof.md; each stands for
+ * those that execute about the same. */
+typedef enum lb_core {
+    LB_CORE_M0,   /* ARMv6-M: Cortex-M0, M0+ */
+    LB_CORE_M3,   /* ARMv7-M without DSP instructions */
+    LB_CORE_M4,   /* with them: Cortex-M4F, M33, M7 */
+    LB_CORE_M55,  /* Helium vectors (MVE) */
+    LB_CORE_RV32, /* RV32IMC */
+    LB_N_CORES
+} lb_core;
+
+/* By the device's core; LB_N_CORES if nothing is known of it. */
+lb_core lb_device_core(const lb_device *device);
+
+/* Instructions of a step; of a whole inference, copies in and out included. NaN for
+ * LB_N_CORES. */
+double lb_device_step_instructions(const lb_low *low, const lb_low_step *step,
+                                   lb_core core);
+double lb_device_instructions(const lb_low *low, lb_core core);
 
 void lb_device_estimate(const lb_low *low, const lb_device *device, lb_estimate *out);
 
@@ -69,19 +84,5 @@ void lb_device_estimate(const lb_low *low, const lb_device *device, lb_estimate 
 lb_code lb_device_check(const lb_low *low, const lb_device *device,
                         const lb_device_options *limits, const lb_estimate *estimate,
                         lb_error *err) LB_MUST_USE;
-
-/* How a network becomes steps, if not by lb_lower: in int8, say. */
-typedef struct lb_lowerer {
-    lb_code (*lower)(const void *arg, const lb_graph *graph, lb_arena *arena,
-                     lb_low **out, lb_error *err);
-    const void *arg;
-} lb_lowerer;
-
-/* The widest width (in steps of 1/16) of a model that fits. LB_ERR_BUDGET if none does.
- * lowerer: NULL for lb_lower. */
-lb_code lb_device_fit(const lb_model *model, const lb_model_options *options,
-                      const lb_device *device, const lb_device_options *limits,
-                      const lb_lowerer *lowerer, double *width,
-                      lb_error *err) LB_MUST_USE;
 
 #endif

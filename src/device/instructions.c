@@ -1,70 +1,46 @@
-/* instructions.c: how many instructions a step takes on a Cortex-M4.
+/* instructions.c: how many instructions a network takes on the cores that are known.
  *
- * Each kind of step costs so much for each tap, each value that it reads or writes, each
- * position of the map, and once. The figures were fitted (least squares of the relative
- * error, none below zero) to what `limbeck prove` counts for the emitted kernels with gcc
- * 12 -O2: float32 to ResNet-8, ResNet-14, five small students and an MNIST network, int8
- * to MLPerf Tiny's five networks. The steps of which those have none are counted from the
- * kernels' loops. Whole networks come out within a few percent; a test holds 15. */
-#include "device/device.h"
+ * A step costs so much for each tap, each value that it reads or writes, each position of
+ * the map, and once. Whole networks come out within a few percent; a test holds 15. */
+#include "device/device_int.h"
 
 #include <math.h>
 #include <string.h>
 
-typedef struct cost {
-    double tap; /* a multiply-add, or a value in the window of a pool */
-    double input, output, position, step;
-} cost;
+enum { DEEP_BLOCK = 3, BLOCK = 16 };
 
-enum { N_KINDS = LB_LOW_AFFINE + 1 };
-
-static const cost fp32[N_KINDS] = {
-    [LB_LOW_CONV] = {3.34, 0, 62, 301, 0},
-    [LB_LOW_POINTWISE] = {3.03, 0, 29.5, 30.9, 0},
-    [LB_LOW_DEPTHWISE] = {13.8, 0, 1.5, 87, 0},
-    [LB_LOW_DENSE] = {4.03, 0, 0, 0, 160},
-    [LB_LOW_MAX_POOL] = {11.7, 0, 68, 12, 0},
-    [LB_LOW_AVERAGE_POOL] = {8, 0, 93, 1300, 1300},
-    [LB_LOW_ADD] = {0, 0, 12, 0, 20},
-    [LB_LOW_SOFTMAX] = {0, 0, 90, 0, 20},
-    [LB_LOW_ACTIVATION] = {0, 0, 10, 0, 20},
-    [LB_LOW_PAD] = {0, 0, 12, 20, 30},
-    [LB_LOW_CONCAT] = {0, 0, 8, 12, 30},
-    [LB_LOW_COPY] = {0, 0, 30, 0, 30},
-    [LB_LOW_AFFINE] = {0, 0, 12, 6, 20},
-};
-
-/* depthwise: a tap is a row of up to three, which the kernel takes at once */
-static const cost int8[N_KINDS] = {
-    [LB_LOW_CONV] = {0.97, 0, 13.2, 306, 37000},
-    [LB_LOW_POINTWISE] = {1, 0, 7.2, 106, 4600},
-    [LB_LOW_DEPTHWISE] = {9.12, 0.58, 2.35, 0, 30600},
-    [LB_LOW_DENSE] = {1.19, 0, 8.74, 0, 389},
-    [LB_LOW_MAX_POOL] = {8, 0, 60, 12, 0},
-    [LB_LOW_AVERAGE_POOL] = {7.2, 0, 66, 0, 0},
-    [LB_LOW_ADD] = {0, 0, 14, 0, 40},
-    [LB_LOW_SOFTMAX] = {0, 0, 258, 0, 240},
-    [LB_LOW_ACTIVATION] = {0, 0, 12, 0, 40},
-    [LB_LOW_PAD] = {0, 0, 12, 20, 30},
-    [LB_LOW_CONCAT] = {0, 0, 12, 12, 40},
-    [LB_LOW_COPY] = {0, 0, 30, 0, 30},
-    [LB_LOW_AFFINE] = {0, 0, 14, 6, 40},
-};
-
-static double taps_of(const lb_low_step *s, bool is_int8, double outputs)
+static double up(double n, double block)
 {
-    const int across =
-        is_int8 && s->kind == LB_LOW_DEPTHWISE ? (s->kernel_w + 2) / 3 : s->kernel_w;
+    return ceil(n / block);
+}
 
-    switch (s->kind) {
+void lb_step_effort(const lb_low *low, const lb_low_step *step,
+                    double effort[LB_N_EFFORTS])
+{
+    const lb_low_dims *const from = &low->buffer[step->in[0]].dims;
+    const lb_low_dims *const to = &low->buffer[step->out].dims;
+    const double outputs = (double)lb_low_count(to), rows = outputs * step->kernel_h;
+    const double inputs = (double)lb_low_count(from);
+    const double positions = (double)to->h * (double)to->w;
+    const bool deep = step->kind == LB_LOW_DEPTHWISE, three = step->kernel_w == 3;
+    double taps = 0, blocks = 0;
+
+    switch (step->kind) {
     case LB_LOW_CONV:
     case LB_LOW_POINTWISE:
+        taps = step->macs;
+        blocks = rows * up((double)step->kernel_w * from->c, BLOCK);
+        break;
     case LB_LOW_DENSE:
-        return s->macs;
+        taps = step->macs;
+        blocks = outputs * up(inputs, BLOCK);
+        break;
     case LB_LOW_DEPTHWISE:
     case LB_LOW_MAX_POOL:
     case LB_LOW_AVERAGE_POOL:
-        return outputs * s->kernel_h * across;
+        taps = rows * step->kernel_w;
+        blocks = rows * up(step->kernel_w, DEEP_BLOCK);
+        break;
     case LB_LOW_ADD:
     case LB_LOW_SOFTMAX:
     case LB_LOW_ACTIVATION:
@@ -74,30 +50,86 @@ static double taps_of(const lb_low_step *s, bool is_int8, double outputs)
     case LB_LOW_AFFINE:
         break;
     }
-    return 0;
+    effort[LB_EFFORT_TAP] = taps;
+    effort[LB_EFFORT_BLOCK] = blocks;
+    effort[LB_EFFORT_INPUT] = inputs;
+    effort[LB_EFFORT_OUTPUT] = outputs;
+    effort[LB_EFFORT_POSITION] = positions;
+    effort[LB_EFFORT_STEP] = 1;
+    effort[LB_EFFORT_GATHERED] =
+        step->kind == LB_LOW_CONV
+            ? positions * step->kernel_h * step->kernel_w * (double)from->c
+            : 0;
+    effort[LB_EFFORT_WIDE] = deep && !three ? taps : 0;
 }
 
-double lb_device_step_instructions(const lb_low *low, const lb_low_step *step)
+void lb_driver_effort(const lb_low *low, double effort[LB_N_EFFORTS])
 {
-    const bool is_int8 = low->dtype == LB_I8;
-    const cost *const c = is_int8 ? &int8[step->kind] : &fp32[step->kind];
-    const lb_low_dims *const to = &low->buffer[step->out].dims;
-    const double outputs = (double)lb_low_count(to);
-    const double inputs = (double)lb_low_count(&low->buffer[step->in[0]].dims);
-
-    return c->tap * taps_of(step, is_int8, outputs) + c->input * inputs +
-           c->output * outputs + c->position * (double)to->h * (double)to->w + c->step;
+    memset(effort, 0, LB_N_EFFORTS * sizeof *effort);
+    for (int i = 0; i < low->n_inputs; i++)
+        effort[LB_EFFORT_INPUT] += (double)lb_low_count(&low->input[i].dims);
+    effort[LB_EFFORT_OUTPUT] = (double)lb_low_count(&low->output);
+    effort[LB_EFFORT_POSITION] = low->n_steps;
+    effort[LB_EFFORT_STEP] = 1;
 }
 
-double lb_device_instructions(const lb_low *low, const lb_device *device)
+void lb_low_parts(const lb_low *low, int count[LB_N_PARTS])
 {
-    static const char *const alike[] = {"Cortex-M4F", "Cortex-M33", "Cortex-M7"};
-    double sum = 0;
-    bool known = false;
+    memset(count, 0, LB_N_PARTS * sizeof *count);
+    for (int i = 0; i < low->n_steps; i++)
+        count[low->step[i].kind] = 1;
+    if (low->dtype == LB_I8 && (count[LB_LOW_CONV] || count[LB_LOW_POINTWISE]))
+        count[LB_PART_DOT] = 1;
+    count[LB_PART_CALL] = low->n_steps;
+    count[LB_PART_RUN] = 1;
+}
+
+lb_core lb_device_core(const lb_device *device)
+{
+    static const struct {
+        const char *name;
+        lb_core core;
+    } alike[] = {{"Cortex-M0+", LB_CORE_M0}, {"Cortex-M3", LB_CORE_M3},
+                 {"Cortex-M4F", LB_CORE_M4}, {"Cortex-M33", LB_CORE_M4},
+                 {"Cortex-M7", LB_CORE_M4},  {"Cortex-M55", LB_CORE_M55},
+                 {"RV32IMC", LB_CORE_RV32}};
 
     for (size_t i = 0; i < sizeof alike / sizeof *alike; i++)
-        known = known || strcmp(device->core, alike[i]) == 0;
+        if (strcmp(device->core, alike[i].name) == 0)
+            return alike[i].core;
+    return LB_N_CORES;
+}
+
+static double sum_of(const double *cost, const double *effort)
+{
+    double sum = 0;
+
+    for (int k = 0; k < LB_N_EFFORTS; k++)
+        sum += cost[k] * effort[k];
+    return sum;
+}
+
+double lb_device_step_instructions(const lb_low *low, const lb_low_step *step,
+                                   lb_core core)
+{
+    double effort[LB_N_EFFORTS];
+
+    if (core == LB_N_CORES)
+        return (double)NAN;
+    lb_step_effort(low, step, effort);
+    return sum_of(lb_core_costs_of[core].step[low->dtype == LB_I8][step->kind], effort);
+}
+
+double lb_device_instructions(const lb_low *low, lb_core core)
+{
+    double effort[LB_N_EFFORTS];
+
+    if (core == LB_N_CORES)
+        return (double)NAN;
+    lb_driver_effort(low, effort);
+    double sum = sum_of(
+        lb_core_costs_of[core].step[low->dtype == LB_I8][LB_COSTS_OF_DRIVER], effort);
     for (int i = 0; i < low->n_steps; i++)
-        sum += lb_device_step_instructions(low, &low->step[i]);
-    return known ? sum : (double)NAN;
+        sum += lb_device_step_instructions(low, &low->step[i], core);
+    return sum;
 }

@@ -29,6 +29,7 @@ typedef struct lb_model {
     const char *source;             /* the paper or specification */
     double least_width, most_width; /* that `width: fit` searches */
     int usual_depth;
+    const int *depths; /* that `depth: fit` searches, rising; ends with 0 */
     /* x: [N,C,H,W] float32; returns logits [N,classes]. Adds BatchNormalization nodes
      * (not folded), and names taps by stage: "stem", "block1", ... */
     lb_value (*build)(lb_builder *b, lb_value x, const lb_model_options *options,

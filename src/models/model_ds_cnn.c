@@ -67,6 +67,8 @@ static lb_value build(lb_builder *b, lb_value x, const lb_model_options *options
     return lb_make_head(&m, x, options);
 }
 
+static const int depths[] = {2, 3, 4, 5, 6, 8, 0};
+
 const lb_model lb_model_ds_cnn = {
     .name = "ds-cnn",
     .help = "depthwise-separable convolutions at one size; depth: blocks",
@@ -74,5 +76,6 @@ const lb_model lb_model_ds_cnn = {
     .least_width = 0.0625,
     .most_width = 4,
     .usual_depth = 4,
+    .depths = depths,
     .build = build,
 };

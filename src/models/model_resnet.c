@@ -83,6 +83,9 @@ static lb_value build(lb_builder *b, lb_value x, const lb_model_options *options
     return lb_make_head(&m, x, options);
 }
 
+/* Of 8, 14, 20, 32, 44 and 56 layers. */
+static const int depths[] = {1, 2, 3, 5, 7, 9, 0};
+
 const lb_model lb_model_resnet = {
     .name = "resnet",
     .help = "residual network of 6n+2 layers; depth: n (1 is MLPerf Tiny's ResNet-8)",
@@ -90,5 +93,6 @@ const lb_model lb_model_resnet = {
     .least_width = 0.125,
     .most_width = 8,
     .usual_depth = 1,
+    .depths = depths,
     .build = build,
 };

@@ -12,11 +12,13 @@
 
 typedef enum lb_head { LB_HEAD_OWN, LB_HEAD_TEACHER } lb_head;
 
+enum { LB_DEPTH_FIT = -1 };
+
 typedef struct lb_student_options {
     const char *model; /* built-in name, or NULL */
     const char *onnx;  /* path, or NULL */
     double width;      /* 0: fit */
-    int depth;         /* 0: usual */
+    int depth;         /* 0: usual; LB_DEPTH_FIT */
     const char *init;  /* path of an .onnx with initial weights, or NULL */
     int head;          /* lb_head; of built-in models */
     int reduction;     /* of the projector before the teacher's head */

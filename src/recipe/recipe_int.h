@@ -9,6 +9,7 @@ extern const lb_key lb_recipe_keys[];  /* name, seed: into lb_recipe */
 extern const lb_key lb_student_keys[]; /* model, onnx, depth, init */
 extern const lb_key lb_head_keys[];    /* head, reduction */
 extern const lb_key lb_width_key;      /* a number; `fit` is the reader's */
+extern const lb_key lb_depth_key;      /* the same */
 extern const lb_key lb_labels_key;     /* a share; `all`, `none` are the reader's */
 extern const lb_key lb_shift_key, lb_crop_key, lb_flip_key; /* into lb_augment */
 extern const lb_key lb_weight_key;                          /* into lb_term */

@@ -34,13 +34,6 @@ const lb_key lb_student_keys[] = {
      .offset = AT(onnx),
      .usual = "",
      .help = "or a graph from an ONNX file"},
-    {.name = "depth",
-     .type = LB_KEY_INT,
-     .offset = AT(depth),
-     .min = 1,
-     .max = 1000,
-     .usual = "",
-     .help = "the architecture's own depth; usually the published one"},
     {.name = "init",
      .type = LB_KEY_PATH,
      .offset = AT(init),
@@ -74,6 +67,15 @@ const lb_key lb_width_key = {
     .max = 100,
     .usual = "1",
     .help = "multiplies the channels; fit: the widest that the device holds"};
+const lb_key lb_depth_key = {
+    .name = "depth",
+    .type = LB_KEY_INT,
+    .offset = AT(depth),
+    .min = 1,
+    .max = 1000,
+    .usual = "",
+    .help = "the architecture's own depth, usually the published one; fit: of those that "
+            "the device holds, the one that computes most"};
 #undef AT
 
 const lb_key lb_labels_key = {
@@ -222,6 +224,7 @@ void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_k
     tell_all(row, arg, "teacher.cache.", lb_cache_keys);
     tell_all(row, arg, "student.", lb_student_keys);
     tell(row, arg, "student.", &lb_width_key);
+    tell(row, arg, "student.", &lb_depth_key);
     tell_all(row, arg, "student.", lb_head_keys);
     tell_all(row, arg, "student.", lb_input_keys);
     tell_all(row, arg, "device.", lb_device_keys);

@@ -231,27 +231,38 @@ void lb_read_teacher(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
         read_one_teacher(r, value, root, &recipe->teacher[0]);
 }
 
-static void read_width(lb_reader *r, const lb_tree *root, const lb_tree *map,
-                       lb_student_options *student)
+/* Whether the value is `fit`; if not, it is read as the key's number. */
+static bool read_fit(lb_reader *r, const lb_tree *root, const lb_tree *value,
+                     const lb_key *key, lb_student_options *student)
 {
-    const lb_tree *const width = lb_tree_find(map, "width");
     const lb_tree *const device = lb_tree_find(root, "device");
 
-    student->width = 1;
-    if (!width)
-        return;
-    if (width->kind != LB_TREE_SCALAR || strcmp(width->text, "fit") != 0) {
-        if (width->kind == LB_TREE_SCALAR && *width->text &&
-            !strchr("0123456789.+-", *width->text))
-            lb_tree_complain(&r->findings, width,
-                             "width must be 'fit' or a number, not '%.60s'", width->text);
+    if (!value)
+        return false;
+    if (value->kind != LB_TREE_SCALAR || strcmp(value->text, "fit") != 0) {
+        if (value->kind == LB_TREE_SCALAR && *value->text &&
+            !strchr("0123456789.+-", *value->text))
+            lb_tree_complain(&r->findings, value,
+                             "%s must be 'fit' or a number, not '%.60s'", key->name,
+                             value->text);
         else
-            lb_read_value(r, &lb_width_key, student, width);
-        return;
+            lb_read_value(r, key, student, value);
+        return false;
     }
-    student->width = 0;
     if (!device || (device->kind == LB_TREE_SCALAR && strcmp(device->text, "none") == 0))
-        lb_tree_complain(&r->findings, width, "width: fit needs a 'device' to fit");
+        lb_tree_complain(&r->findings, value, "%s: fit needs a 'device' to fit",
+                         key->name);
+    return true;
+}
+
+static void read_size(lb_reader *r, const lb_tree *root, const lb_tree *map,
+                      lb_student_options *student)
+{
+    student->width = 1;
+    if (read_fit(r, root, lb_tree_find(map, "width"), &lb_width_key, student))
+        student->width = 0;
+    if (read_fit(r, root, lb_tree_find(map, "depth"), &lb_depth_key, student))
+        student->depth = LB_DEPTH_FIT;
 }
 
 static void check_model(lb_reader *r, const lb_tree *map, const char *model)
@@ -293,7 +304,7 @@ static void check_head(lb_reader *r, const lb_tree *map, const lb_recipe *recipe
 
 void lb_read_student(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
 {
-    static const char *const forms[] = {"width", NULL};
+    static const char *const forms[] = {"width", "depth", NULL};
     static const char *const later[] = {"from", NULL};
     static const char *const shaped[] = {"width", "depth"};
     const lb_tree *const map = lb_tree_find(root, "student");
@@ -328,7 +339,7 @@ void lb_read_student(lb_reader *r, const lb_tree *root, lb_recipe *recipe)
     lb_check_file(r, map, "init", student->init);
     check_input(r, map, &student->input);
     check_head(r, map, recipe);
-    read_width(r, root, map, student);
+    read_size(r, root, map, student);
 }
 
 void lb_read_device(lb_reader *r, const lb_tree *root, lb_recipe *recipe)

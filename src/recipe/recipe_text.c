@@ -268,6 +268,10 @@ static void print_student(printer *p, const lb_student_options *student)
         print_key(p, &lb_width_key, student);
     else if (student->model)
         lb_text_add(&p->text, "  width: fit\n");
+    if (student->model && student->depth > 0)
+        print_key(p, &lb_depth_key, student);
+    else if (student->model && student->depth == LB_DEPTH_FIT)
+        lb_text_add(&p->text, "  depth: fit\n");
     if (student->head == LB_HEAD_TEACHER)
         print_keys(p, lb_head_keys, student);
     print_keys(p, lb_input_keys, &student->input);

@@ -9,20 +9,26 @@ lb_rounding lb_run_rounding(const lb_run *run)
     return (lb_rounding)run->recipe->quantize.rounding;
 }
 
+static lb_quantize_setup setup_of(const lb_run *run, const lb_graph *student)
+{
+    return (lb_quantize_setup){.graph = student,
+                               .options = run->recipe->quantize,
+                               .pool = run->pool,
+                               .kernels = run->options->kernels};
+}
+
 lb_code lb_run_calibrate(const lb_run *run, const lb_graph *student,
                          const lb_tensor *samples, lb_arena *arena, lb_quantised *out,
                          lb_error *err)
 {
-    const lb_quantize_setup setup = {.graph = student,
-                                     .samples = samples,
-                                     .options = run->recipe->quantize,
-                                     .pool = run->pool,
-                                     .kernels = run->options->kernels};
+    lb_quantize_setup setup = setup_of(run, student);
 
+    setup.samples = samples;
     return lb_network_quantize(&setup, arena, out, err);
 }
 
-/* Noise of the usual range: any numbers give the same geometry. */
+/* Noise of the usual range: any numbers give the same geometry, however the ranges are
+ * found. */
 static lb_code make_noise(const lb_graph *student, lb_arena *arena, lb_tensor **out,
                           lb_error *err)
 {
@@ -39,13 +45,17 @@ static lb_code make_noise(const lb_graph *student, lb_arena *arena, lb_tensor **
 lb_code lb_run_lower(const lb_run *run, const lb_graph *student, lb_arena *arena,
                      lb_low **out, lb_error *err)
 {
+    lb_quantize_setup setup = setup_of(run, student);
     lb_tensor *noise = NULL;
     lb_quantised rough = {0};
 
     if (!run->recipe->int8)
         return lb_lower(student, arena, out, err);
     LB_TRY(make_noise(student, arena, &noise, err));
-    LB_TRY(lb_run_calibrate(run, student, noise, arena, &rough, err));
+    setup.samples = noise;
+    setup.options.ranges = LB_RANGES_MINMAX;
+    setup.options.equalise = setup.options.correct_bias = false;
+    LB_TRY(lb_network_quantize(&setup, arena, &rough, err));
     const lb_code code =
         lb_lower_rounded(rough.graph, lb_run_rounding(run), arena, out, err);
     lb_quantised_free(&rough);

@@ -117,7 +117,7 @@ static void add_student(lb_text *t, const lb_run *run)
 
     lb_text_add(t, "student   %s", s->onnx ? s->onnx : s->model);
     if (run->width > 0)
-        lb_text_add(t, ", width %g", run->width);
+        lb_text_add(t, ", width %g, depth %d", run->width, run->model_depth);
     if (run->tail.graph)
         lb_text_add(t, ", with a projector and the teacher's part behind '%s'",
                     lb_info(run->tail.graph, run->tail.from)->name);

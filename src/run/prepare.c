@@ -15,6 +15,21 @@ static lb_code read_recipe(lb_run *run, lb_error *err)
     return lb_run_place(run, err);
 }
 
+lb_code lb_run_open_search(lb_run *run, lb_model_options *out, lb_error *err)
+{
+    LB_TRY(read_recipe(run, err));
+    const lb_student_options *const student = &run->recipe->student;
+    if (!student->model)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "%s: the student is the file '%s', which has its size; only "
+                        "built-in models are searched, as in student: {model: ds-cnn}",
+                        run->recipe->path, student->onnx ? student->onnx : "");
+    LB_TRY(lb_run_open_data(run, err));
+    if (student->head == LB_HEAD_TEACHER)
+        LB_TRY(lb_run_open_teacher(run, err));
+    return lb_run_model_options(run, out, err);
+}
+
 lb_train_setup lb_run_train_setup(const lb_run *run)
 {
     const lb_recipe *const r = run->recipe;

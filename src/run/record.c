@@ -53,6 +53,12 @@ static void add_asked(lb_json *j, const lb_run *run)
     else if (!r->student.onnx)
         lb_json_text(j, "width", "fit");
     lb_json_number(j, "width_found", run->width > 0 ? run->width : NAN);
+    if (r->student.depth > 0)
+        lb_json_int(j, "depth", r->student.depth);
+    else if (r->student.depth == LB_DEPTH_FIT)
+        lb_json_text(j, "depth", "fit");
+    lb_json_number(j, "depth_found",
+                   run->model_depth > 0 ? (double)run->model_depth : (double)NAN);
     lb_json_text(j, "device", d ? d->name : NULL);
     lb_json_text(j, "core", d ? d->core : NULL);
     lb_json_number(j, "clock_hz", d ? d->clock_hz : NAN);

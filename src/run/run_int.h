@@ -107,6 +107,7 @@ typedef struct lb_run {
     lb_digest student_digest;       /* of an imported graph and of initial weights */
     lb_graph *fresh[LB_MAX_STAGES]; /* new weights for the stages that ask for them */
     double width;                   /* 0: the model has none */
+    int model_depth;                /* the same */
     const lb_device *device;        /* NULL: no gate */
     lb_low *low;                    /* NULL: not asked for */
     lb_estimate estimate;           /* with a device */
@@ -137,6 +138,9 @@ typedef struct lb_run {
  */
 lb_code lb_run_prepare(lb_run *run, lb_error *err) LB_MUST_USE;
 lb_train_setup lb_run_train_setup(const lb_run *run);
+/* Reads the recipe and opens what a search needs: how its student is built, with width
+ * and depth as the recipe has them. LB_ERR_INPUT if the student is a file. */
+lb_code lb_run_open_search(lb_run *run, lb_model_options *out, lb_error *err) LB_MUST_USE;
 
 /* bench.c: where the time of a training step of a stage goes, measured for about so many
  * seconds. */
@@ -205,6 +209,15 @@ typedef struct lb_input_trial {
 } lb_input_trial;
 lb_code lb_run_try_inputs(const lb_run *run, int k, lb_split split, lb_arena *arena,
                           lb_input_trial *out, lb_error *err) LB_MUST_USE;
+
+/* weigh.c: how the student's model is built; with head: teacher the teachers must be
+ * open. */
+/* lb_run_lower of the student as it will be deployed: pruned, if the recipe says so. arg:
+ * the run. */
+lb_code lb_run_lower_deployed(const void *arg, const lb_graph *graph, lb_arena *arena,
+                              lb_low **out, lb_error *err) LB_MUST_USE;
+lb_code lb_run_model_options(lb_run *run, lb_model_options *out,
+                             lb_error *err) LB_MUST_USE;
 
 /* layers.c: finds the layers that the losses look at; for every mistake a finding in the
  * recipe. */

@@ -2,11 +2,14 @@
 #include "run/run_int.h"
 
 #include "base/rng.h"
+#include "device/fit.h"
 #include "onnx/onnx.h"
 #include "run/network_load.h"
 
+#include <stdio.h>
 #include <string.h>
 
+/* width 0, depth LB_DEPTH_FIT: to be found. */
 static lb_model_options model_options(const lb_run *run)
 {
     const lb_recipe *const r = run->recipe;
@@ -19,8 +22,8 @@ static lb_model_options model_options(const lb_run *run)
 }
 
 /* As it will be deployed: about what pruning leaves of it, in int8 if it becomes that. */
-static lb_code lower(const void *arg, const lb_graph *graph, lb_arena *arena,
-                     lb_low **out, lb_error *err)
+lb_code lb_run_lower_deployed(const void *arg, const lb_graph *graph, lb_arena *arena,
+                              lb_low **out, lb_error *err)
 {
     const lb_run *const run = arg;
     lb_graph *small = NULL;
@@ -40,13 +43,34 @@ static lb_code lower(const void *arg, const lb_graph *graph, lb_arena *arena,
     return code;
 }
 
-static lb_code find_width(const lb_run *run, const lb_model *model,
-                          const lb_model_options *options, double *width, lb_error *err)
+/* Of the depths below `below` (0: of all) if options->depth is LB_DEPTH_FIT, and of all
+ * widths if options->width is 0, the most capable that fits. */
+static lb_code find_fit(const lb_run *run, const lb_model *model,
+                        lb_model_options *options, int below, lb_error *err)
 {
-    const lb_lowerer lowerer = {lower, run};
+    const lb_lowerer lowerer = {lb_run_lower_deployed, run};
+    lb_fit_search search = {.model = model,
+                            .options = *options,
+                            .device = run->device,
+                            .limits = &run->recipe->device,
+                            .lowerer = &lowerer};
+    int best;
 
-    return lb_device_fit(model, options, run->device, &run->recipe->device, &lowerer,
-                         width, err);
+    if (options->depth == LB_DEPTH_FIT) {
+        search.depth = model->depths;
+        while (model->depths[search.n_depths] &&
+               (below == 0 || model->depths[search.n_depths] < below))
+            search.n_depths++;
+        if (search.n_depths == 0)
+            return lb_raise(err, LB_ERR_BUDGET, "no lower depth is searched");
+    }
+    lb_fit *const out = LB_TAKE_ARRAY(run->arena, lb_fit_count(&search), lb_fit);
+    if (!out)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to search what fits");
+    LB_TRY(lb_fit_all(&search, out, &best, err));
+    options->width = out[best].width;
+    options->depth = out[best].depth;
+    return LB_OK;
 }
 
 static lb_code build_student(lb_run *run, lb_error *err)
@@ -57,13 +81,16 @@ static lb_code build_student(lb_run *run, lb_error *err)
 
     if (!model)
         return lb_raise(err, LB_ERR_INPUT, "no model is called '%s'", r->student.model);
-    if (options.width <= 0 && run->device)
-        LB_TRY(find_width(run, model, &options, &options.width, err));
-    if (options.width <= 0)
+    if ((options.width <= 0 || options.depth == LB_DEPTH_FIT) && !run->device)
         return lb_raise(err, LB_ERR_INPUT,
-                        "'width: fit' needs a device to fit; name one under 'device', or "
-                        "give the width as a number");
+                        "'%s: fit' needs a device to fit; name one under 'device', or "
+                        "give the %s as a number",
+                        options.width <= 0 ? "width" : "depth",
+                        options.width <= 0 ? "width" : "depth");
+    if (options.width <= 0 || options.depth == LB_DEPTH_FIT)
+        LB_TRY(find_fit(run, model, &options, 0, err));
     run->width = options.width;
+    run->model_depth = options.depth > 0 ? options.depth : model->usual_depth;
     return lb_model_build(model, &options, r->seed, &run->student, err);
 }
 
@@ -75,6 +102,7 @@ static lb_code build_fresh(lb_run *run, lb_error *err)
     lb_model_options options = model_options(run);
 
     options.width = run->width;
+    options.depth = run->model_depth;
     for (int k = 1; k < r->n_stages; k++) {
         lb_rng rng = lb_rng_make(r->seed, LB_RNG_INIT, 0, (uint64_t)k);
         if (r->stage[k].fresh)
@@ -105,6 +133,13 @@ static lb_code find_tail(lb_run *run, lb_error *err)
     return LB_OK;
 }
 
+lb_code lb_run_model_options(lb_run *run, lb_model_options *out, lb_error *err)
+{
+    LB_TRY(find_tail(run, err));
+    *out = model_options(run);
+    return LB_OK;
+}
+
 lb_code lb_run_open_student(lb_run *run, lb_error *err)
 {
     lb_student_options *const s = &run->recipe->student;
@@ -127,24 +162,87 @@ lb_code lb_run_open_student(lb_run *run, lb_error *err)
     return LB_OK;
 }
 
-/* Adds to a refusal what would fit. */
+/* Adds to a refusal the nearest students that would fit: narrower, or less deep. */
 static lb_code with_advice(const lb_run *run, lb_error *err)
 {
     const lb_recipe *const r = run->recipe;
     const lb_model *const model =
         r->student.onnx ? NULL : lb_model_find(r->student.model);
-    const lb_model_options options = model_options(run);
+    lb_model_options narrow = model_options(run), shallow = narrow;
     char was[sizeof err->text];
     lb_error ignored = {0};
-    double width;
 
-    if (!model || find_width(run, model, &options, &width, &ignored) != LB_OK)
+    if (!model)
         return LB_ERR_BUDGET;
+    narrow.width = 0;
+    narrow.depth = run->model_depth;
+    shallow.depth = LB_DEPTH_FIT;
+    const bool width = find_fit(run, model, &narrow, 0, &ignored) == LB_OK;
+    const bool depth =
+        find_fit(run, model, &shallow, run->model_depth, &ignored) == LB_OK;
     memcpy(was, err->text, sizeof was);
-    return lb_raise(err, LB_ERR_BUDGET,
-                    "%s; the widest '%s' that fits has width %g (student.width: fit "
-                    "finds it)",
-                    was, model->name, width);
+    if (width)
+        (void)lb_raise(err, LB_ERR_BUDGET,
+                       "%s; the widest '%s' that fits has width %g (student.width: fit "
+                       "finds it)",
+                       was, model->name, narrow.width);
+    memcpy(was, err->text, sizeof was);
+    if (depth)
+        (void)lb_raise(err, LB_ERR_BUDGET, "%s; at width %g, '%s' fits with depth %d%s",
+                       was, shallow.width, model->name, shallow.depth,
+                       width ? "" : " (student.depth: fit finds it)");
+    memcpy(was, err->text, sizeof was);
+    narrow.width = 0;
+    narrow.depth = LB_DEPTH_FIT;
+    if (width || depth)
+        return LB_ERR_BUDGET;
+    if (find_fit(run, model, &narrow, 0, &ignored) != LB_OK)
+        return lb_raise(err, LB_ERR_BUDGET, "%s; no width and depth of '%s' fit", was,
+                        model->name);
+    (void)lb_raise(err, LB_ERR_BUDGET,
+                   "%s; width %g and depth %d fit (`limbeck fit` searches both)", was,
+                   narrow.width, narrow.depth);
+    return LB_ERR_BUDGET;
+}
+
+/* A line of the budget; a limit of 0: none. */
+static void add_limit(lb_text *t, const char *name, const lb_range *needs, double limit,
+                      const char *unit)
+{
+    char text[64];
+
+    if (needs->low < needs->high)
+        snprintf(text, sizeof text, "%.4g to %.4g %s", needs->low, needs->high, unit);
+    else
+        snprintf(text, sizeof text, "%.0f %s", needs->high, unit);
+    lb_text_add(t, "\n  %-8s %s", name, text);
+    if (limit > 0)
+        lb_text_add(t, " of %.*f %s%s", limit < 100 ? 3 : 0, limit, unit,
+                    needs->high > limit ? ": too much" : "");
+}
+
+static void tell_budget(const lb_run *run)
+{
+    const lb_device_options *const limits = &run->recipe->device;
+    const lb_device *const d = run->device;
+    const lb_estimate *const e = &run->estimate;
+    const lb_range flash = {(double)e->flash_bytes, (double)e->flash_bytes,
+                            (double)e->flash_bytes};
+    const lb_range sram = {(double)e->sram_bytes, (double)e->sram_bytes,
+                           (double)e->sram_bytes};
+    lb_text t;
+
+    if (run->options->go_on) /* one of many */
+        return;
+    lb_text_init(&t, run->arena);
+    lb_text_add(&t, "what the student needs on %s (%s):", d->name, d->core);
+    add_limit(&t, "flash", &flash, limits->flash > 0 ? limits->flash : d->flash_bytes,
+              "B");
+    add_limit(&t, "SRAM", &sram, limits->sram > 0 ? limits->sram : d->sram_bytes, "B");
+    add_limit(&t, "latency", &e->latency_ms, limits->latency * 1e3, "ms");
+    add_limit(&t, "energy", &e->energy_uj, limits->energy * 1e6, "uJ");
+    if (!t.failed)
+        lb_log_tell(&run->options->log, LB_LOG_WARN, "%s", t.chars);
 }
 
 lb_code lb_run_weigh(lb_run *run, lb_error *err)
@@ -153,12 +251,15 @@ lb_code lb_run_weigh(lb_run *run, lb_error *err)
 
     if (!run->device && !(r->exports & LB_EXPORT_C))
         return LB_OK;
-    if (lower(run, run->student, run->arena, &run->low, err) != LB_OK)
+    if (lb_run_lower_deployed(run, run->student, run->arena, &run->low, err) != LB_OK)
         return lb_within(err, "the student cannot run on a device");
     if (!run->device)
         return LB_OK;
     lb_device_estimate(run->low, run->device, &run->estimate);
     const lb_code code =
         lb_device_check(run->low, run->device, &r->device, &run->estimate, err);
-    return code == LB_ERR_BUDGET ? with_advice(run, err) : code;
+    if (code != LB_ERR_BUDGET)
+        return code;
+    tell_budget(run);
+    return with_advice(run, err);
 }

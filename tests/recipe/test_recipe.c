@@ -228,6 +228,24 @@ static void layers_are_of_one_teacher_or_of_all(void)
     lb_arena_free(arena);
 }
 
+static void sizes_may_be_left_to_the_device(void)
+{
+    static const char *const sets[] = {"student.width=fit", "student.depth=fit",
+                                       "device=stm32l4r5"};
+    lb_arena *const arena = lb_arena_new(0);
+    lb_recipe *r = NULL, *again = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(load(least, sets, 3, arena, &r, &err), &err);
+    CHECK(r && r->student.depth == LB_DEPTH_FIT && !(r->student.width > 0));
+    const char *const text = r ? lb_recipe_text(r, arena) : "";
+    CHECK_TEXT(text, "width: fit");
+    CHECK_TEXT(text, "depth: fit");
+    CHECK_OK(load(text, NULL, 0, arena, &again, &err), &err);
+    CHECK(again && strcmp(text, lb_recipe_text(again, arena)) == 0);
+    lb_arena_free(arena);
+}
+
 static void mistakes_about_teachers_are_told(void)
 {
     static const struct {
@@ -528,6 +546,8 @@ static void what_does_not_go_together_is_told(void)
         {full, "distill=[{loss: hint, adapter: conv}]", "did you mean 'conv1x1'?"},
         {least, "data.labels=none", "loss 'ce' needs labels"},
         {least, "student.width=fit", "width: fit needs a 'device' to fit"},
+        {least, "student.depth=fit", "depth: fit needs a 'device' to fit"},
+        {least, "student.depth=0", "depth must be between 1 and 1000, not 0"},
         {least, "student={width: 1}", "the student needs 'model' or 'onnx'"},
         {least, "student.onnx=r.yaml", "one of them is enough"},
         {least, "student={onnx: r.yaml, width: 2}", "'width' goes with 'model'"},
@@ -671,6 +691,7 @@ int main(void)
     RUN(resolved_again_it_is_the_same);
     RUN(teachers_may_be_several);
     RUN(layers_are_of_one_teacher_or_of_all);
+    RUN(sizes_may_be_left_to_the_device);
     RUN(mistakes_about_teachers_are_told);
     RUN(every_mistake_is_told_at_once);
     RUN(numbers_may_change);

@@ -249,12 +249,13 @@ static void what_does_not_fit_is_not_trained(void)
     lb_arena_free(o.arena);
 }
 
-/* The widest student that the device holds, as firmware that was compiled and tried. */
+/* The most capable student that the device holds, as firmware that was compiled and
+ * tried. */
 static void firmware_is_written_and_tried(void)
 {
     static const char yaml[] = "name: tiny-4\n"
                                "data: {source: npy, path: ., validation: 40}\n"
-                               "student: {model: ds-cnn, width: fit, depth: 1}\n"
+                               "student: {model: ds-cnn, width: fit, depth: fit}\n"
                                "device: {profile: stm32l4r5, flash: 32K, sram: 8K}\n"
                                "train: {epochs: 1, batch: 20}\n"
                                "export: [onnx, c]\n";
@@ -269,6 +270,9 @@ static void firmware_is_written_and_tried(void)
     const lb_bytes record = contents(o.arena, "runs/tiny-4/record.json");
     const char *const text =
         lb_arena_copy_chars(o.arena, (const char *)record.data, record.size);
+    CHECK_TEXT(text, "\"width\": \"fit\"");
+    CHECK_TEXT(text, "\"depth\": \"fit\"");
+    CHECK_TEXT(text, "\"depth_found\": ");
     if (system("cc --version > /dev/null 2>&1") == 0) {
         CHECK_TEXT(text, "\"compiled\": true");
         CHECK_TEXT(text, "\"mismatches\": 0");

@@ -26,4 +26,4 @@ code limbeck sweep r.yaml --over train.batch=16
 code limbeck sweep r.yaml --over train.bach=16,32
 code limbeck sweep r.yaml --over data.validation=0,16
 code limbeck sweep r.yaml --over train.batch=8,16 --set data.validation=0
-code limbeck sweep r.yaml --over student.width=40,50 --quiet
+code limbeck sweep r.yaml --over student.width=40,50 --quiet | sed 's/[0-9]* \(bytes\|more\|allowed\)/N \1/g'
