@@ -4,7 +4,7 @@
 #include "cli/recipe_run.h"
 #include "cli/results.h"
 #include "cli/samples.h"
-#include "run/fit.h"
+#include "run/fit_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-/* fit.h: the most capable student inside a device's limits, of a built-in architecture,
- * for some data or for a recipe: `limbeck fit`. */
-#ifndef LB_RUN_FIT_H
-#define LB_RUN_FIT_H
+/* fit_run.h: the most capable student inside a device's limits, of a built-in
+ * architecture, for some data or for a recipe: `limbeck fit`. */
+#ifndef LB_RUN_FIT_RUN_H
+#define LB_RUN_FIT_RUN_H
 
 #include "device/fit.h"
 #include "run/run.h"

@@ -1,5 +1,5 @@
-/* fit.c: searches what fits a device, for data or for a recipe. */
-#include "run/fit.h"
+/* fit_run.c: searches what fits a device, for data or for a recipe. */
+#include "run/fit_run.h"
 
 #include "run/run_int.h"
 
