@@ -354,9 +354,11 @@ static size_t room_of(const lb_emission *e, const lb_low_step *s)
         return room_of_dot(1, c, lb_low_count(in));
     if (s->kind == LB_LOW_DENSE)
         return room_of_dot(1, lb_low_count(in), lb_low_count(in));
-    if (s->kind == LB_LOW_DEPTHWISE) /* see fw_wide_depthwise8.c */
+    if (s->kind == LB_LOW_DEPTHWISE) /* see fw_wide_depthwise8.c; columns may lie */
         return 32 * kernel_h * ((kernel_w + 1) / 2) +
-               8 * (width + (size_t)s->dilation_w) + 32 * rows_under(e, s) * width;
+               8 * (rows_under(e, s) + (size_t)s->dilation_h + width +
+                    (size_t)s->dilation_w) +
+               32 * rows_under(e, s) * width;
     return 0;
 }
 

@@ -56,6 +56,24 @@ typedef struct fw8_walk {
     ptrdiff_t row, tap, step;
 } fw8_walk;
 
+/* A map that is one column is taken for a row. */
+static inline fw8_shape fw8_lying(const fw8_shape *s)
+{
+    fw8_shape t = *s;
+
+    if (s->in_w != 1 || s->out_w != 1 || s->kernel_w != 1 || s->pad_left != 0)
+        return t;
+    t.in_w = s->in_h;
+    t.out_w = s->out_h;
+    t.kernel_w = s->kernel_h;
+    t.stride_w = s->stride_h;
+    t.dilation_w = s->dilation_h;
+    t.pad_left = s->pad_top;
+    t.in_h = t.out_h = t.kernel_h = t.stride_h = t.dilation_h = 1;
+    t.pad_top = 0;
+    return t;
+}
+
 /* ------------------------------------------------------------------ eight numbers */
 
 #if defined(__AVX2__)
@@ -137,13 +155,17 @@ static inline fw8_eight fw8_scale_eight(fw8_eight v, fw8_eight factor, fw8_eight
 #endif
 }
 
-/* Four times eight int8, none of which is out of range, `stride` apart. */
-static inline void fw8_save_four(const fw8_eight v[4], ptrdiff_t stride, int8_t *to)
+/* Four times eight int8, clamped, `stride` apart. */
+static inline void fw8_save_four(const fw8_eight v[4], int low_end, int high_end,
+                                 ptrdiff_t stride, int8_t *to)
 {
     const __m256i ends = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     const __m256i words = _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]),
                                              _mm256_packs_epi32(v[2], v[3]));
-    const __m256i bytes = _mm256_permutevar8x32_epi32(words, ends);
+    const __m256i bytes = _mm256_permutevar8x32_epi32(
+        _mm256_min_epi8(_mm256_max_epi8(words, _mm256_set1_epi8((char)low_end)),
+                        _mm256_set1_epi8((char)high_end)),
+        ends);
     const __m128i low = _mm256_castsi256_si128(bytes);
     const __m128i high = _mm256_extracti128_si256(bytes, 1);
 
@@ -244,13 +266,17 @@ static inline fw8_eight fw8_scale_eight(fw8_eight v, fw8_eight factor, fw8_eight
                     fw8_scale_four(v.val[1], factor.val[1], shift.val[1], zero.val[1]));
 }
 
-static inline void fw8_save_four(const fw8_eight v[4], ptrdiff_t stride, int8_t *to)
+static inline void fw8_save_four(const fw8_eight v[4], int low_end, int high_end,
+                                 ptrdiff_t stride, int8_t *to)
 {
+    const int8x8_t low = vdup_n_s8((int8_t)low_end), high = vdup_n_s8((int8_t)high_end);
     int i;
 
-    for (i = 0; i < 4; i++)
-        vst1_s8(to + i * stride,
-                vmovn_s16(vcombine_s16(vmovn_s32(v[i].val[0]), vmovn_s32(v[i].val[1]))));
+    for (i = 0; i < 4; i++) {
+        const int16x8_t words =
+            vcombine_s16(vqmovn_s32(v[i].val[0]), vqmovn_s32(v[i].val[1]));
+        vst1_s8(to + i * stride, vmin_s8(vmax_s8(vqmovn_s16(words), low), high));
+    }
 }
 
 #endif
@@ -631,6 +657,59 @@ static inline fw8_eight fw8_dot_one(const fw8_walk *v, const fw8_unit *x,
 
 #endif
 
+/* The sums of eight channels at one position, from weights in the order FW8_PAIRS, n
+ * times four inputs; those of channels 4 to 7 are `apart` further. */
+static inline fw8_eight fw8_dot_pairs(const fw8_unit *x, const int8_t *weight,
+                                      ptrdiff_t apart, ptrdiff_t n)
+{
+#if defined(__AVX2__) && !FW8_VNNI
+    const __m128i order =
+        _mm_setr_epi8(0, 8, 2, 10, 1, 9, 3, 11, 4, 12, 6, 14, 5, 13, 7, 15);
+    __m256i a = _mm256_setzero_si256(), b = a;
+
+    for (; n > 0; n--, x += 4, weight += 16) {
+        const __m128i *const low = (const __m128i *)(const void *)weight;
+        const __m128i *const high = (const __m128i *)(const void *)(weight + apart);
+        const __m256i units = fw8_four_units(x);
+        a = fw8_multiply(
+            a, units,
+            _mm256_cvtepi8_epi16(_mm_shuffle_epi8(_mm_loadu_si128(low), order)));
+        b = fw8_multiply(
+            b, units,
+            _mm256_cvtepi8_epi16(_mm_shuffle_epi8(_mm_loadu_si128(high), order)));
+    }
+    return fw8_join(a, b);
+#elif FW8_VNNI
+    const __m256i most = _mm256_set1_epi8(-128); /* as in fw8_excess */
+    const __m256i order = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 8, 2, 10, 1, 9, 3, 11, 4, 12, 6, 14, 5, 13, 7, 15));
+    __m256i sum = _mm256_setzero_si256(), excess = sum;
+
+    for (; n > 0; n--, x += 4, weight += 16) {
+        const __m128i *const low = (const __m128i *)(const void *)weight;
+        const __m128i *const high = (const __m128i *)(const void *)(weight + apart);
+        const __m256i pairs = _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_loadu_si128(low)), _mm_loadu_si128(high), 1);
+        const __m256i w = _mm256_shuffle_epi8(pairs, order);
+        sum = fw8_multiply(sum, fw8_four_units(x), w);
+        excess = fw8_multiply(excess, most, w);
+    }
+    return fw8_minus(sum, excess);
+#else
+    const fw8_walk walk = {1, 1, 1, 0, 0, 0};
+    fw8_eight sum = fw8_all(0);
+    int8_t fours[32], block[FW8_BLOCK];
+
+    for (; n > 0; n--, x += 4, weight += 16) {
+        fw8_unpair(weight, fours);
+        fw8_unpair(weight + apart, fours + 16);
+        fw8_put_block(fours, block);
+        sum = fw8_plus(sum, fw8_dot_one(&walk, x, block));
+    }
+    return sum;
+#endif
+}
+
 /* Depthwise: eight units (AVX2: of two taps) times as many weights. */
 static inline fw8_eight fw8_deep_multiply(fw8_eight sum, const int16_t *x,
                                           const int16_t *weight)
@@ -652,7 +731,7 @@ static inline fw8_eight fw8_deep_multiply(fw8_eight sum, const int16_t *x,
 
 /* y = a + b for eight elements at a time. */
 typedef struct fw8_adder {
-    fw8_eight factor_a, factor_b, shift, offset, zero, low, high;
+    fw8_eight factor_a, factor_b, shift, offset, zero;
 #if FW8_TFLITE
     fw8_eight zero_a, zero_b, shift_a, shift_b, factor_y;
     const fw8_sum *steep; /* some shift is below 0: the sum itself; or NULL */
@@ -662,6 +741,7 @@ typedef struct fw8_adder {
 void fw8_adder_make(fw8_adder *adder, const fw8_sum *sum);
 fw8_eight fw8_add_steep(const fw8_sum *sum, fw8_eight a, fw8_eight b);
 
+/* Not clamped. */
 static inline fw8_eight fw8_add_eight(const fw8_adder *adder, fw8_eight a, fw8_eight b)
 {
     fw8_eight v;
@@ -674,18 +754,18 @@ static inline fw8_eight fw8_add_eight(const fw8_adder *adder, fw8_eight a, fw8_e
                                  adder->factor_a, adder->shift_a, none),
                  fw8_scale_eight(fw8_times(fw8_minus(b, adder->zero_b), unit),
                                  adder->factor_b, adder->shift_b, none));
-    v = fw8_scale_eight(v, adder->factor_y, adder->shift, adder->zero);
+    return fw8_scale_eight(v, adder->factor_y, adder->shift, adder->zero);
 #else
     v = fw8_plus(fw8_times(a, adder->factor_a), fw8_times(b, adder->factor_b));
-    v = fw8_plus(fw8_shifted(fw8_plus(v, adder->offset), adder->shift), adder->zero);
+    return fw8_plus(fw8_shifted(fw8_plus(v, adder->offset), adder->shift), adder->zero);
 #endif
-    return fw8_within(v, adder->low, adder->high);
 }
 
 /* How the sums of eight channels, from m on, end; `many` of them are there. */
 typedef struct fw8_ending {
     fw8_eight start, factor, shift, zero, low, high;
-    fw8_adder adder; /* if the layer has a residual */
+    fw8_adder adder;         /* if the layer has a residual */
+    int last_low, last_high; /* of y: with a residual, behind the addition */
     const fw8_layer *layer;
     int m, many, steep; /* steep: some shift is below 0 */
 } fw8_ending;
@@ -696,11 +776,15 @@ void fw8_ending_make(fw8_ending *e, const fw8_layer *l, int m, int channels);
 void fw8_end_some(const fw8_ending *e, const fw8_eight sum[4], int first, int end,
                   ptrdiff_t stride, const int8_t *z, int8_t *y);
 
+/* Not clamped, both. */
 static inline fw8_eight fw8_end_eight(const fw8_ending *e, fw8_eight sum)
 {
-    return fw8_within(
-        fw8_scale_eight(fw8_plus(sum, e->start), e->factor, e->shift, e->zero), e->low,
-        e->high);
+    return fw8_scale_eight(fw8_plus(sum, e->start), e->factor, e->shift, e->zero);
+}
+
+static inline fw8_eight fw8_add_residual(const fw8_ending *e, fw8_eight v, fw8_eight z)
+{
+    return fw8_add_eight(&e->adder, fw8_within(v, e->low, e->high), z);
 }
 
 /* Positions `first` to `end` of four, `stride` apart from y on; z as y, or NULL. */
@@ -718,12 +802,12 @@ static inline void fw8_end_four(const fw8_ending *e, const fw8_eight sum[4], int
     v[2] = fw8_end_eight(e, sum[2]);
     v[3] = fw8_end_eight(e, sum[3]);
     if (z) {
-        v[0] = fw8_add_eight(&e->adder, v[0], fw8_load_bytes(z));
-        v[1] = fw8_add_eight(&e->adder, v[1], fw8_load_bytes(z + stride));
-        v[2] = fw8_add_eight(&e->adder, v[2], fw8_load_bytes(z + 2 * stride));
-        v[3] = fw8_add_eight(&e->adder, v[3], fw8_load_bytes(z + 3 * stride));
+        v[0] = fw8_add_residual(e, v[0], fw8_load_bytes(z));
+        v[1] = fw8_add_residual(e, v[1], fw8_load_bytes(z + stride));
+        v[2] = fw8_add_residual(e, v[2], fw8_load_bytes(z + 2 * stride));
+        v[3] = fw8_add_residual(e, v[3], fw8_load_bytes(z + 3 * stride));
     }
-    fw8_save_four(v, stride, y);
+    fw8_save_four(v, e->last_low, e->last_high, stride, y);
 }
 
 #endif

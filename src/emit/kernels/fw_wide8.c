@@ -8,8 +8,6 @@ void fw8_adder_make(fw8_adder *adder, const fw8_sum *sum)
     adder->factor_a = fw8_all(sum->factor_a);
     adder->factor_b = fw8_all(sum->factor_b);
     adder->zero = fw8_all(sum->zero);
-    adder->low = fw8_all(sum->low);
-    adder->high = fw8_all(sum->high);
 #if FW8_TFLITE
     adder->zero_a = fw8_all(sum->zero_a);
     adder->zero_b = fw8_all(sum->zero_b);
@@ -33,7 +31,7 @@ fw8_eight fw8_add_steep(const fw8_sum *sum, fw8_eight a, fw8_eight b)
     fw8_save(x, a);
     fw8_save(y, b);
     for (i = 0; i < 8; i++)
-        x[i] = fw8_clamp(fw8_sum_of(sum, x[i], y[i]), sum->low, sum->high);
+        x[i] = fw8_sum_of(sum, x[i], y[i]);
     return fw8_load(x);
 }
 
@@ -75,38 +73,55 @@ void fw8_end_some(const fw8_ending *e, const fw8_eight sum[4], int first, int en
         end_steeply(e, sum, first, end, stride, z, y);
         return;
     }
-    for (p = 0; p < 4; p++) {
+    for (p = 0; p < 4; p++)
+        v[p] = fw8_all(0);
+    for (p = first; p < end; p++) {
         v[p] = fw8_end_eight(e, sum[p]);
-        if (z && p >= first && p < end)
-            v[p] = fw8_add_eight(&e->adder, v[p], load_some(z + p * stride, e->many));
+        if (z)
+            v[p] = fw8_add_residual(e, v[p], load_some(z + p * stride, e->many));
     }
-    fw8_save_four(v, 8, bytes);
+    fw8_save_four(v, e->last_low, e->last_high, 8, bytes);
     for (p = first; p < end; p++)
         memcpy(y + p * stride, bytes + 8 * p, (size_t)e->many);
 }
 
-void fw8_ending_make(fw8_ending *e, const fw8_layer *l, int m, int channels)
+/* Eight of each channel's; zeros beyond those that are there. */
+static void load_grids(fw8_ending *e, const fw8_layer *l)
 {
-    const fw8_grid *const g = &l->grid;
     int32_t start[8] = {0}, factor[8] = {0}, shift[8] = {0};
     int i;
 
-    e->layer = l;
-    e->m = m;
-    e->many = channels - m < 8 ? channels - m : 8;
-    e->steep = 0;
     for (i = 0; i < e->many; i++) {
-        start[i] = l->bias[m + i];
-        factor[i] = g->factor[m + i];
-        shift[i] = g->shift[m + i];
+        start[i] = l->bias[e->m + i];
+        factor[i] = l->grid.factor[e->m + i];
+        shift[i] = l->grid.shift[e->m + i];
         e->steep |= shift[i] < 0;
     }
     e->start = fw8_load(start);
     e->factor = fw8_load(factor);
     e->shift = fw8_load(shift);
+}
+
+void fw8_ending_make(fw8_ending *e, const fw8_layer *l, int m, int channels)
+{
+    const fw8_grid *const g = &l->grid;
+
+    e->layer = l;
+    e->m = m;
+    e->many = channels - m < 8 ? channels - m : 8;
+    e->steep = 0;
+    if (e->many == 8 && l->plain) {
+        e->start = fw8_load(l->bias + m);
+        e->factor = fw8_load(g->factor + m);
+        e->shift = fw8_load_bytes(g->shift + m);
+    } else {
+        load_grids(e, l);
+    }
     e->zero = fw8_all(g->zero);
     e->low = fw8_all(g->low);
     e->high = fw8_all(g->high);
+    e->last_low = l->residual ? l->residual->low : g->low;
+    e->last_high = l->residual ? l->residual->high : g->high;
     if (l->residual)
         fw8_adder_make(&e->adder, l->residual);
 }
@@ -123,7 +138,7 @@ void fw8_add(const fw8_sum *sum, int n, const int8_t *a, const int8_t *b, int8_t
         for (k = 0; k < 4; k++)
             v[k] = fw8_add_eight(&adder, fw8_load_bytes(a + i + 8 * k),
                                  fw8_load_bytes(b + i + 8 * k));
-        fw8_save_four(v, 8, y + i);
+        fw8_save_four(v, s.low, s.high, 8, y + i);
     }
     for (; i < n; i++)
         y[i] = (int8_t)fw8_clamp(fw8_sum_of(&s, a[i], b[i]), s.low, s.high);

@@ -16,47 +16,48 @@ enum { TAPS = 1 };
 #endif
 enum { UNIT = 8 * TAPS }; /* int16 */
 
-/* One channel's weights; zero: NULL. */
-static const int8_t *weights_of(const fw8_layer *l, int m, int channels, int taps)
+/* Eight channels of a tap and of the next one, as a unit. */
+static inline void put_unit(const int8_t *own, const int8_t *next, int16_t *to)
 {
-    return m < channels ? l->weight + m / 4 * 4 * (ptrdiff_t)taps + m % 4 : NULL;
+#if defined(__AVX2__)
+    _mm256_storeu_si256((__m256i *)(void *)to,
+                        _mm256_blend_epi16(fw8_load_bytes(own),
+                                           _mm256_slli_epi32(fw8_load_bytes(next), 16),
+                                           0xaa));
+#else
+    (void)next;
+    vst1q_s16(to, vmovl_s8(vld1_s8(own)));
+#endif
 }
 
 /* The weights of eight channels, from m on. */
 static void put_weights(const fw8_shape *s, const fw8_layer *l, int m, int16_t *to)
 {
-    const int units = (s->kernel_w + TAPS - 1) / TAPS;
-    int h, u, c, t;
+    const ptrdiff_t taps = s->kernel_h * (ptrdiff_t)s->kernel_w;
+    const int8_t *low = l->weight + m * taps;
+    const int8_t *high = m + 4 < s->out_c ? low + 4 * taps : low; /* or anything */
+    int8_t tap[2][8];
+    int h, w, t;
 
-    for (c = 0; c < 8; c++) {
-        const int8_t *const from =
-            weights_of(l, m + c, s->out_c, s->kernel_h * s->kernel_w);
-        for (h = 0; h < s->kernel_h; h++)
-            for (u = 0; u < units; u++)
-                for (t = 0; t < TAPS; t++) {
-                    const int w = u * TAPS + t;
-                    to[(h * units + u) * UNIT + c * TAPS + t] =
-                        from && w < s->kernel_w ? from[4 * (h * s->kernel_w + w)] : 0;
-                }
-    }
+    for (h = 0; h < s->kernel_h; h++)
+        for (w = 0; w < s->kernel_w; to += UNIT) {
+            memset(tap, 0, sizeof tap);
+            for (t = 0; t < TAPS && w < s->kernel_w; t++, w++, low += 4, high += 4) {
+                memcpy(tap[t], low, 4);
+                memcpy(tap[t] + 4, high, 4);
+            }
+            put_unit(tap[0], tap[1], to);
+        }
 }
 
 /* A row of units from a row of bytes, which is dilation_w positions longer. */
 static void widen(const int8_t *row, int width, int dilation_w, int16_t *to)
 {
+    const ptrdiff_t next = 8 * (ptrdiff_t)dilation_w;
     int w;
 
-    for (w = 0; w < width; w++, row += 8, to += UNIT) {
-#if defined(__AVX2__)
-        const __m256i own = fw8_load_bytes(row);
-        const __m256i next = fw8_load_bytes(row + 8 * (ptrdiff_t)dilation_w);
-        _mm256_storeu_si256((__m256i *)(void *)to,
-                            _mm256_blend_epi16(own, _mm256_slli_epi32(next, 16), 0xaa));
-#else
-        (void)dilation_w;
-        vst1q_s16(to, vmovl_s8(vld1_s8(row)));
-#endif
-    }
+    for (w = 0; w < width; w++, row += 8, to += UNIT)
+        put_unit(row, row + next, to);
 }
 
 /* `many` channels at x of a row of `width` positions with its padding. */
@@ -81,16 +82,16 @@ static void bring_row(const fw8_shape *s, const int8_t *x, int many, int h, int 
 }
 
 /* The sums of four positions. */
-static inline void dot_four(const fw8_walk *v, const int16_t *x, const int16_t *weight,
-                            fw8_eight sum[4])
+static inline void dot_four(const fw8_walk *v, int rows, int taps, const int16_t *x,
+                            const int16_t *weight, fw8_eight sum[4])
 {
     const ptrdiff_t step = v->step;
     fw8_eight a = fw8_all(0), b = a, c = a, d = a;
     int i, j;
 
-    for (i = 0; i < v->rows; i++) {
+    for (i = 0; i < rows; i++) {
         const int16_t *p = x + i * v->row;
-        for (j = 0; j < v->taps; j++, p += v->tap, weight += UNIT) {
+        for (j = 0; j < taps; j++, p += v->tap, weight += UNIT) {
             a = fw8_deep_multiply(a, p, weight);
             b = fw8_deep_multiply(b, p + step, weight);
             c = fw8_deep_multiply(c, p + 2 * step, weight);
@@ -103,8 +104,7 @@ static inline void dot_four(const fw8_walk *v, const int16_t *x, const int16_t *
     sum[3] = d;
 }
 
-static inline fw8_eight dot_one(const fw8_walk *v, const int16_t *x,
-                                const int16_t *weight)
+static fw8_eight dot_one(const fw8_walk *v, const int16_t *x, const int16_t *weight)
 {
     fw8_eight a = fw8_all(0);
     int i, j;
@@ -117,29 +117,36 @@ static inline fw8_eight dot_one(const fw8_walk *v, const int16_t *x,
     return a;
 }
 
-static void run_row(const fw8_shape *s, const fw8_walk *v, const fw8_ending *e,
-                    const int16_t *weight, const int16_t *x, const int8_t *z, int8_t *y)
+/* n positions. */
+static void run_row(const fw8_walk *v, const fw8_ending *e, const int16_t *weight,
+                    const int16_t *x, int n, ptrdiff_t stride, const int8_t *z, int8_t *y)
 {
-    const ptrdiff_t stride = s->out_c;
+    enum { THREE = (3 + TAPS - 1) / TAPS }; /* units of kernels three wide */
     fw8_eight sum[4];
-    int p, q;
+    int p;
 
-    for (p = 0; p + 4 <= s->out_w; p += 4) {
-        dot_four(v, x + p * v->step, weight, sum);
-        fw8_end_four(e, sum, 0, 4, stride, z ? z + p * stride : NULL, y + p * stride);
+    for (p = 0; p < n && n >= 4; p += 4) {
+        /* the last ones reach back over those that are done, which does no harm without
+         * a residual */
+        const int from = p + 4 <= n ? p : n - 4, first = z ? p - from : 0;
+        const ptrdiff_t at = from * stride;
+        if (v->rows == 3 && v->taps == THREE)
+            dot_four(v, 3, THREE, x + from * v->step, weight, sum);
+        else
+            dot_four(v, v->rows, v->taps, x + from * v->step, weight, sum);
+        fw8_end_four(e, sum, first, 4, stride, z ? z + at : NULL, y + at);
     }
-    if (p == s->out_w)
+    if (n >= 4)
         return;
-    for (q = 0; q < 4; q++)
-        sum[q] =
-            p + q < s->out_w ? dot_one(v, x + (p + q) * v->step, weight) : fw8_all(0);
-    fw8_end_four(e, sum, 0, s->out_w - p, stride, z ? z + p * stride : NULL,
-                 y + p * stride);
+    for (p = 0; p < 4; p++)
+        sum[p] = p < n ? dot_one(v, x + p * v->step, weight) : fw8_all(0);
+    fw8_end_some(e, sum, 0, n, stride, z, y);
 }
 
-void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
+void fw8_depthwise(const fw8_shape *given, const fw8_layer *l, const int8_t *x,
                    const int8_t *z, void *scratch, int8_t *y)
 {
+    const fw8_shape own = fw8_lying(given), *const s = &own;
     const int height =
         (s->out_h - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
     const int width =
@@ -169,8 +176,8 @@ void fw8_depthwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
         }
         for (h = 0; h < s->out_h; h++) {
             const ptrdiff_t at = h * (ptrdiff_t)s->out_w * s->out_c + m;
-            run_row(s, &v, &e, weight, map + h * (ptrdiff_t)s->stride_h * row,
-                    z ? z + at : NULL, y + at);
+            run_row(&v, &e, weight, map + h * (ptrdiff_t)s->stride_h * row, s->out_w,
+                    s->out_c, z ? z + at : NULL, y + at);
         }
     }
 }

@@ -81,10 +81,11 @@ static void run_positions(const fw8_walk *v, const fw8_ending *e, const int8_t *
         const int from = p + FW8_MANY <= n ? p : n - FW8_MANY;
         fw8_dot_many(v, x + from * v->step, weight, sum);
         for (q = 0; q < FW8_MANY; q += 4) {
-            const int done = p - from - q, first = done > 0 ? done : 0;
+            const int done = p - from - q;
+            /* without a residual the same once more does no harm */
+            const int first = !z || done < 0 ? 0 : done < 4 ? done : 4;
             const ptrdiff_t at = (from + q) * stride;
-            fw8_end_four(e, sum + q, first < 4 ? first : 4, 4, stride, z ? z + at : NULL,
-                         y + at);
+            fw8_end_four(e, sum + q, first, 4, stride, z ? z + at : NULL, y + at);
         }
     }
     if (n >= FW8_MANY)
@@ -143,9 +144,10 @@ static fw8_unit *bring_row(const fw8_shape *s, const int8_t *x, int h, int width
     return fw8_bring_all(s->fill, (width - before - n) * c, to);
 }
 
-void fw8_conv(const fw8_shape *s, const fw8_layer *l, const int8_t *x, const int8_t *z,
-              void *scratch, int8_t *y)
+void fw8_conv(const fw8_shape *given, const fw8_layer *l, const int8_t *x,
+              const int8_t *z, void *scratch, int8_t *y)
 {
+    const fw8_shape own = fw8_lying(given), *const s = &own;
     const int height =
         (s->out_h - 1) * s->stride_h + (s->kernel_h - 1) * s->dilation_h + 1;
     const int width =
@@ -170,28 +172,37 @@ void fw8_conv(const fw8_shape *s, const fw8_layer *l, const int8_t *x, const int
     run(s, l, &f, &v, s->out_h, s->out_w, s->stride_h * row, units, scratch, z, y);
 }
 
-/* n positions of as many inputs, one after the other. */
-static void run_plainly(const fw8_shape *s, const fw8_layer *l, int inputs, int n,
-                        const int8_t *x, const int8_t *z, int8_t *scratch, int8_t *y)
-{
-    const shape f = {1, inputs, (inputs + 3) / 4};
-    const fw8_walk v = {1, 1, f.fours, 0, 0, inputs};
-    fw8_unit *const units = units_in(scratch, &f);
-
-    fw8_bring_all(0, 4, fw8_bring(x, n * (ptrdiff_t)inputs, units));
-    run(s, l, &f, &v, 1, n, 0, units, scratch, z, y);
-}
-
 void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
                    const int8_t *z, void *scratch, int8_t *y)
 {
-    run_plainly(s, l, s->in_c, s->out_h * s->out_w, x, z, scratch, y);
+    const int n = s->out_h * s->out_w;
+    const shape f = {1, s->in_c, (s->in_c + 3) / 4};
+    const fw8_walk v = {1, 1, f.fours, 0, 0, s->in_c};
+    fw8_unit *const units = units_in(scratch, &f);
+
+    fw8_bring_all(0, 4, fw8_bring(x, n * (ptrdiff_t)s->in_c, units));
+    run(s, l, &f, &v, 1, n, 0, units, scratch, z, y);
 }
 
+/* One position: weights are used once, from where they lie. */
 void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *scratch,
                int8_t *y)
 {
-    run_plainly(s, l, s->in_h * s->in_w * s->in_c, 1, x, NULL, scratch, y);
+    const int n = s->in_h * s->in_w * s->in_c, blocks = (n + 3) / 4;
+    fw8_unit *const units = scratch;
+    fw8_eight sum[4];
+    fw8_ending e;
+    int m;
+
+    fw8_bring_all(0, 4, fw8_bring(x, n, units));
+    sum[1] = sum[2] = sum[3] = fw8_all(0);
+    for (m = 0; m < s->out_c; m += 8) {
+        const ptrdiff_t apart = m + 4 < s->out_c ? 16 * (ptrdiff_t)blocks : 0;
+        fw8_ending_make(&e, l, m, s->out_c);
+        sum[0] =
+            fw8_dot_pairs(units, l->weight + m * 4 * (ptrdiff_t)blocks, apart, blocks);
+        fw8_end_some(&e, sum, 0, 1, 0, NULL, y + m);
+    }
 }
 
 #endif
