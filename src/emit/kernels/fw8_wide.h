@@ -56,6 +56,24 @@ typedef struct fw8_walk {
     ptrdiff_t row, tap, step;
 } fw8_walk;
 
+/* Whether the positions of a column are computed one after the other, not those of a row:
+ * fewer of them are left over, or computed twice, where `many` go at a time. */
+static inline int fw8_goes_down(const fw8_shape *s, int many)
+{
+    const int down = s->out_h < many ? 4 * s->out_h : (s->out_h + many - 1) / many * many;
+    const int along =
+        s->out_w < many ? 4 * s->out_w : (s->out_w + many - 1) / many * many;
+
+    return (int64_t)down * s->out_w < (int64_t)along * s->out_h;
+}
+
+/* Lines of positions: how many lines of how many positions, and how far apart they are,
+ * in the output, and the lines in the units. */
+typedef struct fw8_lines {
+    int n, positions;
+    ptrdiff_t next, next_line, next_units;
+} fw8_lines;
+
 /* A map that is one column is taken for a row. */
 static inline fw8_shape fw8_lying(const fw8_shape *s)
 {

@@ -118,8 +118,9 @@ static fw8_eight dot_one(const fw8_walk *v, const int16_t *x, const int16_t *wei
 }
 
 /* n positions. */
-static void run_row(const fw8_walk *v, const fw8_ending *e, const int16_t *weight,
-                    const int16_t *x, int n, ptrdiff_t stride, const int8_t *z, int8_t *y)
+static void run_line(const fw8_walk *v, const fw8_ending *e, const int16_t *weight,
+                     const int16_t *x, int n, ptrdiff_t stride, const int8_t *z,
+                     int8_t *y)
 {
     enum { THREE = (3 + TAPS - 1) / TAPS }; /* units of kernels three wide */
     fw8_eight sum[4];
@@ -153,12 +154,18 @@ void fw8_depthwise(const fw8_shape *given, const fw8_layer *l, const int8_t *x,
         (s->out_w - 1) * s->stride_w + (s->kernel_w - 1) * s->dilation_w + 1;
     const int units = (s->kernel_w + TAPS - 1) / TAPS;
     const ptrdiff_t row = UNIT * (ptrdiff_t)width;
+    const ptrdiff_t right = s->stride_w * (ptrdiff_t)UNIT, down = s->stride_h * row;
+    const ptrdiff_t c = s->out_c;
+    const int goes_down = fw8_goes_down(s, 4);
+    const fw8_lines rows = {s->out_h, s->out_w, c, s->out_w * c, down};
+    const fw8_lines columns = {s->out_w, s->out_h, s->out_w * c, c, right};
+    const fw8_lines *const lines = goes_down ? &columns : &rows;
     const fw8_walk v = {s->kernel_h,
                         units,
                         1,
                         s->dilation_h * row,
                         s->dilation_w * (ptrdiff_t)(TAPS * UNIT),
-                        s->stride_w * (ptrdiff_t)UNIT};
+                        goes_down ? down : right};
     int16_t *const weight = scratch;
     int8_t *const bytes = (int8_t *)(weight + s->kernel_h * units * (ptrdiff_t)UNIT);
     int16_t *const map =
@@ -174,10 +181,10 @@ void fw8_depthwise(const fw8_shape *given, const fw8_layer *l, const int8_t *x,
             bring_row(s, x + m, e.many, h - s->pad_top, width, bytes);
             widen(bytes, width, s->dilation_w, map + h * row);
         }
-        for (h = 0; h < s->out_h; h++) {
-            const ptrdiff_t at = h * (ptrdiff_t)s->out_w * s->out_c + m;
-            run_row(&v, &e, weight, map + h * (ptrdiff_t)s->stride_h * row, s->out_w,
-                    s->out_c, z ? z + at : NULL, y + at);
+        for (h = 0; h < lines->n; h++) {
+            const ptrdiff_t at = h * lines->next_line + m;
+            run_line(&v, &e, weight, map + h * lines->next_units, lines->positions,
+                     lines->next, z ? z + at : NULL, y + at);
         }
     }
 }

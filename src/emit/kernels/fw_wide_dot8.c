@@ -99,23 +99,23 @@ static void run_positions(const fw8_walk *v, const fw8_ending *e, const int8_t *
     }
 }
 
-/* `rows` rows of `n` positions, `down` apart in the units. */
+/* All channels of all positions. */
 static void run(const fw8_shape *s, const fw8_layer *l, const shape *f, const fw8_walk *v,
-                int rows, int n, ptrdiff_t down, const fw8_unit *x, int8_t *scratch,
+                const fw8_lines *lines, const fw8_unit *x, int8_t *scratch,
                 const int8_t *z, int8_t *y)
 {
     const ptrdiff_t blocks = f->runs * (ptrdiff_t)f->fours;
     fw8_ending e;
-    int m, h;
+    int m, i;
 
     for (m = 0; m < s->out_c; m += 8) {
         put_weights(s, l, f, m, scratch + FW8_BLOCK * blocks, scratch);
         fw8_ending_make(&e, l, m, s->out_c);
         e.start = fw8_minus(e.start, fw8_excess(scratch, blocks));
-        for (h = 0; h < rows; h++) {
-            const ptrdiff_t at = h * (ptrdiff_t)n * s->out_c + m;
-            run_positions(v, &e, scratch, x + h * down, n, s->out_c, z ? z + at : NULL,
-                          y + at);
+        for (i = 0; i < lines->n; i++) {
+            const ptrdiff_t at = i * lines->next_line + m;
+            run_positions(v, &e, scratch, x + i * lines->next_units, lines->positions,
+                          lines->next, z ? z + at : NULL, y + at);
         }
     }
 }
@@ -156,12 +156,17 @@ void fw8_conv(const fw8_shape *given, const fw8_layer *l, const int8_t *x,
     const int run_of = s->dilation_w == 1 ? s->kernel_w * s->in_c : s->in_c;
     const shape f = {s->kernel_h * taps, run_of, (run_of + 3) / 4};
     const ptrdiff_t row = (ptrdiff_t)width * s->in_c;
+    const ptrdiff_t right = s->stride_w * (ptrdiff_t)s->in_c, down = s->stride_h * row;
+    const ptrdiff_t c = s->out_c;
+    const fw8_lines rows = {s->out_h, s->out_w, c, s->out_w * c, down};
+    const fw8_lines columns = {s->out_w, s->out_h, s->out_w * c, c, right};
+    const int goes_down = fw8_goes_down(s, FW8_MANY);
     const fw8_walk v = {s->kernel_h,
                         taps,
                         f.fours,
                         s->dilation_h * row,
                         s->dilation_w * (ptrdiff_t)s->in_c,
-                        s->stride_w * (ptrdiff_t)s->in_c};
+                        goes_down ? down : right};
     fw8_unit *const units = units_in(scratch, &f);
     fw8_unit *to = units;
     int h;
@@ -169,7 +174,7 @@ void fw8_conv(const fw8_shape *given, const fw8_layer *l, const int8_t *x,
     for (h = 0; h < height; h++)
         to = bring_row(s, x, h - s->pad_top, width, to);
     fw8_bring_all(s->fill, 4, to); /* what a last run may reach */
-    run(s, l, &f, &v, s->out_h, s->out_w, s->stride_h * row, units, scratch, z, y);
+    run(s, l, &f, &v, goes_down ? &columns : &rows, units, scratch, z, y);
 }
 
 void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
@@ -178,10 +183,11 @@ void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
     const int n = s->out_h * s->out_w;
     const shape f = {1, s->in_c, (s->in_c + 3) / 4};
     const fw8_walk v = {1, 1, f.fours, 0, 0, s->in_c};
+    const fw8_lines line = {1, n, s->out_c, 0, 0};
     fw8_unit *const units = units_in(scratch, &f);
 
     fw8_bring_all(0, 4, fw8_bring(x, n * (ptrdiff_t)s->in_c, units));
-    run(s, l, &f, &v, 1, n, 0, units, scratch, z, y);
+    run(s, l, &f, &v, &line, units, scratch, z, y);
 }
 
 /* One position: weights are used once, from where they lie. */
