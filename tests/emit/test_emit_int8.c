@@ -1,6 +1,9 @@
 /* test_emit_int8.c: int8 firmware compiles without a warning and computes what
  * lb_low_run_int8 computes, byte for byte, after every step, by both rules of rounding.
- */
+ *
+ * Each network of each rounding for each processor takes minutes of compilers' time: that
+ * is done if LB_EVERYTHING is set, as `make check-long` does. Otherwise what is alike for
+ * several networks is tried with one or two of them. */
 #include "firmware.h"
 #include "lower/nets_int8.h"
 
@@ -103,34 +106,45 @@ static void check_wides(const char *folder, lb_rounding rounding)
             check_wide(folder, &wides[i]);
 }
 
-/* The first two by both rules of rounding. */
-static const char *const boards[] = {"qemu:cortex-m4", "qemu:cortex-m0", "qemu:cortex-m3",
-                                     "qemu:riscv32"};
+/* What a network is for; all of it if LB_EVERYTHING is set. */
+enum {
+    TWICE = 1,      /* by TensorFlow Lite's rounding, too: its averages keep the scale */
+    SANITIZED = 2,  /* with clang and the sanitizers */
+    ON_DSP = 4,     /* Cortex-M4 */
+    ON_VECTORS = 8, /* Cortex-M55 */
+    ON_SMALL = 16,  /* Cortex-M0 */
+    ON_OTHERS = 32, /* what works in the same way: Cortex-M3, riscv32 */
+    WIDE = 64,      /* x86 and AArch64 */
+    ALL_BUT_TWICE = 126
+};
 
-static void check_low(const lb_low *low, lb_arena *arena, bool thoroughly)
+static void check_low(const lb_low *low, lb_arena *arena, int uses)
 {
+    static const struct {
+        int use;
+        const char *board;
+    } boards[] = {{ON_DSP, "qemu:cortex-m4"},
+                  {ON_VECTORS, "qemu:cortex-m55"},
+                  {ON_SMALL, "qemu:cortex-m0"},
+                  {ON_OTHERS, "qemu:cortex-m3"},
+                  {ON_OTHERS, "qemu:riscv32"}};
     const firmware f = firmware_begin(low, 2, arena);
 
-    if (f.proved && thoroughly && low->rounding == LB_ROUND_SINGLE)
+    if (f.proved && (uses & SANITIZED))
         check_thoroughly(f.folder);
-    const size_t n =
-        low->rounding == LB_ROUND_SINGLE ? sizeof boards / sizeof *boards : 2;
-    for (size_t i = 0; f.proved && thoroughly && i < n; i++)
-        check_board(boards[i], f.folder, low, arena);
-    if (f.proved)
-        check_board("qemu:cortex-m55", f.folder, low, arena);
-    if (f.proved && thoroughly)
+    for (size_t i = 0; f.proved && i < sizeof boards / sizeof *boards; i++)
+        if (uses & boards[i].use)
+            check_board(boards[i].board, f.folder, low, arena);
+    if (f.proved && (uses & WIDE))
         check_wides(f.folder, low->rounding);
     firmware_end(&f);
 }
 
-/* By single rounding, and then (not if averages change the scale) by TensorFlow Lite's.
- */
-typedef enum effort { ONCE, BOTH, THOROUGHLY } effort;
-
-static void check_net(net_builder build, int c, int h, int w, effort how)
+static void check_net(net_builder build, int c, int h, int w, int uses)
 {
-    for (int i = 0; i <= (how != ONCE); i++) {
+    if (getenv("LB_EVERYTHING"))
+        uses |= ALL_BUT_TWICE;
+    for (int i = 0; i <= (uses & TWICE); i++) {
         const lb_rounding rounding = i == 0 ? LB_ROUND_SINGLE : LB_ROUND_TFLITE;
         lb_arena *const arena = lb_arena_new(0);
         lb_graph *const g = net_graph(build, c, h, w);
@@ -142,7 +156,7 @@ static void check_net(net_builder build, int c, int h, int w, effort how)
         lb_graph_free(g);
         if (low) {
             CHECK(low->dtype == LB_I8);
-            check_low(low, arena, how == THOROUGHLY);
+            check_low(low, arena, uses);
         }
         lb_arena_free(arena);
     }
@@ -150,28 +164,28 @@ static void check_net(net_builder build, int c, int h, int w, effort how)
 
 static void convolutions(void)
 {
-    check_net(net8_build_convs, 3, 11, 9, BOTH);
+    check_net(net8_build_convs, 3, 11, 9, TWICE | ON_VECTORS);
 }
 
 /* TensorFlow Lite has no average pools that change the scale, as these networks do. */
 static void residuals(void)
 {
-    check_net(net8_build_residual, 3, 8, 8, ONCE);
+    check_net(net8_build_residual, 3, 8, 8, ON_VECTORS);
 }
 
 static void mixed(void)
 {
-    check_net(net8_build_mixed, 4, 9, 8, ONCE);
+    check_net(net8_build_mixed, 4, 9, 8, 0);
 }
 
 static void sequence(void)
 {
-    check_net(net8_build_sequence, 4, 1, 30, ONCE);
+    check_net(net8_build_sequence, 4, 1, 30, 0);
 }
 
 static void separable(void)
 {
-    check_net(net8_build_separable, 4, 12, 10, BOTH);
+    check_net(net8_build_separable, 4, 12, 10, TWICE | ON_SMALL);
 }
 
 /* Windows that hang over every border, dilated and strided; channels in no groups of
@@ -201,7 +215,7 @@ static lb_value build_odd(lb_builder *b, lb_value x)
 
 static void odd(void)
 {
-    check_net(build_odd, 3, 9, 11, THOROUGHLY);
+    check_net(build_odd, 3, 9, 11, TWICE | SANITIZED | ON_DSP | ON_VECTORS | ON_SMALL);
 }
 
 /* Depthwise kernels of every form: up to four rows, of one row or column, wider; strided,
@@ -240,8 +254,8 @@ static lb_value build_deep(lb_builder *b, lb_value x)
 
 static void deep(void)
 {
-    check_net(build_deep, 8, 13, 5, BOTH);
-    check_net(build_deep, 8, 3, 14, ONCE);
+    check_net(build_deep, 8, 13, 5, TWICE | ON_VECTORS);
+    check_net(build_deep, 8, 3, 14, ON_VECTORS);
 }
 
 /* Factors above 1/4, which want 64 bits, and above 1; a channel's scale that vanishes. */
@@ -256,7 +270,7 @@ static lb_value build_steep(lb_builder *b, lb_value x)
 
 static void steep(void)
 {
-    check_net(build_steep, 5, 6, 5, THOROUGHLY);
+    check_net(build_steep, 5, 6, 5, TWICE | ON_DSP | ON_SMALL);
 }
 
 /* Averages that keep the grid, with and without their padding; joined; dense layers that
@@ -283,7 +297,7 @@ static lb_value build_kept(lb_builder *b, lb_value x)
 
 static void kept(void)
 {
-    check_net(build_kept, 3, 8, 7, THOROUGHLY);
+    check_net(build_kept, 3, 8, 7, TWICE | ON_DSP | ON_VECTORS);
 }
 
 /* A value that is padded, in two ways, and clamped where it lies. */
@@ -297,7 +311,7 @@ static lb_value build_padded(lb_builder *b, lb_value x)
 
 static void padded(void)
 {
-    check_net(build_padded, 3, 6, 5, BOTH);
+    check_net(build_padded, 3, 6, 5, TWICE);
 }
 
 /* Rows of eight and more positions and what is left of them; more than eight channels;
@@ -334,12 +348,12 @@ static lb_value build_broad(lb_builder *b, lb_value x)
 
 static void broad(void)
 {
-    check_net(build_broad, 4, 7, 19, THOROUGHLY);
+    check_net(build_broad, 4, 7, 19, TWICE | SANITIZED | WIDE);
 }
 
 static void several_inputs(void)
 {
-    check_net(net8_build_inputs, 3, 9, 7, THOROUGHLY);
+    check_net(net8_build_inputs, 3, 9, 7, TWICE);
 }
 
 /* A 3x3 convolution of weights that are all as far from 0 as can be. */
@@ -373,7 +387,7 @@ static lb_value build_extreme(lb_builder *b, lb_value x)
 
 static void extreme(void)
 {
-    check_net(build_extreme, 3, 7, 6, THOROUGHLY);
+    check_net(build_extreme, 3, 7, 6, TWICE | ON_DSP | ON_SMALL | ON_OTHERS);
 }
 
 int main(void)
