@@ -54,8 +54,8 @@ static void both_are_counted(void)
      * own, and not with the teacher's */
     lb_arena_free(o.arena);
     lb_arena_free(own.arena);
-    o = dry("simkd.yaml", "device={profile: rp2040, flash: 7K}");
-    own = dry("own.yaml", "device={profile: rp2040, flash: 7K}");
+    o = dry("simkd.yaml", "device={profile: rp2040, flash: 11K}");
+    own = dry("own.yaml", "device={profile: rp2040, flash: 11K}");
     CHECK_OK(own.code, &own.err);
     CHECK(o.code == LB_ERR_BUDGET);
     lb_arena_free(o.arena);
