@@ -42,6 +42,27 @@ lb_range lb_device_step_cycles(const lb_low_step *step, const lb_device *device)
     };
 }
 
+/* Code that weights of 4 bits need besides, and stack. */
+static void add_unpacking(const lb_low *low, double *code, double *stack)
+{
+    static const double code_of[] = {[LB_LOW_CONV] = 364,
+                                     [LB_LOW_POINTWISE] = 372,
+                                     [LB_LOW_DEPTHWISE] = 76,
+                                     [LB_LOW_DENSE] = 244};
+    bool used[sizeof code_of / sizeof *code_of] = {false};
+    bool any = false;
+
+    for (int i = 0; i < low->n_steps; i++) {
+        const lb_low_step *const s = &low->step[i];
+        if (!s->q || !s->q->packed)
+            continue;
+        *code += used[s->kind] ? 0 : code_of[s->kind];
+        used[s->kind] = any = true;
+    }
+    *code += any ? 500 : 0;
+    *stack += any ? 260 : 0;
+}
+
 static void estimate_memory(const lb_low *low, lb_core core, lb_estimate *out)
 {
     const lb_core_costs *const costs =
@@ -64,6 +85,7 @@ static void estimate_memory(const lb_low *low, lb_core core, lb_estimate *out)
             out->peak_step = i;
         }
     }
+    add_unpacking(low, &code, &stack);
     out->code_bytes = (size_t)code;
     out->weight_bytes = low->weight_bytes;
     out->flash_bytes = out->weight_bytes + out->code_bytes;

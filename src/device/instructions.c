@@ -109,6 +109,9 @@ static double sum_of(const double *cost, const double *effort)
     return sum;
 }
 
+/* Of a weight of 4 bits, with the copies around it; on a Cortex-M4. */
+#define UNPACKING 1.6
+
 double lb_device_step_instructions(const lb_low *low, const lb_low_step *step,
                                    lb_core core)
 {
@@ -117,7 +120,8 @@ double lb_device_step_instructions(const lb_low *low, const lb_low_step *step,
     if (core == LB_N_CORES)
         return (double)NAN;
     lb_step_effort(low, step, effort);
-    return sum_of(lb_core_costs_of[core].step[low->dtype == LB_I8][step->kind], effort);
+    return sum_of(lb_core_costs_of[core].step[low->dtype == LB_I8][step->kind], effort) +
+           UNPACKING * lb_low_unpacked(low, step);
 }
 
 double lb_device_instructions(const lb_low *low, lb_core core)

@@ -132,10 +132,11 @@ int lb_emit_kernels(const lb_low *low, lb_fw_file used[])
 
     for (int i = 0; i < low->n_steps; i++) {
         const lb_low_kind kind = low->step[i].kind;
-        const lb_fw *const fw = lb_fw_find(low->dtype, kind);
+        const lb_fw *const fw[] = {lb_fw_find(low->dtype, kind),
+                                   lb_fw_of(low, &low->step[i])};
         const lb_fw_file *set;
-        for (int k = 0; fw && k < 2; k++)
-            list(&fw->file[k], used, &n);
+        for (int k = 0; fw[0] && fw[1] && k < 4; k++)
+            list(&fw[k / 2]->file[k % 2], used, &n);
         for (int k = 0; low->dtype == LB_I8 && (set = lb_fw_find_set(kind, k)); k++)
             list(set, used, &n);
     }

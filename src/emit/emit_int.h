@@ -80,6 +80,11 @@ lb_code lb_emit_arrays_end(lb_emission *e, lb_error *err) LB_MUST_USE;
 const char *lb_emit_input_number(lb_emission *e, int k);
 const char *lb_emit_input_list(lb_emission *e, const char *before, const char *after);
 
+/* emit_packed.c: packed<i>[], of the n weights of step i in the order of whole bytes, of
+ * which each block begins anew; false: out of memory. */
+bool lb_emit_packed(lb_emission *e, lb_text *t, int i, const int8_t *weight, size_t n,
+                    size_t block);
+
 /* A text with %1 for the name and %2 for the macros' prefix. */
 void lb_emit_template(lb_emission *e, lb_text *t, const char *text);
 

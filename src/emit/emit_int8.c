@@ -4,6 +4,8 @@
  * groups of four, inputs to whole blocks of four. */
 #include "emit/emit_int.h"
 
+#include "lower/low_packed.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -116,6 +118,16 @@ static size_t up_to(size_t n, size_t block)
     return (n + block - 1) / block * block;
 }
 
+/* n weights in their order, those of a block of channels one after the other. */
+static bool add_array(lb_emission *e, lb_text *t, int i, const int8_t *weight, size_t n,
+                      size_t block)
+{
+    if (e->low->step[i].q->packed)
+        return lb_emit_packed(e, t, i, weight, n, block);
+    lb_emit_array_bytes(e, t, "weight", i, weight, n);
+    return true;
+}
+
 static bool add_weights_in_order(lb_emission *e, lb_text *t, int i, const order *o)
 {
     const lb_low_step *const s = &e->low->step[i];
@@ -129,8 +141,7 @@ static bool add_weights_in_order(lb_emission *e, lb_text *t, int i, const order 
     for (size_t m = 0; m < channels; m++)
         for (size_t k = 0; k < inputs; k++)
             weight[o->place(m, k, padded)] = weight_at(e, s, m, k);
-    lb_emit_array_bytes(e, t, "weight", i, weight, n);
-    return true;
+    return add_array(e, t, i, weight, n, o->channels * padded);
 }
 
 /* All orders, of which the compiler takes one. */
@@ -158,8 +169,15 @@ static bool add_deep_weights(lb_emission *e, lb_text *t, int i)
     for (size_t m = 0; m < channels; m++)
         for (size_t k = 0; k < taps; k++)
             weight[(m / 4 * taps + k) * 4 + m % 4] = weight_at(e, s, m, k);
-    lb_emit_array_bytes(e, t, "weight", i, weight, n);
-    return true;
+    return add_array(e, t, i, weight, n, 4 * taps);
+}
+
+/* Weights of 4 bits are unpacked as 16 times what they are: then their factors are as
+ * small as those of whole bytes, and the fast ways can take them. Where one rounding
+ * follows another that would be another result. The power of two. */
+static int raise_of(const lb_emission *e, const lb_low_step *s)
+{
+    return s->q->packed && e->low->rounding == LB_ROUND_SINGLE ? 4 : 0;
 }
 
 static bool add_biases(lb_emission *e, lb_text *t, int i)
@@ -175,7 +193,8 @@ static bool add_biases(lb_emission *e, lb_text *t, int i)
         int32_t sum = 0;
         for (size_t k = 0; k < inputs; k++)
             sum += weight_at(e, s, m, k);
-        bias[m] = s->q->bias[m] - grid_of(e, s->in[0])->zero * sum;
+        bias[m] =
+            (s->q->bias[m] - grid_of(e, s->in[0])->zero * sum) * (1 << raise_of(e, s));
     }
     lb_emit_array_ints(e, t, "bias", i, bias, padded);
     return true;
@@ -198,6 +217,15 @@ static int8_t shift_of(lb_multiplier m, lb_rounding rounding)
     return (int8_t)((rounding == LB_ROUND_TFLITE ? 0 : -2) - m.shift);
 }
 
+/* Of factor k of a step. Beyond 31 bits nothing but the sign is left. */
+static int8_t exponent_of(const lb_emission *e, const lb_low_step *s, int k)
+{
+    const lb_multiplier m = s->q->multiplier[k];
+    const int shift = shift_of(m, e->low->rounding) + (m.q ? raise_of(e, s) : 0);
+
+    return (int8_t)(shift < 31 ? shift : 31);
+}
+
 static bool add_factors(lb_emission *e, lb_text *t, int i)
 {
     const lb_low_int8 *const q = e->low->step[i].q;
@@ -209,7 +237,7 @@ static bool add_factors(lb_emission *e, lb_text *t, int i)
         return false;
     for (int k = 0; k < q->n_multipliers; k++) {
         factor[k] = q->multiplier[k].q;
-        shift[k] = shift_of(q->multiplier[k], e->low->rounding);
+        shift[k] = exponent_of(e, &e->low->step[i], k);
     }
     lb_emit_array_ints(e, t, "factor", i, factor, n);
     lb_emit_array_bytes(e, t, "shift", i, shift, n);
@@ -267,7 +295,7 @@ static bool is_flat(const lb_emission *e, const lb_low_step *s)
     bool flat = true;
 
     for (int i = 0; i < s->q->n_multipliers; i++)
-        flat = flat && shift_of(s->q->multiplier[i], e->low->rounding) >= 0;
+        flat = flat && exponent_of(e, s, i) >= 0;
     return flat;
 }
 
@@ -295,12 +323,16 @@ static void add_layer(lb_emission *e, lb_text *t, const lb_low_step *s, int i)
     const lb_low_int8 *const q = s->q;
     const bool adds = s->in[1] >= 0;
 
+    char weight[32] = "NULL";
+
     if (adds)
         add_sum(e, t, s, q->middle.zero, s->in[1]);
+    if (!q->packed)
+        snprintf(weight, sizeof weight, "weight%d", i);
     lb_text_add(t,
-                "    static const fw8_layer l = {weight%d, bias%d, {factor%d, shift%d, "
+                "    static const fw8_layer l = {%s, bias%d, {factor%d, shift%d, "
                 "%d, %d, %d}, %d, %d, %d, %s};\n",
-                i, i, i, i, adds ? q->middle.zero : grid_of(e, s->out)->zero,
+                weight, i, i, i, adds ? q->middle.zero : grid_of(e, s->out)->zero,
                 adds ? q->middle_low : q->low, adds ? q->middle_high : q->high,
                 is_flat(e, s), is_plain(e, s), is_paired(e, s), adds ? "&sum" : "NULL");
 }
@@ -384,15 +416,20 @@ static void add_room(lb_emission *e, lb_text *t)
 
 static void add_convolution(lb_emission *e, lb_text *t, const lb_low_step *s, int i)
 {
+    const size_t room = s->q->packed ? lb_low_unpacking_bytes(e->low, s) : 0;
     char x[48], z[48], y[48];
 
     add_shape(e, t, s, s->in[0]);
     add_layer(e, t, s, i);
-    lb_text_add(t, "    %s(&s, &l, %s, ", lb_fw_find(LB_I8, s->kind)->function,
-                at(e, s->in[0], x));
+    lb_text_add(t, "    %s(&s, &l, ", lb_fw_of(e->low, s)->function);
+    if (s->q->packed)
+        lb_text_add(t, "packed%d, %d, ", i, lb_low_tile(e->low, s));
+    lb_text_add(t, "%s, ", at(e, s->in[0], x));
     if (s->kind != LB_LOW_DENSE)
         lb_text_add(t, "%s, ", at(e, s->in[1], z));
-    lb_text_add(t, "SCRATCH(%zu), %s);\n", e->low->buffer[s->scratch].offset,
+    if (s->q->packed)
+        lb_text_add(t, "AT(%zu), ", e->low->buffer[s->scratch].offset);
+    lb_text_add(t, "SCRATCH(%zu), %s);\n", e->low->buffer[s->scratch].offset + room,
                 at(e, s->out, y));
 }
 

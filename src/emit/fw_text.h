@@ -19,6 +19,8 @@ extern const char lb_fw_text_wide8[], lb_fw_text_wide_dot8[],
     lb_fw_text_wide_depthwise8[];
 extern const char lb_fw_text_packed_dot8[], lb_fw_text_packed_depthwise8[],
     lb_fw_text_packed_v6m8[], lb_fw_text_packed_v7m8[];
+extern const char lb_fw_text_conv4[], lb_fw_text_pointwise4[], lb_fw_text_depthwise4[],
+    lb_fw_text_dense4[], lb_fw_text_unpack8[];
 
 /* Those of instruction sets. */
 extern const char lb_fw_text_mve_dot8[], lb_fw_text_mve_depthwise8[];
@@ -31,12 +33,16 @@ typedef struct lb_fw_file {
 typedef struct lb_fw {
     lb_dtype dtype;
     lb_low_kind kind;
+    bool packed; /* for weights of 4 bits */
     const char *function;
     lb_fw_file file[2]; /* the function's, and one that it needs or the same again */
 } lb_fw;
 
-/* NULL if there is no firmware for the kind. */
+/* NULL if there is no firmware for the kind. A packed step's row needs the files of this
+ * one as well. */
 const lb_fw *lb_fw_find(lb_dtype dtype, lb_low_kind kind);
+/* The row whose function runs the step. */
+const lb_fw *lb_fw_of(const lb_low *low, const lb_low_step *step);
 
 /* The k-th file that an instruction set has for int8 steps of the kind; NULL beyond. */
 const lb_fw_file *lb_fw_find_set(lb_low_kind kind, int k);

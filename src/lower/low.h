@@ -48,8 +48,9 @@ typedef struct lb_low_int8 {
      * taps in the padding are left out. A residual z is added to the finished y, whose
      * grid is `middle` then: see lb_sum. */
     const int8_t *weight; /* in the order of lb_low_step.weight */
-    const int32_t *bias;  /* [M] */
-    lb_qparams middle;    /* of the sum before the residual */
+    bool packed; /* they fit 4 bits: the firmware has them two to a byte in flash */
+    const int32_t *bias; /* [M] */
+    lb_qparams middle;   /* of the sum before the residual */
     int middle_low, middle_high;
 
     /* [M] of convolutions and dense layers. Average pool: [1], or if the pads do not
@@ -130,6 +131,15 @@ size_t lb_low_weights(const lb_low *low, const lb_low_step *step);
 
 /* Bytes of the arena in use while a step runs; what it works on in place counts once. */
 size_t lb_low_live_bytes(const lb_low *low, int step);
+
+/* Whether all are in [-7,7]. */
+bool lb_low_fits_4_bits(const int8_t *weight, size_t n);
+
+/* Channels of a packed step that the firmware unpacks at once, whole groups of four. */
+int lb_low_tile(const lb_low *low, const lb_low_step *step);
+
+/* Weights that it unpacks in one run, each as often as it does. */
+double lb_low_unpacked(const lb_low *low, const lb_low_step *step);
 
 /* Bytes of scratch memory that the firmware's kernel of a step needs. */
 size_t lb_low_scratch_bytes(const lb_low *low, const lb_low_step *step);

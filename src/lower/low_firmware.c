@@ -1,7 +1,7 @@
 /* low_firmware.c: what the firmware's kernels need beside their inputs and outputs: in
  * int8 memory to work in, see emit/kernels/fw8.h, enough for every instruction set, and
  * constants. */
-#include "lower/low.h"
+#include "lower/low_packed.h"
 
 static size_t up_to_four(size_t n)
 {
@@ -49,12 +49,11 @@ static size_t of_depthwise(const lb_low_step *s, const lb_low_dims *out)
     return 8 * ((size_t)s->kernel_h * (size_t)s->kernel_w + rows * width);
 }
 
-size_t lb_low_scratch_bytes(const lb_low *low, const lb_low_step *s)
+/* Of the kernels that read whole bytes of weights. */
+static size_t of_kernel(const lb_low *low, const lb_low_step *s)
 {
     const lb_low_dims *const in = &low->buffer[s->in[0]].dims;
 
-    if (low->dtype != LB_I8)
-        return 0;
     switch (s->kind) {
     case LB_LOW_CONV:
         return of_conv(s, (size_t)in->c);
@@ -78,18 +77,25 @@ size_t lb_low_scratch_bytes(const lb_low *low, const lb_low_step *s)
     return 0;
 }
 
+size_t lb_low_scratch_bytes(const lb_low *low, const lb_low_step *s)
+{
+    if (low->dtype != LB_I8)
+        return 0;
+    return of_kernel(low, s) + (s->q->packed ? lb_low_unpacking_bytes(low, s) : 0);
+}
+
 /* Weights, biases and factors, filled up to whole groups and blocks of four. */
 static size_t int8_constants(const lb_low *low, const lb_low_step *s)
 {
     const size_t channels = (size_t)low->buffer[s->out].dims.c;
     const size_t factors = 5 * up_to_four((size_t)s->q->n_multipliers);
-    const size_t inputs = lb_low_weights(low, s) / channels;
-    const bool deep = s->kind == LB_LOW_DEPTHWISE;
+    const size_t groups = (channels + 3) / 4;
 
     if (!s->q->weight)
         return factors;
-    return factors + up_to_four(channels) *
-                         ((deep ? inputs : up_to_four(inputs)) + sizeof(int32_t));
+    const size_t bytes = lb_low_group_bytes(low, s);
+    const size_t weights = s->q->packed ? (bytes + 7) / 8 * 4 : bytes;
+    return factors + groups * (weights + 4 * sizeof(int32_t));
 }
 
 size_t lb_low_constant_bytes(const lb_low *low, const lb_low_step *s)

@@ -270,8 +270,11 @@ static lb_code lower_graph(lb_lowering *l, lb_error *err)
     l->low->output_buffer = out->buffer;
     if (l->stored)
         LB_TRY(lb_low_quantise(l, err));
-    for (int i = 0; i < l->low->n_steps; i++)
-        l->low->weight_bytes += lb_low_constant_bytes(l->low, &l->low->step[i]);
+    for (int i = 0; i < l->low->n_steps; i++) {
+        lb_low_step *const s = &l->low->step[i];
+        s->other += lb_low_unpacked(l->low, s) / 8; /* two words at a time */
+        l->low->weight_bytes += lb_low_constant_bytes(l->low, s);
+    }
     return lb_low_place(l, err);
 }
 

@@ -126,8 +126,9 @@ static lb_code check_bias_scale(const quantising *z, const lb_stored *w, int m,
     return LB_OK;
 }
 
-/* No input can make a sum leave 32 bits. */
-static lb_code check_sums(const quantising *z, size_t n, int m_n, lb_error *err)
+/* No input can make a sum leave 32 bits. *largest: what it may come to. */
+static lb_code check_sums(const quantising *z, size_t n, int m_n, int64_t *largest,
+                          lb_error *err)
 {
     const bool last = z->s->kind == LB_LOW_DEPTHWISE;
     const size_t row = n / (size_t)m_n;
@@ -136,6 +137,7 @@ static lb_code check_sums(const quantising *z, size_t n, int m_n, lb_error *err)
         int64_t most = llabs(z->q->bias[m]);
         for (size_t i = 0; i < row; i++)
             most += 255 * abs(z->q->weight[last ? i * (size_t)m_n + m : m * row + i]);
+        *largest = most > *largest ? most : *largest;
         if (most > INT32_MAX)
             return lb_raise(err, LB_ERR_UNSUPPORTED,
                             "its sums may leave 32 bits (channel %zu)", m);
@@ -152,6 +154,7 @@ static lb_code quantise_sums(quantising *z, lb_error *err)
     int8_t *const weight = LB_TAKE_ARRAY(z->l->arena, n, int8_t);
     int32_t *const bias = LB_TAKE_ARRAY(z->l->arena, m, int32_t);
     lb_multiplier *multiplier;
+    int64_t largest = 0;
 
     if (!weight || !bias)
         return lb_raise(err, LB_ERR_MEMORY, "no memory for %zu weights", n);
@@ -162,7 +165,9 @@ static lb_code quantise_sums(quantising *z, lb_error *err)
     LB_TRY(check_bias_scale(z, w, m, err));
     z->q->weight = weight;
     z->q->bias = bias;
-    LB_TRY(check_sums(z, n, m, err));
+    LB_TRY(check_sums(z, n, m, &largest, err));
+    /* the firmware's sums are sixteen times as large then: see emit_int8.c */
+    z->q->packed = lb_low_fits_4_bits(weight, n) && largest <= INT32_MAX / 16;
     LB_TRY(take_multipliers(z, m, &multiplier, err));
     for (int i = 0; i < m; i++) {
         const double scale = lb_tensor_get(w->scales, w->scales->n == 1 ? 0 : (size_t)i);

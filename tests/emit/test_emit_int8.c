@@ -140,26 +140,41 @@ static void check_low(const lb_low *low, lb_arena *arena, int uses)
     firmware_end(&f);
 }
 
-static void check_net(net_builder build, int c, int h, int w, int uses)
+static void check_graph(const lb_graph *g, int uses)
 {
     if (getenv("LB_EVERYTHING"))
         uses |= ALL_BUT_TWICE;
-    for (int i = 0; i <= (uses & TWICE); i++) {
+    CHECK(g != NULL);
+    for (int i = 0; g && i <= (uses & TWICE); i++) {
         const lb_rounding rounding = i == 0 ? LB_ROUND_SINGLE : LB_ROUND_TFLITE;
         lb_arena *const arena = lb_arena_new(0);
-        lb_graph *const g = net_graph(build, c, h, w);
         lb_low *low = NULL;
         lb_error err = {0};
-        CHECK(g != NULL);
-        if (g)
-            CHECK_OK(lb_lower_rounded(g, rounding, arena, &low, &err), &err);
-        lb_graph_free(g);
+        CHECK_OK(lb_lower_rounded(g, rounding, arena, &low, &err), &err);
         if (low) {
             CHECK(low->dtype == LB_I8);
             check_low(low, arena, uses);
         }
         lb_arena_free(arena);
     }
+}
+
+static void check_net(net_builder build, int c, int h, int w, int uses)
+{
+    lb_graph *const g = net_graph(build, c, h, w);
+
+    check_graph(g, uses);
+    lb_graph_free(g);
+}
+
+/* The same network with weights of 4 bits. */
+static void check_narrow(net_builder build, int c, int h, int w, int uses)
+{
+    lb_graph *const g = net_graph(build, c, h, w);
+
+    net8_narrow(g);
+    check_graph(g, uses);
+    lb_graph_free(g);
 }
 
 static void convolutions(void)
@@ -390,6 +405,45 @@ static void extreme(void)
     check_net(build_extreme, 3, 7, 6, TWICE | ON_DSP | ON_SMALL | ON_OTHERS);
 }
 
+static void narrow(void)
+{
+    check_narrow(build_odd, 3, 9, 11, TWICE | SANITIZED | ON_DSP | ON_VECTORS);
+    check_narrow(build_kept, 3, 8, 7, TWICE);
+    check_narrow(net8_build_separable, 4, 12, 10, TWICE | ON_SMALL);
+    check_narrow(net8_build_residual, 3, 8, 8, 0);
+    check_narrow(build_padded, 3, 6, 5, TWICE);
+}
+
+/* Layers of more weights than are unpacked at once, with groups that are not whole: they
+ * go by rows, by positions and by outputs, in place and with residuals. */
+static lb_value build_tiled(lb_builder *b, lb_value x)
+{
+    const lb_window far = {.n = 2,
+                           .kernel = {3, 3},
+                           .stride = {2, 1},
+                           .pad_begin = {4, 1},
+                           .pad_end = {3, 1},
+                           .group = 1};
+    net8 y = net8_grid(b, x, 1.0 / 64, 5);
+
+    y = net8_same(b, y, 101, 70, 1, 1, (net8_end){0.1, -12, false});
+    y = net8_same(b, y, 103, 70, 1, 1, (net8_end){0.5, 3, true});
+    net8 z = net8_same(b, y, 105, 70, 1, 1, (net8_end){1, 5, false});
+    y = net8_finish(b, lb_add(b, z.v, y.v), (net8_end){1, -7, false});
+    y = net8_same(b, y, 107, 27, 3, 1, (net8_end){6, 1, true});
+    z = net8_same(b, y, 109, 27, 3, 1, (net8_end){8, 2, false});
+    y = net8_finish(b, lb_add(b, y.v, z.v), (net8_end){8, -3, false});
+    y = net8_conv(b, y, 111, 14, &far, (net8_end){30, 11, false});
+    y.v = lb_flatten(b, y.v, NULL);
+    y = net8_dense(b, y, 113, 9, (net8_end){200, -4, false});
+    return net8_dense(b, y, 115, 300, (net8_end){100, 4, false}).v;
+}
+
+static void tiled(void)
+{
+    check_narrow(build_tiled, 21, 5, 7, TWICE | SANITIZED | ON_DSP | WIDE);
+}
+
 int main(void)
 {
     RUN(convolutions);
@@ -405,5 +459,7 @@ int main(void)
     RUN(broad);
     RUN(several_inputs);
     RUN(extreme);
+    RUN(narrow);
+    RUN(tiled);
     return DONE();
 }

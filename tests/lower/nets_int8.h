@@ -85,6 +85,23 @@ static inline net8 net8_finish(lb_builder *b, lb_value y, net8_end end)
     return net8_grid(b, end.relu ? lb_relu(b, y, NULL) : y, end.scale, end.zero);
 }
 
+/* Stored weights and biases become a sixteenth, in steps sixteen times as large, and so
+ * fit 4 bits. */
+static inline void net8_narrow(lb_graph *g)
+{
+    for (int i = 0; g && i < g->n_nodes; i++) {
+        const lb_node *const node = &g->nodes[i];
+        lb_tensor *const t = g->values[node->in[0].id].tensor;
+        if (!t || strcmp(node->op->name, "DequantizeLinear") != 0)
+            continue;
+        lb_tensor *const scales = g->values[node->in[1].id].tensor;
+        for (size_t k = 0; k < t->n; k++)
+            lb_tensor_put(t, k, trunc(lb_tensor_get(t, k) / 16));
+        for (size_t k = 0; k < scales->n; k++)
+            lb_tensor_put(scales, k, lb_tensor_get(scales, k) * 16);
+    }
+}
+
 /* A convolution to m channels; scales of weights by channel. */
 static inline net8 net8_conv(lb_builder *b, net8 x, uint64_t seed, int m,
                              const lb_window *window, net8_end end)

@@ -251,6 +251,40 @@ static void convolutions_follow_their_input(void)
     end(&t);
 }
 
+/* Of 9x6x10 weights, of 6 depthwise ones of nine taps and of 6x3: whole groups of four
+ * channels, and of each group whole eights of weights. */
+static lb_value build_narrow(lb_builder *b, lb_value x)
+{
+    net8 y = net8_grid(b, x, 1.0 / 64, -3);
+
+    y = net8_same(b, y, 61, 6, 3, 1, (net8_end){0.5, 3, false});
+    y = net8_same(b, y, 63, 6, 3, 6, (net8_end){0.5, 3, false});
+    return net8_same(b, y, 65, 3, 1, 1, (net8_end){0.5, 3, false}).v;
+}
+
+static void weights_of_4_bits_are_packed(void)
+{
+    static const size_t weights[] = {2 * 92 * 2, 2 * 20, 8 * 2};
+    static const size_t channels[] = {8, 8, 4};
+    static const int8_t fit[] = {-7, 7, 0}, low[] = {-8, 7}, high[] = {0, 8};
+    lb_error err = {0};
+    trial t = {.arena = lb_arena_new(0), .graph = net_graph(build_narrow, 10, 6, 5)};
+
+    net8_narrow(t.graph);
+    CHECK_OK(lb_lower(t.graph, t.arena, &t.low, &err), &err);
+    CHECK(t.low && t.low->n_steps == 3);
+    for (int i = 0; t.low && i < t.low->n_steps; i++) {
+        const lb_low_step *const s = &t.low->step[i];
+        CHECK(s->q->packed);
+        /* bias, factor and shift of each channel */
+        CHECK(lb_low_constant_bytes(t.low, s) == weights[i] + 9 * channels[i]);
+        CHECK((size_t)lb_low_tile(t.low, s) == channels[i]);
+    }
+    CHECK(lb_low_fits_4_bits(fit, 3) && !lb_low_fits_4_bits(low, 2) &&
+          !lb_low_fits_4_bits(high, 2));
+    end(&t);
+}
+
 static void check_refused(net_builder build, const char *why)
 {
     trial t = {.arena = lb_arena_new(0), .graph = net_graph(build, 4, 6, 6)};
@@ -323,6 +357,7 @@ int main(void)
     RUN(additions_are_fused);
     RUN(layers_work_in_place);
     RUN(convolutions_follow_their_input);
+    RUN(weights_of_4_bits_are_packed);
     RUN(refusals_have_reasons);
     return DONE();
 }

@@ -82,8 +82,10 @@
 #define FW8_ROWS 1
 #if FW8_MVE
 #define FW8_ORDER FW8_ROWS
+#define FW8_INPUTS 16 /* of a block */
 #else
 #define FW8_ORDER FW8_PAIRS
+#define FW8_INPUTS 4
 #endif
 
 #if defined(__GNUC__)
@@ -169,6 +171,29 @@ void fw8_depthwise_common(const fw8_shape *s, const fw8_layer *l, const int8_t *
 /* scratch: 2 K bytes, K = the inputs rounded up to 4. FW8_MVE: K, rounded up to 16. */
 void fw8_dense(const fw8_shape *s, const fw8_layer *l, const int8_t *x, void *scratch,
                int8_t *y);
+/* The same for weights of 4 bits, two to a byte; that of l is not looked at. packed: as
+ * weight, but each group filled up to eights: of w0..w7 the bytes w0 w4,
+ * w1 w5, w2 w6, w3 w7, the first of each in the low half. They are unpacked as 16 times
+ * what they are, which the bias and the factors of l take into account, so that sums are
+ * as large as those of whole bytes; by the double rounding as they are. tile: channels
+ * that are unpacked at once, whole groups; of depthwise all.
+ *
+ * room: 4-byte aligned, for the weights of a tile in bytes. If a tile is not all, there
+ * are then, rounded up to 4 each, of a convolution the tile's results of a row; of a
+ * pointwise layer those of FW8_POSITIONS positions, and their inputs; of a dense layer
+ * all results. scratch: as the kernel above wants it. */
+enum { FW8_POSITIONS = 16 };
+void fw8_conv4(const fw8_shape *s, const fw8_layer *l, const int8_t *packed, int tile,
+               const int8_t *x, const int8_t *z, void *room, void *scratch, int8_t *y);
+void fw8_pointwise4(const fw8_shape *s, const fw8_layer *l, const int8_t *packed,
+                    int tile, const int8_t *x, const int8_t *z, void *room, void *scratch,
+                    int8_t *y);
+void fw8_depthwise4(const fw8_shape *s, const fw8_layer *l, const int8_t *packed,
+                    int tile, const int8_t *x, const int8_t *z, void *room, void *scratch,
+                    int8_t *y);
+void fw8_dense4(const fw8_shape *s, const fw8_layer *l, const int8_t *packed, int tile,
+                const int8_t *x, void *room, void *scratch, int8_t *y);
+
 /* The window's largest element; both grids are one. Clamped to low..high. */
 void fw8_max_pool(const fw8_shape *s, int low, int high, const int8_t *x, int8_t *y);
 /* grid: one factor, of a sum over the window, its padding included; or (by_taps) one for
@@ -429,5 +454,39 @@ void fw8_widen(const int8_t *x0, const int8_t *x1, int n, int16_t *column);
 void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks,
              int positions, const int8_t *z, int8_t *y);
 #endif
+
+/* Weights of a group of n inputs. */
+static inline int fw8_group(int n)
+{
+    return 4 * ((n + FW8_INPUTS - 1) / FW8_INPUTS * FW8_INPUTS);
+}
+
+/* How a layer with weights of 4 bits divides its room. */
+typedef struct fw8_room {
+    int8_t *weight, *result, *input;
+} fw8_room;
+
+static inline fw8_room fw8_divide(void *room, int weights, int results)
+{
+    fw8_room r;
+
+    r.weight = (int8_t *)room;
+    r.result = r.weight + weights;
+    r.input = r.result + (results + 3) / 4 * 4;
+    return r;
+}
+
+/* Channels m to m + many of l as a layer of their own, unpacked to `weight`; n: weights
+ * of a group. */
+fw8_layer fw8_unpack(const fw8_layer *l, const int8_t *packed, int n, int m, int many,
+                     int8_t *weight);
+
+/* A part of a map, of shape s, tile by tile of its channels; its residuals and results
+ * are where the whole map has them. */
+typedef void fw8_kernel(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
+                        const int8_t *z, void *scratch, int8_t *y);
+void fw8_run_tiles(fw8_kernel *run, fw8_shape s, const fw8_layer *l, const int8_t *packed,
+                   int n, int tile, const int8_t *x, const int8_t *z, const fw8_room *r,
+                   void *scratch, int8_t *y);
 
 #endif
