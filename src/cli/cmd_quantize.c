@@ -23,6 +23,9 @@ static const lb_option options[] = {
     {.name = "equalise", .value = "true|false", .help = "like ranges for all channels"},
     {.name = "correct-bias", .value = "true|false", .help = "takes off mean shifts"},
     {.name = "rounding", .value = "single|tflite", .help = "of the integer arithmetic"},
+    {.name = "weights", .value = "8|4|mixed", .help = "bits of weights; usually 8"},
+    {.name = "flash", .value = "BYTES", .help = "of mixed: 4 bits until that holds it"},
+    {.name = "max-drop", .value = "P", .help = "else: points of accuracy; usually 0.5"},
     {.name = "floats", .help = "measures in floats: faster, not to the last bit"},
     {LB_SPLIT_OPTION, .help = "to measure on: test (usual), validation"},
     {LB_PIXELS_OPTION},
@@ -43,6 +46,7 @@ typedef struct job {
     lb_quantised done;
     lb_layer_error *error; /* [done.n_layers] */
     lb_metrics real, whole;
+    lb_low *low;   /* steps of a device, or NULL */
     bool integers; /* whole is by the integer reference, not by floats */
     lb_error why;  /* why not */
 } job;
@@ -73,22 +77,8 @@ static lb_code read_options(job *j, lb_error *err)
     return LB_OK;
 }
 
-static lb_code quantise(job *j, lb_error *err)
-{
-    lb_quantize_setup setup = {.graph = j->graph,
-                               .options = j->options,
-                               .pool = j->pool,
-                               .kernels = j->args->kernels};
-    lb_tensor *samples = NULL;
-
-    LB_TRY(lb_samples_read(j->graph, &j->input, j->data, LB_TRAIN, j->options.samples,
-                           j->arena, &samples, err));
-    setup.samples = samples;
-    return lb_network_quantize(&setup, j->arena, &j->done, err);
-}
-
-static lb_code measure_floats(const job *j, const lb_graph *graph, lb_metrics *out,
-                              lb_error *err)
+static lb_code measure_floats(const job *j, const lb_graph *graph, lb_split split,
+                              const int32_t *other, lb_metrics *out, lb_error *err)
 {
     lb_graph *ready = NULL;
 
@@ -99,38 +89,65 @@ static lb_code measure_floats(const job *j, const lb_graph *graph, lb_metrics *o
     if (code == LB_OK)
         code = lb_fuse_convolutions(ready, err);
     if (code == LB_OK)
-        code = lb_evaluate(ready, &j->input, j->data, j->split, j->pool, j->args->kernels,
-                           j->real.answer, j->arena, out, err);
+        code = lb_evaluate(ready, &j->input, j->data, split, j->pool, j->args->kernels,
+                           other, j->arena, out, err);
     lb_graph_free(ready);
     return code;
+}
+
+/* Not on what is measured in the end. */
+static lb_code score(void *arg, const lb_graph *graph, double *accuracy, lb_error *err)
+{
+    const job *const j = arg;
+    const lb_split split = j->data->n[LB_VALIDATION] > 0 ? LB_VALIDATION : LB_TRAIN;
+    lb_metrics metrics;
+
+    LB_TRY(measure_floats(j, graph, split, NULL, &metrics, err));
+    *accuracy = metrics.accuracy;
+    return LB_OK;
+}
+
+static lb_code quantise(job *j, lb_error *err)
+{
+    lb_quantize_setup setup = {.graph = j->graph,
+                               .options = j->options,
+                               .pool = j->pool,
+                               .kernels = j->args->kernels,
+                               .score = score,
+                               .score_arg = j};
+    lb_tensor *samples = NULL;
+
+    LB_TRY(lb_samples_read(j->graph, &j->input, j->data, LB_TRAIN, j->options.samples,
+                           j->arena, &samples, err));
+    setup.samples = samples;
+    return lb_network_quantize(&setup, j->arena, &j->done, err);
 }
 
 /* In the arithmetic of the device, unless some node has no step there. */
 static lb_code measure_whole(job *j, lb_error *err)
 {
     const lb_rounding rounding = (lb_rounding)j->options.rounding;
-    lb_low *low = NULL;
 
     if (lb_arg_switch(j->args, "floats"))
-        return measure_floats(j, j->done.graph, &j->whole, err);
+        return measure_floats(j, j->done.graph, j->split, j->real.answer, &j->whole, err);
     const lb_code code =
-        lb_lower_rounded(j->done.graph, rounding, j->arena, &low, &j->why);
+        lb_lower_rounded(j->done.graph, rounding, j->arena, &j->low, &j->why);
     if (code == LB_ERR_UNSUPPORTED)
-        return measure_floats(j, j->done.graph, &j->whole, err);
+        return measure_floats(j, j->done.graph, j->split, j->real.answer, &j->whole, err);
     if (code != LB_OK) {
         *err = j->why;
         return code;
     }
     j->integers = true;
-    return lb_evaluate_integers(low, j->done.graph, &j->input, j->data, j->split, j->pool,
-                                j->real.answer, j->arena, &j->whole, err);
+    return lb_evaluate_integers(j->low, j->done.graph, &j->input, j->data, j->split,
+                                j->pool, j->real.answer, j->arena, &j->whole, err);
 }
 
 static lb_code measure(job *j, lb_error *err)
 {
     lb_tensor *samples = NULL;
 
-    LB_TRY(measure_floats(j, j->graph, &j->real, err));
+    LB_TRY(measure_floats(j, j->graph, j->split, NULL, &j->real, err));
     LB_TRY(measure_whole(j, err));
     LB_TRY(lb_samples_read(j->graph, &j->input, j->data, j->split, HELD_OUT, j->arena,
                            &samples, err));
@@ -141,15 +158,43 @@ static lb_code measure(job *j, lb_error *err)
                                err);
 }
 
-static void print_text(const job *j)
+/* Columns for layers that do not all have weights of 8 bits. */
+static void print_bits(const lb_quantised_layer *l)
 {
-    printf("%-28s %-18s %9s %9s %12s %6s\n", "layer", "operator", "SQNR dB", "error",
+    if (l->bits)
+        printf(" %4d", l->bits);
+    else
+        printf(" %4s", "");
+    if (isfinite(l->sensitivity))
+        printf(" %11.2g", l->sensitivity);
+}
+
+static void print_layers(const job *j)
+{
+    const bool narrow = j->options.weights != LB_WEIGHTS_8;
+
+    printf("%-28s %-18s %9s %9s %12s %6s", "layer", "operator", "SQNR dB", "error",
            "scale", "zero");
+    if (narrow)
+        printf(" %4s%s", "bits",
+               j->options.weights == LB_WEIGHTS_MIXED ? " sensitivity" : "");
+    printf("\n");
     for (int i = 0; i < j->done.n_layers; i++) {
         const lb_quantised_layer *const l = &j->done.layer[i];
-        printf("%-28s %-18s %9.1f %8.2f%% %12.6g %6d\n", l->name, l->op, j->error[i].sqnr,
+        printf("%-28s %-18s %9.1f %8.2f%% %12.6g %6d", l->name, l->op, j->error[i].sqnr,
                100 * j->error[i].relative, (double)l->q.scale, l->q.zero);
+        if (narrow)
+            print_bits(l);
+        printf("\n");
     }
+}
+
+static void print_text(const job *j)
+{
+    print_layers(j);
+    if (j->low)
+        printf("weights   %zu bytes of flash, with biases and factors\n",
+               j->low->weight_bytes);
     printf("accuracy  %.4f in float32, %.4f in int8, of %d\n", j->real.accuracy,
            j->whole.accuracy, j->real.n);
     printf("agreement %.4f\n", j->whole.agreement);
@@ -170,6 +215,14 @@ static void add_layer(lb_json *json, const lb_quantised_layer *l, const lb_layer
     lb_json_number(json, "relative_rms", e->relative);
     lb_json_number(json, "scale", (double)l->q.scale);
     lb_json_int(json, "zero", l->q.zero);
+    if (l->bits)
+        lb_json_int(json, "bits", l->bits);
+    else
+        lb_json_null(json, "bits");
+    if (isfinite(l->sensitivity))
+        lb_json_number(json, "sensitivity", l->sensitivity);
+    else
+        lb_json_null(json, "sensitivity");
     lb_json_close(json, '}');
 }
 
@@ -185,6 +238,10 @@ static lb_code print_json(const job *j, lb_error *err)
     lb_json_bool(&json, "integers", j->integers);
     lb_json_int(&json, "images", j->real.n);
     lb_json_int(&json, "equalised", j->done.n_equalised);
+    if (j->low)
+        lb_json_int(&json, "weight_bytes", (int64_t)j->low->weight_bytes);
+    else
+        lb_json_null(&json, "weight_bytes");
     lb_json_open(&json, "layers", '[');
     for (int i = 0; i < j->done.n_layers; i++)
         add_layer(&json, &j->done.layer[i], &j->error[i]);

@@ -1,6 +1,8 @@
 /* qat.c: from a quantised network to the form in which it is trained. */
 #include "compress/qat_int.h"
 
+#include "lower/low.h"
+
 #include <string.h>
 
 /* What a stored constant is to the layers that read it. */
@@ -81,10 +83,14 @@ static bool write_weights(lb_qat *w, const lb_node *node)
         return false;
     const lb_value real = trained(w, lb_qat_name(w, node->in[0]),
                                   real_of(w, whole, scale), is == USE_WEIGHT);
-    w->to[node->out[0].id] =
-        is == USE_BIAS ? real
-                       : lb_fake_quantize(&w->b, real, lb_qat_to(w, node->in[1]), 0, -127,
-                                          lb_qat_name(w, node->out[0]));
+    if (is == USE_BIAS) {
+        w->to[node->out[0].id] = real;
+        return true;
+    }
+    const int most =
+        whole->dtype == LB_I8 && lb_low_fits_4_bits(whole->data, whole->n) ? 7 : 127;
+    w->to[node->out[0].id] = lb_fake_quantize(&w->b, real, lb_qat_to(w, node->in[1]), 0,
+                                              -most, most, lb_qat_name(w, node->out[0]));
     return true;
 }
 
@@ -104,7 +110,7 @@ static bool write_pair(lb_qat *w, const lb_node *quantize)
         return false;
     w->to[quantize->out[0].id] = lb_fake_quantize(
         &w->b, lb_qat_to(w, quantize->in[0]), scale_of(w, quantize),
-        (int)lb_tensor_get(zero, 0), -128, lb_qat_name(w, quantize->out[0]));
+        (int)lb_tensor_get(zero, 0), -128, 127, lb_qat_name(w, quantize->out[0]));
     return true;
 }
 

@@ -63,13 +63,12 @@ static lb_value constant_scale(lb_qat *w, lb_value scale)
     return *to;
 }
 
-/* round(x / scale), a scale for all or for each first index, held in the type's range. */
+/* round(x / scale), a scale for all or for each first index, held in -most..most. */
 static lb_tensor *whole_of(lb_qat *w, const lb_tensor *real, const lb_tensor *scale,
-                           lb_dtype dtype)
+                           lb_dtype dtype, double most)
 {
     lb_tensor *const t = lb_build_tensor(&w->b, dtype, &real->shape);
     const size_t run = scale->n > 1 ? real->n / scale->n : real->n;
-    const double most = dtype == LB_I8 ? 127 : 2147483647.0;
 
     for (size_t i = 0; t && i < t->n; i++) {
         /* in float32, as the training form rounds */
@@ -101,10 +100,11 @@ static void write_weights(lb_qat *w, const lb_node *node)
 {
     const lb_value scale = constant_scale(w, node->in[1]);
     const lb_tensor *const real = lb_qat_old(w, node, 0);
+    const double most = (double)lb_attr_int(node, "high", 127);
 
     w->to[node->out[0].id] =
-        stored(w, node->in[0], whole_of(w, real, lb_qat_old(w, node, 1), LB_I8), scale,
-               lb_qat_name(w, node->out[0]));
+        stored(w, node->in[0], whole_of(w, real, lb_qat_old(w, node, 1), LB_I8, most),
+               scale, lb_qat_name(w, node->out[0]));
 }
 
 /* "conv1.zero": of something that the training form has no value for. */
@@ -175,8 +175,9 @@ static void write_bias(lb_qat *w, const lb_node *layer)
         return;
     const lb_value s = lb_constant(&w->b, with_tail(w, bias, "scale"), scales);
     w->to[bias.id] =
-        stored(w, bias, whole_of(w, lb_info(w->from, bias)->tensor, scales, LB_I32), s,
-               with_tail(w, bias, "real"));
+        stored(w, bias,
+               whole_of(w, lb_info(w->from, bias)->tensor, scales, LB_I32, 2147483647.0),
+               s, with_tail(w, bias, "real"));
 }
 
 /* What makes a scale grow; the network's own parameters are weights and biases. */

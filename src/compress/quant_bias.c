@@ -100,7 +100,8 @@ static void add_means(trial *t, const double *sum, int samples, double sign,
     }
 }
 
-static void quantise_weights(const lb_quant_layer *l, const float *scale, double *w)
+static void quantise_weights(const lb_quant_layer *l, const float *scale, int bits,
+                             double *w)
 {
     const size_t channels = (size_t)l->channels, n = l->weight->n / channels;
 
@@ -108,7 +109,7 @@ static void quantise_weights(const lb_quant_layer *l, const float *scale, double
         for (size_t i = 0; i < n; i++) {
             const size_t at = lb_quant_at(l, n, c, i);
             const double s = (double)scale[c];
-            w[at] = lb_quant_weight(lb_tensor_get(l->weight, at), s) * s;
+            w[at] = lb_quant_weight(lb_tensor_get(l->weight, at), s, bits) * s;
         }
 }
 
@@ -128,8 +129,8 @@ static lb_code find_shift(const means *m, int index, const lb_quant_layer *l,
         return lb_raise(err, LB_ERR_MEMORY, "no memory to correct biases");
     lb_widen(l->weight->dtype, l->weight->data, l->weight->n, t.weight);
     add_means(&t, m->real[k], samples, 1, l, shift);
-    lb_quant_weight_scales(l, (double)input.scale, scale);
-    quantise_weights(l, scale, t.weight);
+    lb_quant_weight_scales(l, (double)input.scale, q->bits[index], scale);
+    quantise_weights(l, scale, q->bits[index], t.weight);
     add_means(&t, m->held[k], samples, -1, l, shift);
     q->shift[index] = shift;
     return LB_OK;
@@ -162,7 +163,8 @@ lb_code lb_quant_find_shifts(lb_quant *q, lb_error *err)
     m.input = LB_TAKE_ARRAY(q->arena, most, lb_value);
     m.real = LB_TAKE_ARRAY(q->arena, most, double *);
     m.held = LB_TAKE_ARRAY(q->arena, most, double *);
-    if (!m.input || !m.real || !m.held)
+    q->shift = LB_TAKE_ARRAY(q->arena, most, double *);
+    if (!m.input || !m.real || !m.held || !q->shift)
         return lb_raise(err, LB_ERR_MEMORY, "no memory to correct biases");
     for (int i = 0; i < g->n_nodes; i++)
         if (lb_quant_layer_of(g, &g->nodes[i], &l))

@@ -159,7 +159,7 @@ static lb_value zero_points(writer *w, const char *weight, int channels)
 
 /* The weights of one output stand together, whatever they did before. */
 static lb_value whole_weights(writer *w, const lb_quant_layer *l, const char *name,
-                              const float *scale)
+                              const float *scale, int bits)
 {
     const size_t channels = (size_t)l->channels, n = l->weight->n / channels;
     lb_shape shape = l->weight->shape;
@@ -174,7 +174,7 @@ static lb_value whole_weights(writer *w, const lb_quant_layer *l, const char *na
             lb_tensor_put(
                 t, c * n + i,
                 lb_quant_weight(lb_tensor_get(l->weight, lb_quant_at(l, n, c, i)),
-                                (double)scale[c]));
+                                (double)scale[c], bits));
     const lb_value stored = lb_constant(&w->b, name, t);
     const lb_value scales = list(w, with_tail(w, name, "scale"), scale, l->channels);
     const lb_value zeros = zero_points(w, name, l->channels);
@@ -217,8 +217,8 @@ static lb_value add_layer(writer *w, int index, const lb_quant_layer *l)
 
     if (!scale)
         return lb_build_fail(&w->b, LB_ERR_MEMORY, "no memory for a quantised network");
-    lb_quant_weight_scales(l, input, scale);
-    const lb_value whole = whole_weights(w, l, weight, scale);
+    lb_quant_weight_scales(l, input, w->q->bits[index], scale);
+    const lb_value whole = whole_weights(w, l, weight, scale, w->q->bits[index]);
     const lb_value sums = whole_bias(w, l, shift, bias, input, scale);
     const lb_value in[] = {w->to[node->in[0].id], whole, sums};
     return lb_add_node(&w->b, node->op, node->name, in, 3, is_dense ? dense : node->attrs,
@@ -252,9 +252,9 @@ static void add_node(writer *w, int index)
     const lb_node *const node = &w->from->nodes[index];
     lb_quant_layer layer;
 
-    const bool is_layer =
-        lb_quant_layer_of(w->from, node, &layer) && w->q->held[node->in[0].id];
-    const lb_value first = is_layer ? add_layer(w, index, &layer) : add_other(w, node);
+    const lb_value first = lb_quant_is_layer(w->q, node, &layer)
+                               ? add_layer(w, index, &layer)
+                               : add_other(w, node);
     name_as(w, node);
     for (int k = 0; k < node->n_out; k++) {
         const lb_value v = lb_nth(&w->b, first, k);
@@ -283,6 +283,7 @@ static const lb_node *head_of(const writer *w, lb_value v)
 static void list_layers(writer *w)
 {
     lb_quantised *const out = w->out;
+    lb_quant_layer layer;
 
     out->layer = LB_TAKE_ARRAY(w->q->arena, w->q->n_sources + 1, lb_quantised_layer);
     for (int k = 0; out->layer && k < w->q->n_sources; k++) {
@@ -291,11 +292,15 @@ static void list_layers(writer *w)
             continue;
         const lb_node *const head = head_of(w, v);
         const int group = lb_quant_group(w->q, v);
-        out->layer[out->n_layers++] = (lb_quantised_layer){.name = head->name,
-                                                           .op = head->op->name,
-                                                           .real = v,
-                                                           .whole = w->to[v.id],
-                                                           .q = w->q->scale[group]};
+        const ptrdiff_t index = head - w->from->nodes;
+        out->layer[out->n_layers++] = (lb_quantised_layer){
+            .name = head->name,
+            .op = head->op->name,
+            .real = v,
+            .whole = w->to[v.id],
+            .q = w->q->scale[group],
+            .bits = lb_quant_is_layer(w->q, head, &layer) ? w->q->bits[index] : 0,
+            .sensitivity = w->q->sensitivity[index]};
     }
     if (!out->layer)
         lb_build_fail(&w->b, LB_ERR_MEMORY, "no memory for a quantised network");
@@ -322,6 +327,8 @@ static void write_graph(writer *w)
 
 lb_code lb_quant_build(lb_quant *q, lb_quantised *out, lb_error *err)
 {
+    if (q->setup->options.correct_bias)
+        LB_TRY(lb_quant_find_shifts(q, err));
     writer w = {.q = q, .from = q->real, .out = out};
 
     w.to = LB_TAKE_ARRAY(q->arena, q->real->n_values, lb_value);

@@ -2,8 +2,9 @@
  *
  * quantize.c leads: the network is brought into inference form, quant_equalise.c rescales
  * channels, quant_groups.c decides which values are held in int8 and which of them share
- * one scale, quant_ranges.c finds the scales, quant_bias.c the shifts of means, and
- * quant_build.c writes the new graph. quant_observe.c runs the network for all of them.
+ * one scale, quant_ranges.c finds the scales, quant_choose.c the bits of each layer's
+ * weights, quant_bias.c the shifts of means, and quant_build.c writes the new graph.
+ * quant_observe.c runs the network for all of them.
  */
 #ifndef LB_COMPRESS_QUANT_INT_H
 #define LB_COMPRESS_QUANT_INT_H
@@ -20,8 +21,10 @@ typedef struct lb_quant {
     int *parent;      /* [values] towards the one that stands for its group */
     lb_value *source; /* values whose numbers make the ranges of their groups */
     int n_sources;
-    lb_qparams *scale; /* [values], of those that stand for groups */
-    double **shift;    /* [nodes] by how much each channel's mean is off; or NULL */
+    lb_qparams *scale;   /* [values], of those that stand for groups */
+    double **shift;      /* [nodes] by how much each channel's mean is off; or NULL */
+    int *bits;           /* [nodes] of the weights of layers: 8 or 4 */
+    double *sensitivity; /* [nodes]; NaN: not measured */
 } lb_quant;
 
 /* The value that stands for v's group. */
@@ -34,6 +37,8 @@ typedef struct lb_quant_layer {
     bool columns;                   /* the weights of one output stand in a column */
 } lb_quant_layer;
 bool lb_quant_layer_of(const lb_graph *graph, const lb_node *node, lb_quant_layer *out);
+/* The same, and its input is held in int8. */
+bool lb_quant_is_layer(const lb_quant *q, const lb_node *node, lb_quant_layer *out);
 /* Where weight i of output channel c stands, of n that it has. */
 static inline size_t lb_quant_at(const lb_quant_layer *l, size_t n, size_t c, size_t i)
 {
@@ -94,14 +99,19 @@ double lb_quant_there_and_back(const lb_qparams *s, double x);
 
 /* quant_weights.c: scales [channels] of a layer whose input has that scale: of the
  * weights, large enough for its bias. */
-void lb_quant_weight_scales(const lb_quant_layer *layer, double input, float *out);
-/* Weight x in steps of the scale, held in [-127,127]. */
-int lb_quant_weight(double x, double scale);
+void lb_quant_weight_scales(const lb_quant_layer *layer, double input, int bits,
+                            float *out);
+/* Weight x in steps of the scale, held in [-127,127], or with 4 bits in [-7,7]. */
+int lb_quant_weight(double x, double scale, int bits);
+
+/* quant_choose.c: bits of LB_WEIGHTS_MIXED, and sensitivity. */
+lb_code lb_quant_choose(lb_quant *q, lb_error *err) LB_MUST_USE;
 
 /* quant_bias.c: fills shift. */
 lb_code lb_quant_find_shifts(lb_quant *q, lb_error *err) LB_MUST_USE;
 
-/* quant_build.c */
+/* quant_build.c: all that follows from the scales and bits: a graph and its layers, which
+ * live in q's arena. */
 lb_code lb_quant_build(lb_quant *q, lb_quantised *out, lb_error *err) LB_MUST_USE;
 
 #endif

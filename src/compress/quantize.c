@@ -50,6 +50,22 @@ static lb_code make_real(const lb_quantize_setup *s, lb_graph **out, lb_error *e
     return LB_OK;
 }
 
+/* The same in all layers. */
+static lb_code set_bits(lb_quant *q, lb_error *err)
+{
+    const int n = q->real->n_nodes + 1;
+
+    q->bits = LB_TAKE_ARRAY(q->arena, n, int);
+    q->sensitivity = LB_TAKE_ARRAY(q->arena, n, double);
+    if (!q->bits || !q->sensitivity)
+        return lb_raise(err, LB_ERR_MEMORY, "no memory to quantise a network");
+    for (int i = 0; i < n; i++) {
+        q->bits[i] = q->setup->options.weights == LB_WEIGHTS_4 ? 4 : 8;
+        q->sensitivity[i] = (double)NAN;
+    }
+    return LB_OK;
+}
+
 static lb_code quantise(lb_quant *q, lb_quantised *out, lb_error *err)
 {
     const lb_quantize_options *const options = &q->setup->options;
@@ -60,11 +76,9 @@ static lb_code quantise(lb_quant *q, lb_quantised *out, lb_error *err)
         LB_TRY(lb_quant_equalise(q, &out->n_equalised, err));
     LB_TRY(lb_quant_find_groups(q, err));
     LB_TRY(lb_quant_find_scales(q, err));
-    q->shift = LB_TAKE_ARRAY(q->arena, q->real->n_nodes + 1, double *);
-    if (!q->shift)
-        return lb_raise(err, LB_ERR_MEMORY, "no memory to quantise a network");
-    if (options->correct_bias)
-        LB_TRY(lb_quant_find_shifts(q, err));
+    LB_TRY(set_bits(q, err));
+    if (options->weights == LB_WEIGHTS_MIXED)
+        LB_TRY(lb_quant_choose(q, err));
     return lb_quant_build(q, out, err);
 }
 

@@ -5,6 +5,7 @@
 
 static const char *const ranges[] = {"minmax", "percentile", "mse", NULL};
 static const char *const roundings[] = {"single", "tflite", NULL};
+static const char *const weights[] = {"8", "4", "mixed", NULL};
 
 #define AT(field) offsetof(lb_quantize_options, field)
 const lb_key lb_quantize_keys[] = {
@@ -45,5 +46,27 @@ const lb_key lb_quantize_keys[] = {
      .choices = roundings,
      .usual = "single",
      .help = "the integer arithmetic that it is made for: single, or tflite"},
+    {.name = "weights",
+     .type = LB_KEY_CHOICE,
+     .offset = AT(weights),
+     .choices = weights,
+     .usual = "8",
+     .help = "bits of the weights: 8, 4, or mixed: 4 in layers that mind it least"},
+    {.name = "flash",
+     .type = LB_KEY_BYTES,
+     .offset = AT(flash),
+     .min = 1,
+     .max = 1e12,
+     .usual = "",
+     .help = "of weights: mixed: bytes that the firmware may have, as in 100K; 4 bits in "
+             "as few layers as that takes"},
+    {.name = "max_drop",
+     .type = LB_KEY_FLOAT,
+     .offset = AT(max_drop),
+     .min = 0,
+     .max = 100,
+     .usual = "0.5",
+     .help = "of weights: mixed without flash: percentage points of accuracy that 4 bits "
+             "may cost; in as many layers as that allows"},
     {0},
 };

@@ -100,11 +100,12 @@ lb_value lb_quantize(lb_builder *b, lb_value x, lb_value scale, lb_value zero, i
 lb_value lb_dequantize(lb_builder *b, lb_value q, lb_value scale, lb_value zero, int axis,
                        const char *name);
 
-/* Both together as one node, for training: int8 with that zero point, the least number
- * being `low` (-127 for weights). scale: a number, or [M] along the first axis of
- * weights; its gradient is that of learned step sizes, see op_fake_quantize.c. */
+/* Both together as one node, for training: whole numbers from low to high (-128, 127; of
+ * weights -127 or, with 4 bits, -7 and 7) with that zero point. scale: a number, or [M]
+ * along the first axis of weights; its gradient is that of learned step sizes, see
+ * op_fake_quantize.c. */
 lb_value lb_fake_quantize(lb_builder *b, lb_value x, lb_value scale, int zero, int low,
-                          const char *name);
+                          int high, const char *name);
 
 /* What lb_autodiff needs. */
 extern const lb_diff_verbs lb_op_verbs;

@@ -135,11 +135,11 @@ static void grad(lb_builder *b, const lb_node *node, const lb_value *dy, lb_valu
 }
 
 lb_value lb_fake_quantize(lb_builder *b, lb_value x, lb_value scale, int zero, int low,
-                          const char *name)
+                          int high, const char *name)
 {
     const lb_value in[] = {x, scale};
     const lb_attr attrs[] = {lb_ai("zero_point", zero), lb_ai("low", low),
-                             lb_ai("high", 127)};
+                             lb_ai("high", high)};
 
     return lb_add_node(b, &lb_op_FakeQuantize, name, in, 2, attrs, 3);
 }

@@ -219,6 +219,17 @@ static void add_stage(lb_text *t, const lb_run *run, int k)
                 stage.train->batch);
 }
 
+static void add_weights(lb_text *t, const lb_quantize_options *q)
+{
+    if (q->weights == LB_WEIGHTS_8)
+        return;
+    lb_text_add(t, ", weights of 4 bits");
+    if (q->weights == LB_WEIGHTS_MIXED && q->flash > 0)
+        lb_text_add(t, " where %.0f bytes of flash ask for it", q->flash);
+    else if (q->weights == LB_WEIGHTS_MIXED)
+        lb_text_add(t, " where they cost at most %g points", q->max_drop);
+}
+
 static void add_int8(lb_text *t, const lb_run *run)
 {
     const lb_recipe *const r = run->recipe;
@@ -228,6 +239,7 @@ static void add_int8(lb_text *t, const lb_run *run)
     lb_text_add(t, "int8      calibrated on %d samples",
                 r->quantize.samples < run->data->n[LB_TRAIN] ? r->quantize.samples
                                                              : run->data->n[LB_TRAIN]);
+    add_weights(t, &r->quantize);
     if (r->qat.mode == LB_INT8_QAT)
         lb_text_add(t, ", then trained on for %d epochs", r->qat.epochs);
     lb_text_add_char(t, '\n');

@@ -38,7 +38,8 @@ lb_code lb_run_compare_int8(lb_run *run, const lb_quantised *calibrated, lb_erro
     for (int i = 0; i < q->n_layers; i++)
         q->layer[i] = (lb_run_int8_layer){
             lb_arena_copy_text(run->arena, calibrated->layer[i].name),
-            lb_arena_copy_text(run->arena, calibrated->layer[i].op), error[i]};
+            lb_arena_copy_text(run->arena, calibrated->layer[i].op), error[i],
+            calibrated->layer[i].bits, calibrated->layer[i].sensitivity};
     if (!run->device)
         return LB_OK;
     LB_TRY(lb_lower(run->student, run->arena, &q->floats, err));
@@ -56,6 +57,10 @@ static void add_layers(lb_json *j, const lb_run_int8 *q)
         lb_json_text(j, "op", l->op);
         lb_json_number(j, "sqnr_db", l->error.sqnr);
         lb_json_number(j, "relative_rms", l->error.relative);
+        if (l->bits)
+            lb_json_int(j, "bits", l->bits);
+        if (isfinite(l->sensitivity))
+            lb_json_number(j, "sensitivity", l->sensitivity);
         lb_json_close(j, '}');
     }
     lb_json_close(j, ']');
@@ -79,6 +84,15 @@ static void add_floats(lb_json *j, const lb_run_int8 *q)
     lb_json_close(j, '}');
 }
 
+static int packed_steps(const lb_low *low)
+{
+    int n = 0;
+
+    for (int i = 0; i < low->n_steps; i++)
+        n += low->step[i].q->packed;
+    return n;
+}
+
 void lb_run_add_int8(lb_json *j, const lb_run *run)
 {
     const lb_run_int8 *const q = &run->int8;
@@ -94,6 +108,7 @@ void lb_run_add_int8(lb_json *j, const lb_run *run)
     lb_json_text(j, "mode", run->recipe->qat.mode == LB_INT8_QAT ? "qat" : "ptq");
     lb_json_int(j, "epochs", q->epochs);
     lb_json_number(j, "seconds", q->seconds);
+    lb_json_int(j, "layers_of_4_bits", q->low ? packed_steps(q->low) : 0);
     lb_json_int(j, "weight_bytes", q->low ? (int64_t)q->low->weight_bytes : 0);
     lb_json_int(j, "arena_bytes", q->low ? (int64_t)q->low->arena_bytes : 0);
     add_floats(j, q);

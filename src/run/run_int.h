@@ -63,6 +63,8 @@ typedef struct lb_run_pruning {
 typedef struct lb_run_int8_layer {
     const char *name, *op;
     lb_layer_error error; /* on test samples */
+    int bits;             /* of its weights; 0: it has none */
+    double sensitivity;   /* NaN: not measured */
 } lb_run_int8_layer;
 
 /* The student in int8. */

@@ -596,6 +596,178 @@ static void onnxruntime_answers_alike(void)
     end(&f);
 }
 
+/* ------------------------------------------------------------------- weights of 4 bits
+ */
+
+/* Layers with weights, and those whose weights are in -7..7. */
+static int count_layers(const lb_graph *g, int *narrow)
+{
+    int n = 0;
+
+    *narrow = 0;
+    for (int i = 0; i < g->n_nodes; i++) {
+        const lb_node *const node = &g->nodes[i];
+        if (node->op != &lb_op_Conv && node->op != &lb_op_Gemm)
+            continue;
+        const lb_tensor *const t = lb_info(g, maker(g, node->in[1])->in[0])->tensor;
+        n++;
+        *narrow += lb_low_fits_4_bits(t->data, t->n);
+    }
+    return n;
+}
+
+static size_t flash_of(fixture *f, const lb_graph *g)
+{
+    lb_estimate e = {0};
+    lb_low *low = NULL;
+
+    CHECK_OK(lb_lower(g, f->arena, &low, &f->err), &f->err);
+    if (low)
+        lb_device_estimate(low, &lb_devices[0], &e);
+    return e.flash_bytes;
+}
+
+/* Channels with one large weight lose less if it is cut off. */
+static void four_bits_lose_the_least_square(void)
+{
+    fixture f;
+    int narrow = 0;
+
+    begin(&f, build_branches);
+    f.setup.options.weights = LB_WEIGHTS_4;
+    quantise(&f);
+    CHECK(count_layers(f.done.graph, &narrow) == 4 && narrow == 4);
+    const lb_node *const node = maker(f.done.real, lb_graph_find(f.done.real, "one"));
+    const lb_node *const same = maker(f.done.graph, lb_graph_find(f.done.graph, "one"));
+    const lb_node *const dq = maker(f.done.graph, same->in[1]);
+    const lb_tensor *const real = lb_info(f.done.real, node->in[1])->tensor;
+    const lb_tensor *const stored = lb_info(f.done.graph, dq->in[0])->tensor;
+    const lb_tensor *const scales = lb_info(f.done.graph, dq->in[1])->tensor;
+    const size_t n = real->n / scales->n;
+    int finer = 0;
+    for (size_t c = 0; c < scales->n; c++) {
+        double loss = 0, plain = 0, most = 0;
+        for (size_t i = c * n; i < (c + 1) * n; i++)
+            most = fmax(most, fabs(lb_tensor_get(real, i)));
+        for (size_t i = c * n; i < (c + 1) * n; i++) {
+            const double x = lb_tensor_get(real, i), s = lb_tensor_get(scales, c);
+            loss += pow(x - lb_tensor_get(stored, i) * s, 2);
+            plain += pow(x - rint(x / (most / 7)) * (most / 7), 2);
+        }
+        CHECK(loss <= plain * (1 + 1e-6));
+        finer += loss < plain * 0.999;
+    }
+    CHECK(finer > 0);
+    for (int i = 0; i < f.done.n_layers; i++) {
+        const bool has = strcmp(f.done.layer[i].op, "Conv") == 0 ||
+                         strcmp(f.done.layer[i].op, "Gemm") == 0;
+        CHECK(f.done.layer[i].bits == (has ? 4 : 0));
+        CHECK(isnan(f.done.layer[i].sensitivity));
+    }
+    end(&f);
+}
+
+/* Weights that save more than the code takes that unpacks them. */
+static lb_value build_heavy(lb_builder *b, lb_value x)
+{
+    lb_value c = lb_relu(b, net_conv(b, x, 21, 64, 3, 1, 1), NULL);
+
+    c = lb_relu(b, net_conv(b, c, 23, 64, 3, 1, 1), NULL);
+    c = lb_relu(b, net_conv(b, c, 25, 64, 3, 1, 1), NULL);
+    c = lb_flatten(b, lb_global_average_pool(b, c, NULL), NULL);
+    return net_dense(b, c, 27, 100);
+}
+
+/* 4 bits in as few layers as fit; one byte less takes one more. */
+static void flash_is_kept(void)
+{
+    fixture f;
+    int narrow = 0, before = 0;
+
+    begin(&f, build_heavy);
+    quantise(&f);
+    const size_t all_8 = flash_of(&f, f.done.graph);
+    f.setup.options.weights = LB_WEIGHTS_4;
+    quantise(&f);
+    const size_t all_4 = flash_of(&f, f.done.graph);
+    CHECK(all_4 + 30000 < all_8);
+    f.setup.options.weights = LB_WEIGHTS_MIXED;
+    f.setup.options.flash = (double)all_8;
+    quantise(&f);
+    CHECK(count_layers(f.done.graph, &narrow) == 4 && narrow == 0);
+    for (size_t limit = all_8 - 1; limit > all_4;) {
+        f.setup.options.flash = (double)limit;
+        quantise(&f);
+        CHECK(flash_of(&f, f.done.graph) <= limit);
+        (void)count_layers(f.done.graph, &narrow);
+        CHECK(narrow > before);
+        before = narrow;
+        limit = flash_of(&f, f.done.graph) - 1;
+    }
+    CHECK(before >= 2);
+    f.setup.options.flash = 100;
+    lb_quantised_free(&f.done);
+    CHECK(lb_network_quantize(&f.setup, f.arena, &f.done, &f.err) == LB_ERR_BUDGET);
+    CHECK_TEXT(f.err.text, "even with weights of 4 bits in every layer it needs ");
+    end(&f);
+}
+
+/* As if each layer of 4 bits cost a point. */
+static lb_code lose_a_point(void *arg, const lb_graph *graph, double *accuracy,
+                            lb_error *err)
+{
+    int narrow, *const asked = arg;
+
+    (void)err;
+    (void)count_layers(graph, &narrow);
+    *accuracy = 0.9 - 0.01 * narrow;
+    ++*asked;
+    return LB_OK;
+}
+
+static void accuracy_is_kept(void)
+{
+    fixture f;
+    int narrow = 0, asked = 0;
+
+    begin(&f, build_branches);
+    f.setup.options.weights = LB_WEIGHTS_MIXED;
+    f.setup.score = lose_a_point;
+    f.setup.score_arg = &asked;
+    for (int allowed = 0; allowed <= 5; allowed++) {
+        f.setup.options.max_drop = allowed + 0.5;
+        quantise(&f);
+        (void)count_layers(f.done.graph, &narrow);
+        CHECK(narrow == (allowed < 4 ? allowed : 4));
+    }
+    CHECK(asked > 0);
+    /* the layers that were taken mind it less, by byte saved */
+    f.setup.options.max_drop = 2;
+    quantise(&f);
+    double taken = 0, left = INFINITY;
+    for (int i = 0; i < f.done.n_layers; i++) {
+        const lb_quantised_layer *const l = &f.done.layer[i];
+        if (!l->bits)
+            continue;
+        const lb_node *const node = maker(f.done.real, l->real);
+        const lb_node *const head =
+            node->n_in > 1 ? node : maker(f.done.real, node->in[0]);
+        const double by =
+            l->sensitivity / (double)lb_info(f.done.real, head->in[1])->tensor->n;
+        CHECK(l->sensitivity >= 0);
+        if (l->bits == 4)
+            taken = fmax(taken, by);
+        else
+            left = fmin(left, by);
+    }
+    CHECK(taken > 0 && taken <= left && isfinite(left));
+    f.setup.score = NULL;
+    lb_quantised_free(&f.done);
+    CHECK(lb_network_quantize(&f.setup, f.arena, &f.done, &f.err) == LB_ERR_INPUT);
+    CHECK_TEXT(f.err.text, "nothing says how many layers may have weights of 4 bits");
+    end(&f);
+}
+
 int main(void)
 {
     RUN(nodes_stand_where_runtimes_want_them);
@@ -612,5 +784,8 @@ int main(void)
     RUN(refused_with_reasons);
     RUN(memory_may_run_out_anywhere);
     RUN(onnxruntime_answers_alike);
+    RUN(four_bits_lose_the_least_square);
+    RUN(flash_is_kept);
+    RUN(accuracy_is_kept);
     return DONE();
 }

@@ -165,6 +165,37 @@ static void what_was_trained_is_deployed(void)
     end(&t);
 }
 
+/* Weights of 4 bits stay that, whatever training does. */
+static void four_bits_stay_four(void)
+{
+    trial t = {.arena = lb_arena_new(0)};
+    lb_low *low = NULL;
+    lb_error err = {0};
+
+    t.deployed = net_graph(net8_build_convs, 3, 11, 9);
+    net8_narrow(t.deployed);
+    CHECK_OK(lb_qat_train_form(t.deployed, &t.trained, &err), &err);
+    if (t.trained) {
+        CHECK_NEAR(apart(&t, t.deployed, t.trained), 0, 0.02);
+        CHECK_OK(lb_qat_deploy(t.trained, &t.again, &err), &err);
+    }
+    if (t.again)
+        check_same_integers(t.deployed, t.again);
+    lb_graph_free(t.again);
+    t.again = NULL;
+    if (t.trained) {
+        move_parameters(t.trained);
+        CHECK_OK(lb_qat_deploy(t.trained, &t.again, &err), &err);
+    }
+    if (t.again) {
+        CHECK_NEAR(apart(&t, t.trained, t.again), 0, 0.2);
+        CHECK_OK(lb_lower(t.again, t.arena, &low, &err), &err);
+    }
+    for (int i = 0; low && i < low->n_steps; i++)
+        CHECK(!low->step[i].q->weight || low->step[i].q->packed);
+    end(&t);
+}
+
 /* A scale that two values share is one parameter; a softmax keeps the one that it has. */
 static void grids_stay_shared(void)
 {
@@ -202,6 +233,7 @@ int main(void)
 {
     RUN(round_trips_are_exact);
     RUN(what_was_trained_is_deployed);
+    RUN(four_bits_stay_four);
     RUN(grids_stay_shared);
     RUN(failures_are_told);
     return DONE();

@@ -46,7 +46,7 @@ static trial begin(bool rows)
 
 static lb_value fake(trial *t)
 {
-    return lb_fake_quantize(&t->b, t->x, t->scale, t->rows ? 0 : ZERO, -128, NULL);
+    return lb_fake_quantize(&t->b, t->x, t->scale, t->rows ? 0 : ZERO, -128, 127, NULL);
 }
 
 static void is_both_in_one(void)
@@ -121,7 +121,7 @@ static void wrong_scales_are_refused(void)
     const lb_value two = tensor(&t.b, LB_F32, &shape, scales);
     lb_error err = {0};
 
-    lb_fake_quantize(&t.b, t.x, two, 0, -127, NULL);
+    lb_fake_quantize(&t.b, t.x, two, 0, -127, 127, NULL);
     CHECK(lb_builder_finish(&t.b, &err) == LB_ERR_INPUT);
     CHECK_TEXT(err.text, "one for each index of the first axis, not [2]");
     lb_graph_free(t.g);

@@ -119,6 +119,31 @@ static void training_on_goes_on(void)
     lb_arena_free(o.arena);
 }
 
+/* Trained on with weights of 4 bits; and where a limit asks for them. */
+static void weights_of_4_bits_are_trained(void)
+{
+    const outcome o = run("press.yaml", "four", false, "compress.quantize.weights=4");
+    const outcome plan =
+        dry("press.yaml", "compress.quantize={mode: qat, weights: mixed, "
+                          "flash: 64K}");
+    const outcome tight = dry("press.yaml", "compress.quantize={mode: qat, weights: "
+                                            "mixed, flash: 2K}");
+
+    CHECK_OK(o.code, &o.err);
+    if (o.code == LB_OK) {
+        CHECK(figure(&o, "layers_of_4_bits") == 4);
+        CHECK(figure(&o, "accuracy") > 0.8);
+    }
+    check_int8_file("four/student-int8.onnx");
+    CHECK_OK(plan.code, &plan.err);
+    CHECK_TEXT(plan.result.plan, "weights of 4 bits where 65536 bytes of flash ask");
+    CHECK(tight.code == LB_ERR_BUDGET);
+    CHECK_TEXT(tight.err.text, "more than compress: quantize: flash allows: 2048");
+    lb_arena_free(o.arena);
+    lb_arena_free(plan.arena);
+    lb_arena_free(tight.arena);
+}
+
 /* Cut first, then quantised: both under the same losses. */
 static void pruned_students_become_int8(void)
 {
@@ -195,6 +220,7 @@ int main(void)
     lb_arena_free(teacher.arena);
     RUN(students_become_int8);
     RUN(training_on_goes_on);
+    RUN(weights_of_4_bits_are_trained);
     RUN(pruned_students_become_int8);
     RUN(lite_files_are_written);
     RUN(plans_say_so);

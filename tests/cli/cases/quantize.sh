@@ -13,6 +13,12 @@ cmp int8.onnx again.onnx && echo same
 limbeck quantize $net --data npy:data -o other.onnx --ranges minmax --equalise false \
     --correct-bias false --samples 16 --rounding tflite >/dev/null || exit
 cmp -s int8.onnx other.onnx || echo another
+limbeck quantize $net --data npy:data -o four.onnx --weights 4 --floats | awk 'NF == 7 { print $1, $7 }'
+limbeck quantize $net --data npy:data -o mixed.onnx --weights mixed --max-drop 100 >out || exit
+awk 'NR == 1 { print $1, $8, $9 } NR > 1 && NF == 8 { print $1, $7, ($8 >= 0) }' out
+cmp four.onnx mixed.onnx && echo same
+code limbeck quantize $net --data npy:data -o x.onnx --weights mixed --flash 1K | sed 's/[0-9][0-9]* bytes of flash, [0-9]*/N bytes of flash, N/'
+code limbeck quantize $net --data npy:data -o x.onnx --weights 5
 for how in "" --floats; do
     limbeck quantize $net --data npy:data -o again.onnx --json $how |
         grep -o -e '"accuracy_int8": [^,]*' -e '"integers": [a-z]*' | tr '\n' ' ' |
