@@ -6,8 +6,8 @@ static int8_t *pack(const int8_t *weight, size_t n, int8_t *to)
 {
     for (size_t first = 0; first < n; first += 8)
         for (size_t k = first; k < first + 4; k++) {
-            const int low = weight[k], high = k + 4 < n ? weight[k + 4] : 0;
-            *to++ = (int8_t)(high * 16 + (low & 15));
+            const int8_t high = k + 4 < n ? weight[k + 4] : 0;
+            *to++ = (int8_t)(high * 16 + (weight[k] & 15));
         }
     return to;
 }

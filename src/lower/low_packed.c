@@ -84,5 +84,6 @@ double lb_low_unpacked(const lb_low *low, const lb_low_step *s)
         return weights;
     if (s->kind == LB_LOW_CONV)
         return weights * out->h;
-    return weights * ((out->h * out->w + POSITIONS - 1) / POSITIONS);
+    const int rounds = (out->h * out->w + POSITIONS - 1) / POSITIONS;
+    return weights * rounds;
 }
