@@ -1,6 +1,7 @@
 /* test_emit_bars.c: MLPerf Tiny's int8 networks as firmware: every output on emulated
  * boards, no more instructions and memory than the last time, and what was estimated. The
- * counts are exact, whatever else the machine does. */
+ * counts are exact, whatever else the machine does. Without LB_EVERYTHING, which `make
+ * check-long` sets, Cortex-M3 and riscv32 run one of the networks. */
 #include "check.h"
 
 #include "base/file.h"
@@ -24,6 +25,7 @@ static const struct {
                     [M55] = {"qemu:cortex-m55", "Cortex-M55"},
                     [RV32] = {"qemu:riscv32", "RV32IMC"}};
 
+enum { DS_CNN = 1 };
 /* CMSIS-NN takes 29.87, 7.84, 24.71, 0.58 and 2.22 million on the M4; 97.57, 29.00, 86.87
  * and 1.76 on the M0+; 41.75, 10.54, 32.07 and 0.95 on the M3; 4.81, 1.78, 6.42, 0.147
  * and 0.408 on the M55. */
@@ -33,7 +35,7 @@ static const struct {
     double instructions[BOARDS]; /* at most */
 } bars[] = {
     {"pretrainedResnet_quant", 33360, {15.2e6, 36.2e6, 24.2e6, 2.48e6, 36.8e6}},
-    {"kws_ref_model", 8292, {4.08e6, 10.1e6, 6.75e6, 0.82e6, 10.3e6}},
+    [DS_CNN] = {"kws_ref_model", 8292, {4.08e6, 10.1e6, 6.75e6, 0.82e6, 10.3e6}},
     {"vww_96_int8", 38136, {12.2e6, 29.8e6, 19.4e6, 2.73e6, 29.7e6}},
     {"ad01_int8", 1920, {0.335e6, 1.05e6, 0.635e6, 0.0725e6, 1.02e6}},
     {"str_ww_ref_model", 3744, {1.42e6, 4.2e6, 2.5e6, 0.228e6, 4e6}},
@@ -130,7 +132,8 @@ static void check_bar(int i)
     CHECK_OK(lb_emit(low, &options, folder, arena, &emitted, &err), &err);
     CHECK(low->arena_bytes <= bars[i].arena);
     for (int board = 0; board < BOARDS; board++)
-        check_board(i, board, low, folder, arena);
+        if (i == DS_CNN || (board != M3 && board != RV32) || getenv("LB_EVERYTHING"))
+            check_board(i, board, low, folder, arena);
     for (int k = 0; k < emitted.n_files; k++) {
         snprintf(path, sizeof path, "%s/%s", folder, emitted.file[k]);
         unlink(path);
