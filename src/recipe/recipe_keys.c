@@ -132,6 +132,114 @@ const lb_export_name lb_export_names[] = {{"onnx", LB_EXPORT_ONNX},
                                           {"tflite", LB_EXPORT_TFLITE},
                                           {0}};
 
+/* Keys that the recipe reads by itself. */
+static const lb_key loss_key = {.name = "loss",
+                                .help = "its name; `limbeck losses` lists them"};
+static const lb_key of_key = {
+    .name = "of",
+    .usual = "",
+    .help = "the teacher whose layers they are, by name or number from "
+            "0; usually each teacher's count by its share"};
+static const lb_key teacher_key = {
+    .name = "teacher",
+    .usual = "auto",
+    .help = "layers of the teacher that a loss looks at: names, "
+            "patterns with *, or auto"};
+static const lb_key student_key = {
+    .name = "student",
+    .usual = "auto",
+    .help = "the student's layers that learn from them, in order"};
+static const lb_key preset_key = {.name = "preset",
+                                  .usual = "",
+                                  .help =
+                                      "a weight of the literature instead of a number, "
+                                      "converted; `limbeck losses` lists them"};
+static const lb_key epochs_key = {
+    .name = "epochs",
+    .usual = "",
+    .help = "when the loss counts, from epoch 0: 0..5 is the first "
+            "five, 5.. all others"};
+static const lb_key classes_key = {
+    .name = "classes",
+    .usual = "",
+    .help = "which output each class of the data is, as in [3, 0, "
+            "1], or a file that names the outputs"};
+static const lb_key hidden_key = {.name = "hidden_classes",
+                                  .usual = "",
+                                  .help =
+                                      "classes whose labels are never seen, as in [3] or "
+                                      "[bag, coat]; their samples stay"};
+static const lb_key omitted_key = {.name = "omitted_classes",
+                                   .usual = "",
+                                   .help = "classes without a sample to train with or to "
+                                           "validate"};
+static const lb_key export_key = {
+    .name = "export", .usual = "[onnx, c, report]", .help = "what the run leaves behind"};
+static const lb_key stage_keys[] = {
+    {.name = "name", .usual = "", .help = "what the stage is called"},
+    {.name = "distill", .usual = "", .help = "its losses; usually those of the top"},
+    {.name = "train", .usual = "", .help = "its training, over that of the top"},
+    {.name = "freeze",
+     .usual = "none",
+     .help = "layers and parameters that stay as they are; * fits any characters"},
+    {.name = "until",
+     .usual = "none",
+     .help = "the layer that the student runs to, and no further"},
+    {.name = "teacher",
+     .usual = "",
+     .help = "previous: the student as the stage before left it"},
+    {.name = "student", .usual = "", .help = "fresh: begins with new weights"},
+    {0}};
+
+typedef struct rows {
+    const char *prefix;
+    const lb_key *key;
+    bool many; /* an array of keys, not one */
+} rows;
+
+/* In the order in which they are told; those of stages stand between the two. */
+static const rows before_stages[] = {{"", lb_recipe_keys, true},
+                                     {"data.", lb_data_keys, true},
+                                     {"data.", &lb_labels_key, false},
+                                     {"data.unlabelled.", lb_unlabelled_keys, true},
+                                     {"data.", &hidden_key, false},
+                                     {"data.", &omitted_key, false},
+                                     {"data.augment.", &lb_shift_key, false},
+                                     {"data.augment.", &lb_flip_key, false},
+                                     {"data.augment.", &lb_crop_key, false},
+                                     {"teacher.", lb_teacher_keys, true},
+                                     {"teacher.", lb_input_keys, true},
+                                     {"teacher.", &classes_key, false},
+                                     {"teacher.", lb_member_keys, true},
+                                     {"teacher.", lb_ensemble_keys, true},
+                                     {"teacher.cache.", lb_cache_keys, true},
+                                     {"student.", lb_student_keys, true},
+                                     {"student.", &lb_width_key, false},
+                                     {"student.", &lb_depth_key, false},
+                                     {"student.", lb_head_keys, true},
+                                     {"student.", lb_input_keys, true},
+                                     {"device.", lb_device_keys, true},
+                                     {"distill.", &loss_key, false},
+                                     {"distill.", &lb_weight_key, false},
+                                     {"distill.", &of_key, false},
+                                     {"distill.", &teacher_key, false},
+                                     {"distill.", &student_key, false},
+                                     {"distill.", lb_taps_keys, true},
+                                     {"distill.weight.", lb_ramp_keys, true},
+                                     {"distill.weight.", &preset_key, false},
+                                     {"distill.weight.", lb_balance_keys, true},
+                                     {"distill.", &epochs_key, false},
+                                     {"train.", lb_train_keys, true},
+                                     {"train.optimizer.sgd.", lb_sgd_keys, true},
+                                     {"train.schedule.cosine.", lb_cosine_keys, true},
+                                     {"train.schedule.step.", lb_step_keys, true}};
+static const rows behind_stages[] = {{"compress.prune.", lb_prune_keys, true},
+                                     {"compress.prune.", lb_prune_tune_keys, true},
+                                     {"compress.quantize.", lb_qat_keys, true},
+                                     {"compress.quantize.", lb_quantize_keys, true},
+                                     {"", &export_key, false},
+                                     {"export.c.", lb_firmware_keys, true}};
+
 typedef void row_hook(void *arg, const char *full_name, const lb_key *key);
 
 static void tell(row_hook *row, void *arg, const char *prefix, const lb_key *key)
@@ -143,114 +251,29 @@ static void tell(row_hook *row, void *arg, const char *prefix, const lb_key *key
     row(arg, name, key);
 }
 
-static void tell_all(row_hook *row, void *arg, const char *prefix, const lb_key *keys)
+static void tell_rows(row_hook *row, void *arg, const rows *r, size_t n)
 {
-    for (; keys->name; keys++)
-        tell(row, arg, prefix, keys);
+    for (size_t i = 0; i < n; i++)
+        for (const lb_key *key = r[i].key; key->name; key++) {
+            tell(row, arg, r[i].prefix, key);
+            if (!r[i].many)
+                break;
+        }
+}
+
+static void tell_stages(row_hook *row, void *arg)
+{
+    for (const lb_key *key = stage_keys; key->name; key++) {
+        if (strcmp(key->name, "freeze") == 0 || strcmp(key->name, "until") == 0)
+            tell(row, arg, "", key); /* of the only stage */
+        tell(row, arg, "stages.", key);
+    }
 }
 
 void lb_recipe_each_key(void (*row)(void *arg, const char *full_name, const lb_key *key),
                         void *arg)
 {
-    const lb_key loss = {.name = "loss", .help = "its name; `limbeck losses` lists them"};
-    const lb_key of = {.name = "of",
-                       .usual = "",
-                       .help =
-                           "the teacher whose layers they are, by name or number from "
-                           "0; usually each teacher's count by its share"};
-    const lb_key teacher = {.name = "teacher",
-                            .usual = "auto",
-                            .help = "layers of the teacher that a loss looks at: names, "
-                                    "patterns with *, or auto"};
-    const lb_key student = {.name = "student",
-                            .usual = "auto",
-                            .help =
-                                "the student's layers that learn from them, in order"};
-    const lb_key preset = {.name = "preset",
-                           .usual = "",
-                           .help = "a weight of the literature instead of a number, "
-                                   "converted; `limbeck losses` lists them"};
-    const lb_key epochs = {.name = "epochs",
-                           .usual = "",
-                           .help =
-                               "when the loss counts, from epoch 0: 0..5 is the first "
-                               "five, 5.. all others"};
-    const lb_key classes = {.name = "classes",
-                            .usual = "",
-                            .help =
-                                "which output each class of the data is, as in [3, 0, "
-                                "1], or a file that names the outputs"};
-    const lb_key hidden = {.name = "hidden_classes",
-                           .usual = "",
-                           .help = "classes whose labels are never seen, as in [3] or "
-                                   "[bag, coat]; their samples stay"};
-    const lb_key omitted = {.name = "omitted_classes",
-                            .usual = "",
-                            .help = "classes without a sample to train with or to "
-                                    "validate"};
-    static const lb_key stage[] = {
-        {.name = "name", .usual = "", .help = "what the stage is called"},
-        {.name = "distill", .usual = "", .help = "its losses; usually those of the top"},
-        {.name = "train", .usual = "", .help = "its training, over that of the top"},
-        {.name = "freeze",
-         .usual = "none",
-         .help = "layers and parameters that stay as they are; * fits any characters"},
-        {.name = "until",
-         .usual = "none",
-         .help = "the layer that the student runs to, and no further"},
-        {.name = "teacher",
-         .usual = "",
-         .help = "previous: the student as the stage before left it"},
-        {.name = "student", .usual = "", .help = "fresh: begins with new weights"},
-        {0}};
-    const lb_key export = {.name = "export",
-                           .usual = "[onnx, c, report]",
-                           .help = "what the run leaves behind"};
-
-    tell_all(row, arg, "", lb_recipe_keys);
-    tell_all(row, arg, "data.", lb_data_keys);
-    tell(row, arg, "data.", &lb_labels_key);
-    tell_all(row, arg, "data.unlabelled.", lb_unlabelled_keys);
-    tell(row, arg, "data.", &hidden);
-    tell(row, arg, "data.", &omitted);
-    tell(row, arg, "data.augment.", &lb_shift_key);
-    tell(row, arg, "data.augment.", &lb_flip_key);
-    tell(row, arg, "data.augment.", &lb_crop_key);
-    tell_all(row, arg, "teacher.", lb_teacher_keys);
-    tell_all(row, arg, "teacher.", lb_input_keys);
-    tell(row, arg, "teacher.", &classes);
-    tell_all(row, arg, "teacher.", lb_member_keys);
-    tell_all(row, arg, "teacher.", lb_ensemble_keys);
-    tell_all(row, arg, "teacher.cache.", lb_cache_keys);
-    tell_all(row, arg, "student.", lb_student_keys);
-    tell(row, arg, "student.", &lb_width_key);
-    tell(row, arg, "student.", &lb_depth_key);
-    tell_all(row, arg, "student.", lb_head_keys);
-    tell_all(row, arg, "student.", lb_input_keys);
-    tell_all(row, arg, "device.", lb_device_keys);
-    tell(row, arg, "distill.", &loss);
-    tell(row, arg, "distill.", &lb_weight_key);
-    tell(row, arg, "distill.", &of);
-    tell(row, arg, "distill.", &teacher);
-    tell(row, arg, "distill.", &student);
-    tell_all(row, arg, "distill.", lb_taps_keys);
-    tell_all(row, arg, "distill.weight.", lb_ramp_keys);
-    tell(row, arg, "distill.weight.", &preset);
-    tell_all(row, arg, "distill.weight.", lb_balance_keys);
-    tell(row, arg, "distill.", &epochs);
-    tell_all(row, arg, "train.", lb_train_keys);
-    tell_all(row, arg, "train.optimizer.sgd.", lb_sgd_keys);
-    tell_all(row, arg, "train.schedule.cosine.", lb_cosine_keys);
-    tell_all(row, arg, "train.schedule.step.", lb_step_keys);
-    for (int i = 0; stage[i].name; i++) {
-        if (strcmp(stage[i].name, "freeze") == 0 || strcmp(stage[i].name, "until") == 0)
-            tell(row, arg, "", &stage[i]); /* of the only stage */
-        tell(row, arg, "stages.", &stage[i]);
-    }
-    tell_all(row, arg, "compress.prune.", lb_prune_keys);
-    tell_all(row, arg, "compress.prune.", lb_prune_tune_keys);
-    tell_all(row, arg, "compress.quantize.", lb_qat_keys);
-    tell_all(row, arg, "compress.quantize.", lb_quantize_keys);
-    tell(row, arg, "", &export);
-    tell_all(row, arg, "export.c.", lb_firmware_keys);
+    tell_rows(row, arg, before_stages, sizeof before_stages / sizeof *before_stages);
+    tell_stages(row, arg);
+    tell_rows(row, arg, behind_stages, sizeof behind_stages / sizeof *behind_stages);
 }
