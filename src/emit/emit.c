@@ -221,6 +221,8 @@ static lb_code emit_kernels(lb_emission *e, lb_error *err)
 
     if (e->low->dtype == LB_I8) {
         LB_TRY(emit_text(e, "fw8.h", lb_fw_text_fw8, err));
+        LB_TRY(emit_text(e, "fw8_eight.h", lb_fw_text_fw8_eight, err));
+        LB_TRY(emit_text(e, "fw8_ending.h", lb_fw_text_fw8_ending, err));
         LB_TRY(emit_text(e, "fw8_wide.h", lb_fw_text_fw8_wide, err));
         LB_TRY(emit_rounding(e, err));
     } else {

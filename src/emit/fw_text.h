@@ -6,7 +6,7 @@
 
 /* The headers: fw.h of the kernels in fp32; the others of those in int8. */
 extern const char lb_fw_text_fw[], lb_fw_text_fw8[], lb_fw_text_fw8_rounding[],
-    lb_fw_text_fw8_wide[];
+    lb_fw_text_fw8_eight[], lb_fw_text_fw8_ending[], lb_fw_text_fw8_wide[];
 
 extern const char lb_fw_text_conv[], lb_fw_text_pointwise[], lb_fw_text_depthwise[],
     lb_fw_text_dense[], lb_fw_text_pool[], lb_fw_text_elementwise[], lb_fw_text_softmax[],

@@ -8,7 +8,10 @@
 #include "compress/prune.h"
 #include "engine/plan.h"
 
+#include "device/device.h"
+#include "lower/lower.h"
 #include "lower/nets.h"
+#include "models/model.h"
 #include "ops/ops.h"
 
 static inline lb_value pn_block(lb_builder *b, lb_value x, uint64_t seed, int m, int k,
@@ -246,6 +249,48 @@ static inline double pn_difference(const lb_graph *a, const lb_graph *b)
     lb_plan_free(plan[1]);
     lb_pool_free(pool);
     return worst / scale;
+}
+
+/* A built-in network whose norms do something. */
+static inline lb_graph *pn_model(const char *name, double width, int depth)
+{
+    const lb_model_options options = {
+        .input = lb_shape_of(3, 3, 16, 16), .classes = 5, .width = width, .depth = depth};
+    lb_graph *g = NULL;
+    lb_error err = {0};
+
+    CHECK_OK(lb_model_build(lb_model_find(name), &options, 3, &g, &err), &err);
+    for (int i = 1; g && i < g->n_values; i++) {
+        lb_rng rng = lb_rng_make(9, LB_RNG_TEST, (uint64_t)i, 0);
+        if (g->values[i].kind == LB_VALUE_PARAM && g->values[i].type.shape.rank == 1)
+            for (size_t k = 0; k < g->values[i].tensor->n; k++)
+                lb_tensor_put(g->values[i].tensor, k, 0.5 + lb_rng_uniform(&rng));
+    }
+    return g;
+}
+
+/* Where the scores say nothing, those go that cost the named device most cycles. goal:
+ * all but the device. gone: room for the choice. */
+static inline void pn_check_device_counts(const lb_graph *g, const lb_prune_map *map,
+                                          const double *score, lb_prune_goal goal,
+                                          bool *gone, lb_arena *arena)
+{
+    double cycles[2] = {0};
+    lb_error err = {0};
+
+    for (int way = 0; way < 2; way++) {
+        lb_graph *small = NULL;
+        lb_low *low = NULL;
+        goal.device = way ? lb_device_find("stm32l4r5") : NULL;
+        CHECK_OK(lb_prune_choose(g, map, score, &goal, gone, &err), &err);
+        CHECK_OK(lb_prune_cut(g, map, gone, &small, &err), &err);
+        CHECK_OK(lb_lower(small, arena, &low, &err), &err);
+        for (int i = 0; low && i < low->n_steps; i++)
+            cycles[way] +=
+                lb_device_step_cycles(&low->step[i], lb_device_find("stm32l4r5")).mid;
+        lb_graph_free(small);
+    }
+    CHECK(cycles[1] < 0.95 * cycles[0]);
 }
 
 #endif

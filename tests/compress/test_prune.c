@@ -57,33 +57,16 @@ static int check_cuts(lb_graph *g)
     return map.n_units;
 }
 
-static lb_graph *built_in(const char *name, double width, int depth)
-{
-    const lb_model_options options = {
-        .input = lb_shape_of(3, 3, 16, 16), .classes = 5, .width = width, .depth = depth};
-    lb_graph *g = NULL;
-    lb_error err = {0};
-
-    CHECK_OK(lb_model_build(lb_model_find(name), &options, 3, &g, &err), &err);
-    for (int i = 1; g && i < g->n_values; i++) { /* norms that do something */
-        lb_rng rng = lb_rng_make(9, LB_RNG_TEST, (uint64_t)i, 0);
-        if (g->values[i].kind == LB_VALUE_PARAM && g->values[i].type.shape.rank == 1)
-            for (size_t k = 0; k < g->values[i].tensor->n; k++)
-                lb_tensor_put(g->values[i].tensor, k, 0.5 + lb_rng_uniform(&rng));
-    }
-    return g;
-}
-
 static void ds_cnn(void)
 {
     /* every layer its own channels, each with those of the depthwise filters before */
-    CHECK(check_cuts(built_in("ds-cnn", 0.25, 0)) == 5 * lb_channels(64, 0.25));
+    CHECK(check_cuts(pn_model("ds-cnn", 0.25, 0)) == 5 * lb_channels(64, 0.25));
 }
 
 static void resnet(void)
 {
-    CHECK(check_cuts(built_in("resnet", 0.5, 1)) > 0);
-    CHECK(check_cuts(built_in("resnet", 0.5, 2)) > 0);
+    CHECK(check_cuts(pn_model("resnet", 0.5, 1)) > 0);
+    CHECK(check_cuts(pn_model("resnet", 0.5, 2)) > 0);
 }
 
 static void mobilenet(void)

@@ -5,6 +5,7 @@
 #include "compress/prune_nets.h"
 
 #include "models/model.h"
+#include "nodes.h"
 
 typedef struct scene {
     lb_arena *arena;
@@ -42,28 +43,7 @@ static void close_scene(scene *s)
 
 static lb_graph *resnet(int depth)
 {
-    const lb_model_options options = {
-        .input = lb_shape_of(3, 3, 16, 16), .classes = 5, .width = 0.5, .depth = depth};
-    lb_graph *g = NULL;
-    lb_error err = {0};
-
-    CHECK_OK(lb_model_build(lb_model_find("resnet"), &options, 3, &g, &err), &err);
-    for (int i = 1; g && i < g->n_values; i++) { /* norms that do something */
-        lb_rng rng = lb_rng_make(9, LB_RNG_TEST, (uint64_t)i, 0);
-        if (g->values[i].kind == LB_VALUE_PARAM && g->values[i].type.shape.rank == 1)
-            for (size_t k = 0; k < g->values[i].tensor->n; k++)
-                lb_tensor_put(g->values[i].tensor, k, 0.5 + lb_rng_uniform(&rng));
-    }
-    return g;
-}
-
-static int count(const lb_graph *g, const char *op)
-{
-    int n = 0;
-
-    for (int i = 0; i < g->n_nodes; i++)
-        n += strcmp(g->nodes[i].op->name, op) == 0;
-    return n;
+    return pn_model("resnet", 0.5, depth);
 }
 
 static int blocks_gone(const scene *s)
@@ -127,8 +107,9 @@ static void every_set_of_blocks_of_a_resnet(void)
         for (int k = 0; k < 6; k++)
             s.gone[s.map.n_units + k] = (set >> k & 1) != 0;
         lb_graph *const small = check_cut(&s);
-        CHECK(small && count(small, "Identity") == 0);
-        CHECK(small && count(s.g, "Add") - count(small, "Add") == blocks_gone(&s));
+        CHECK(small && count_nodes(small, "Identity") == 0);
+        CHECK(small &&
+              count_nodes(s.g, "Add") - count_nodes(small, "Add") == blocks_gone(&s));
         lb_graph_free(small);
         close_scene(&s);
     }
@@ -143,8 +124,8 @@ static void nothing_needless_is_left(void)
         scene s = open_graph(resnet(2), NULL);
         s.gone[s.map.n_units + k] = true;
         lb_graph *const small = check_cut(&s);
-        CHECK(small && count(s.g, "Relu") - count(small, "Relu") == relus[k]);
-        CHECK(small && count(s.g, "Conv") - count(small, "Conv") == 2);
+        CHECK(small && count_nodes(s.g, "Relu") - count_nodes(small, "Relu") == relus[k]);
+        CHECK(small && count_nodes(s.g, "Conv") - count_nodes(small, "Conv") == 2);
         lb_graph_free(small);
         close_scene(&s);
     }
@@ -294,7 +275,7 @@ static void what_is_looked_at_stays(void)
     CHECK(small && lb_graph_find(small, "block4").id == end.id);
     CHECK(small && lb_info(small, sum)->kind == LB_VALUE_NODE);
     CHECK(small && lb_info(small, end)->kind == LB_VALUE_NODE);
-    CHECK(small && count(small, "Identity") == 2);
+    CHECK(small && count_nodes(small, "Identity") == 2);
     lb_graph_free(small);
     close_scene(&s);
     lb_heap_give(held);
@@ -410,27 +391,13 @@ static void blocks_alone_have_an_end(void)
 static void cycles_of_the_device_count(void)
 {
     scene s = open_graph(resnet(2), NULL);
-    double cycles[2] = {0};
-    lb_prune_goal goal = {.of = LB_PRUNE_OF_PARAMETERS,
-                          .left = 0.8 * (double)lb_graph_parameters(s.g),
-                          .blocks_only = true};
-    lb_error err = {0};
+    const lb_prune_goal goal = {.of = LB_PRUNE_OF_PARAMETERS,
+                                .left = 0.8 * (double)lb_graph_parameters(s.g),
+                                .blocks_only = true};
 
     for (int u = 0; u < s.map.n_parts; u++)
         s.score[u] = 1;
-    for (int way = 0; way < 2; way++) {
-        lb_graph *small = NULL;
-        lb_low *low = NULL;
-        goal.device = way ? lb_device_find("stm32l4r5") : NULL;
-        CHECK_OK(lb_prune_choose(s.g, &s.map, s.score, &goal, s.gone, &err), &err);
-        CHECK_OK(lb_prune_cut(s.g, &s.map, s.gone, &small, &err), &err);
-        CHECK_OK(lb_lower(small, s.arena, &low, &err), &err);
-        for (int i = 0; low && i < low->n_steps; i++)
-            cycles[way] +=
-                lb_device_step_cycles(&low->step[i], lb_device_find("stm32l4r5")).mid;
-        lb_graph_free(small);
-    }
-    CHECK(cycles[1] < 0.95 * cycles[0]);
+    pn_check_device_counts(s.g, &s.map, s.score, goal, s.gone, s.arena);
     close_scene(&s);
 }
 

@@ -251,26 +251,12 @@ static void every_layer_keeps_a_share(void)
 static void cycles_of_the_device_count(void)
 {
     scene s = open_scene(pn_build_inception, 3, 12);
-    double cycles[2] = {0};
-    lb_prune_goal goal = {.of = LB_PRUNE_OF_PARAMETERS,
-                          .left = 0.8 * (double)lb_graph_parameters(s.g)};
-    lb_error err = {0};
+    const lb_prune_goal goal = {.of = LB_PRUNE_OF_PARAMETERS,
+                                .left = 0.8 * (double)lb_graph_parameters(s.g)};
 
     for (int u = 0; u < s.map.n_units; u++)
         s.score[u] = 1;
-    for (int way = 0; way < 2; way++) {
-        lb_graph *small = NULL;
-        lb_low *low = NULL;
-        goal.device = way ? lb_device_find("stm32l4r5") : NULL;
-        CHECK_OK(lb_prune_choose(s.g, &s.map, s.score, &goal, s.gone, &err), &err);
-        CHECK_OK(lb_prune_cut(s.g, &s.map, s.gone, &small, &err), &err);
-        CHECK_OK(lb_lower(small, s.arena, &low, &err), &err);
-        for (int i = 0; low && i < low->n_steps; i++)
-            cycles[way] +=
-                lb_device_step_cycles(&low->step[i], lb_device_find("stm32l4r5")).mid;
-        lb_graph_free(small);
-    }
-    CHECK(cycles[1] < 0.95 * cycles[0]);
+    pn_check_device_counts(s.g, &s.map, s.score, goal, s.gone, s.arena);
     close_scene(&s);
 }
 

@@ -5,6 +5,7 @@
 
 #include "compress/qat.h"
 #include "lower/nets_int8.h"
+#include "nodes.h"
 
 typedef struct trial {
     lb_arena *arena;
@@ -72,15 +73,6 @@ static double apart(const trial *t, const lb_graph *a, const lb_graph *b)
     return share;
 }
 
-static int count(const lb_graph *g, const char *op)
-{
-    int n = 0;
-
-    for (int i = 0; i < g->n_nodes; i++)
-        n += strcmp(g->nodes[i].op->name, op) == 0;
-    return n;
-}
-
 /* All stored integers are the same ones. */
 static void check_same_integers(const lb_graph *a, const lb_graph *b)
 {
@@ -106,14 +98,15 @@ static void check_round_trip(net_builder build, int c, int h, int w)
     lb_error err = {0};
 
     if (t.trained) {
-        CHECK(count(t.trained, "QuantizeLinear") == 0);
-        CHECK(count(t.trained, "FakeQuantize") > 0);
+        CHECK(count_nodes(t.trained, "QuantizeLinear") == 0);
+        CHECK(count_nodes(t.trained, "FakeQuantize") > 0);
         CHECK_NEAR(apart(&t, t.deployed, t.trained), 0, 0.02);
         CHECK_OK(lb_qat_deploy(t.trained, &t.again, &err), &err);
     }
     if (t.again) {
-        CHECK(count(t.again, "FakeQuantize") == 0);
-        CHECK(count(t.again, "QuantizeLinear") == count(t.deployed, "QuantizeLinear"));
+        CHECK(count_nodes(t.again, "FakeQuantize") == 0);
+        CHECK(count_nodes(t.again, "QuantizeLinear") ==
+              count_nodes(t.deployed, "QuantizeLinear"));
         CHECK_NEAR(apart(&t, t.deployed, t.again), 0, 0);
         check_same_integers(t.deployed, t.again);
     }

@@ -282,6 +282,17 @@ static inline int32_t fw8_sum_of(const fw8_sum *s, int a, int b)
 #endif
 }
 
+/* y = a + b of n elements. The sum is a copy: y might be where it lies, for all C knows.
+ */
+static inline void fw8_add_elements(fw8_sum sum, int n, const int8_t *a, const int8_t *b,
+                                    int8_t *y)
+{
+    int i;
+
+    for (i = 0; i < n; i++)
+        y[i] = (int8_t)fw8_clamp(fw8_sum_of(&sum, a[i], b[i]), sum.low, sum.high);
+}
+
 /* The int8 of one sum of channel m; z: its residual, or NULL. */
 static inline int8_t fw8_finish(const fw8_layer *l, int m, int32_t sum, const int8_t *z)
 {
@@ -453,6 +464,21 @@ void fw8_widen(const int8_t *x0, const int8_t *x1, int n, int16_t *column);
  * k0..k3 of positions p and q p0 p2 q0 q2 p1 p3 q1 q3; `blocks` times four inputs. */
 void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks,
              int positions, const int8_t *z, int8_t *y);
+
+/* Its group from channel m on: sum[2 * channel + position]. */
+static inline void fw8_finish_group(const fw8_layer *l, int channels, int m,
+                                    int positions, const int32_t *sum, const int8_t *z,
+                                    int8_t *y)
+{
+    const int many = channels - m < 4 ? channels - m : 4;
+    int i, p;
+
+    for (p = 0; p < positions; p++)
+        for (i = 0; i < many; i++) {
+            const int at = p * channels + m + i;
+            y[at] = fw8_finish(l, m + i, sum[2 * i + p], z ? z + at : 0);
+        }
+}
 #endif
 
 /* Weights of a group of n inputs. */

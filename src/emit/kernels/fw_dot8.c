@@ -152,7 +152,7 @@ static void run_plain(const fw8_layer *l, int channels, job *j, const int8_t *z,
     enum { CHUNK = 32 };
     int8_t own[2 * CHUNK];
     fw8_sum sum; /* a copy: bytes of y might change what a pointer points to */
-    int m, i, p;
+    int m, p;
 
     if (!z) {
         j->y = y;
@@ -176,11 +176,7 @@ static void run_plain(const fw8_layer *l, int channels, job *j, const int8_t *z,
         run(&part);
         for (p = 0; p < positions; p++) {
             const ptrdiff_t at = p * (ptrdiff_t)channels + m;
-            const int8_t *const a = own + p * CHUNK, *const b = z + at;
-            int8_t *const to = y + at;
-            for (i = 0; i < many; i++)
-                to[i] =
-                    (int8_t)fw8_clamp(fw8_sum_of(&sum, a[i], b[i]), sum.low, sum.high);
+            fw8_add_elements(sum, many, own + p * CHUNK, z + at, y + at);
         }
     }
 }
@@ -221,7 +217,7 @@ static void dot(const int16_t *column, const int8_t *weight, int blocks,
 void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks,
              int positions, const int8_t *z, int8_t *y)
 {
-    int m = 0, i, p;
+    int m = 0;
 #if FW8_DSP
     job j = {column,
              column + 8 * (ptrdiff_t)blocks,
@@ -241,7 +237,6 @@ void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks
     }
 #endif
     for (; m < channels; m += 4) {
-        const int many = channels - m < 4 ? channels - m : 4;
         const int8_t *const weight = l->weight + m * 4 * (ptrdiff_t)blocks;
         int32_t sum[8];
 #if FW8_DSP
@@ -253,11 +248,7 @@ void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks
 #else
         dot(column, weight, blocks, l->bias + m, sum);
 #endif
-        for (p = 0; p < positions; p++)
-            for (i = 0; i < many; i++) {
-                const ptrdiff_t at = (ptrdiff_t)p * channels + m + i;
-                y[at] = fw8_finish(l, m + i, sum[2 * i + p], z ? z + at : NULL);
-            }
+        fw8_finish_group(l, channels, m, positions, sum, z, y);
     }
 }
 

@@ -11,8 +11,7 @@ void fw8_add(const fw8_sum *sum, int n, const int8_t *a, const int8_t *b, int8_t
     for (; i + 4 <= n; i += 4)
         vstrbq_s32(y + i, fw8_sum_four(&s, vldrbq_s32(a + i), vldrbq_s32(b + i)));
 #endif
-    for (; i < n; i++)
-        y[i] = (int8_t)fw8_clamp(fw8_sum_of(&s, a[i], b[i]), s.low, s.high);
+    fw8_add_elements(s, n - i, a + i, b + i, y + i);
 }
 #endif
 

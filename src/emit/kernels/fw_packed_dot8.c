@@ -181,7 +181,7 @@ static void run_whole(const fw8_layer *l, int channels, const fw8_job *j, const 
     int8_t own[2 * CHUNK];
     fw8_job part = *j;
     fw8_sum sum; /* a copy: bytes of y might change what a pointer points to */
-    int m, i, p;
+    int m, p;
 
     if (!z) {
         part.y = y;
@@ -203,11 +203,7 @@ static void run_whole(const fw8_layer *l, int channels, const fw8_job *j, const 
         fw8_run_job(&part);
         for (p = 0; p < (j->stride ? 2 : 1); p++) {
             const ptrdiff_t at = p * (ptrdiff_t)channels + m;
-            const int8_t *const a = own + p * CHUNK, *const b = z + at;
-            int8_t *const to = y + at;
-            for (i = 0; i < many; i++)
-                to[i] =
-                    (int8_t)fw8_clamp(fw8_sum_of(&sum, a[i], b[i]), sum.low, sum.high);
+            fw8_add_elements(sum, many, own + p * CHUNK, z + at, y + at);
         }
     }
 }
@@ -228,14 +224,13 @@ void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks
                  l->grid.zero == -128 ? 0 : INT32_MIN,
                  1,
                  NULL};
-    int m = 0, i, p;
+    int m = 0;
 
     if (l->plain && l->paired) {
         run_whole(l, channels, &j, z, y);
         m = channels & ~3;
     }
     for (; m < channels; m += 4) {
-        const int many = channels - m < 4 ? channels - m : 4;
         int32_t sum[8];
         j.weight = l->weight + m * 4 * (ptrdiff_t)blocks;
         j.bias = l->bias + m;
@@ -244,11 +239,7 @@ void fw8_run(const fw8_layer *l, int channels, const int16_t *column, int blocks
             fw8_run_job(&j);
         else
             sum_singly(&j);
-        for (p = 0; p < positions; p++)
-            for (i = 0; i < many; i++) {
-                const ptrdiff_t at = (ptrdiff_t)p * channels + m + i;
-                y[at] = fw8_finish(l, m + i, sum[2 * i + p], z ? z + at : NULL);
-            }
+        fw8_finish_group(l, channels, m, positions, sum, z, y);
     }
 }
 

@@ -155,11 +155,8 @@ void fw8_depthwise(const fw8_shape *given, const fw8_layer *l, const int8_t *x,
     const int units = (s->kernel_w + TAPS - 1) / TAPS;
     const ptrdiff_t row = UNIT * (ptrdiff_t)width;
     const ptrdiff_t right = s->stride_w * (ptrdiff_t)UNIT, down = s->stride_h * row;
-    const ptrdiff_t c = s->out_c;
     const int goes_down = fw8_goes_down(s, 4);
-    const fw8_lines rows = {s->out_h, s->out_w, c, s->out_w * c, down};
-    const fw8_lines columns = {s->out_w, s->out_h, s->out_w * c, c, right};
-    const fw8_lines *const lines = goes_down ? &columns : &rows;
+    const fw8_lines lines = fw8_lines_of(s, goes_down, right, down);
     const fw8_walk v = {s->kernel_h,
                         units,
                         1,
@@ -181,10 +178,10 @@ void fw8_depthwise(const fw8_shape *given, const fw8_layer *l, const int8_t *x,
             bring_row(s, x + m, e.many, h - s->pad_top, width, bytes);
             widen(bytes, width, s->dilation_w, map + h * row);
         }
-        for (h = 0; h < lines->n; h++) {
-            const ptrdiff_t at = h * lines->next_line + m;
-            run_line(&v, &e, weight, map + h * lines->next_units, lines->positions,
-                     lines->next, z ? z + at : NULL, y + at);
+        for (h = 0; h < lines.n; h++) {
+            const ptrdiff_t at = h * lines.next_line + m;
+            run_line(&v, &e, weight, map + h * lines.next_units, lines.positions,
+                     lines.next, z ? z + at : NULL, y + at);
         }
     }
 }

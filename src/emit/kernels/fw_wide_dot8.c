@@ -157,10 +157,8 @@ void fw8_conv(const fw8_shape *given, const fw8_layer *l, const int8_t *x,
     const shape f = {s->kernel_h * taps, run_of, (run_of + 3) / 4};
     const ptrdiff_t row = (ptrdiff_t)width * s->in_c;
     const ptrdiff_t right = s->stride_w * (ptrdiff_t)s->in_c, down = s->stride_h * row;
-    const ptrdiff_t c = s->out_c;
-    const fw8_lines rows = {s->out_h, s->out_w, c, s->out_w * c, down};
-    const fw8_lines columns = {s->out_w, s->out_h, s->out_w * c, c, right};
     const int goes_down = fw8_goes_down(s, FW8_MANY);
+    const fw8_lines lines = fw8_lines_of(s, goes_down, right, down);
     const fw8_walk v = {s->kernel_h,
                         taps,
                         f.fours,
@@ -174,7 +172,7 @@ void fw8_conv(const fw8_shape *given, const fw8_layer *l, const int8_t *x,
     for (h = 0; h < height; h++)
         to = bring_row(s, x, h - s->pad_top, width, to);
     fw8_bring_all(s->fill, 4, to); /* what a last run may reach */
-    run(s, l, &f, &v, goes_down ? &columns : &rows, units, scratch, z, y);
+    run(s, l, &f, &v, &lines, units, scratch, z, y);
 }
 
 void fw8_pointwise(const fw8_shape *s, const fw8_layer *l, const int8_t *x,
