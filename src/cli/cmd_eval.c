@@ -15,9 +15,7 @@ static const lb_option options[] = {
     {LB_MEAN_OPTION},
     {LB_STD_OPTION},
     {.name = "teacher", .value = "T.onnx", .help = "also tells how alike both answer"},
-    {.name = "teacher-pixels", .value = "unit|raw", .help = "as --pixels, for it"},
-    {.name = "teacher-mean", .value = "A,..", .help = "as --mean, for it"},
-    {.name = "teacher-std", .value = "A,..", .help = "as --std, for it"},
+    LB_TEACHER_INPUT_OPTIONS,
     {0},
 };
 

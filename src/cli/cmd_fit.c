@@ -147,6 +147,24 @@ static lb_code read_recipe(job *j, lb_error *err)
     return LB_OK;
 }
 
+static lb_code no_model(const char *word, lb_error *err)
+{
+    enum { MOST = 64 };
+    const char *names[MOST];
+    int n = 0;
+
+    for (; lb_models[n] && n < MOST; n++)
+        names[n] = lb_models[n]->name;
+    const char *const near = lb_nearest(word, names, n);
+    if (near)
+        return lb_raise(err, LB_ERR_INPUT,
+                        "no model is called '%.60s'; did you mean '%s'?", word, near);
+    return lb_raise(err, LB_ERR_INPUT,
+                    "'%.60s' is no model (`limbeck models` lists them) and no recipe's "
+                    "file",
+                    word);
+}
+
 static lb_code read_options(job *j, lb_error *err)
 {
     const char *const word = j->args->word[0];
@@ -155,10 +173,7 @@ static lb_code read_options(job *j, lb_error *err)
     LB_TRY(read_shape(j, err));
     j->wanted.model = lb_model_find(word);
     if (!j->wanted.model && !strpbrk(word, "./"))
-        return lb_raise(err, LB_ERR_INPUT,
-                        "'%.60s' is no model (`limbeck models` lists them) and no "
-                        "recipe's file",
-                        word);
+        return no_model(word, err);
     return j->wanted.model ? read_model(j, err) : read_recipe(j, err);
 }
 

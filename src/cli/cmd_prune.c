@@ -32,9 +32,7 @@ static const lb_option options[] = {
     {LB_STD_OPTION},
     {.name = "samples", .value = "N", .help = "that taylor looks at; usually 2048"},
     {.name = "teacher", .value = "T.onnx", .help = "taylor judges by what it says, too"},
-    {.name = "teacher-pixels", .value = "unit|raw", .help = "as --pixels, for it"},
-    {.name = "teacher-mean", .value = "A,..", .help = "as --mean, for it"},
-    {.name = "teacher-std", .value = "A,..", .help = "as --std, for it"},
+    LB_TEACHER_INPUT_OPTIONS,
     {0},
 };
 
@@ -389,15 +387,13 @@ const lb_cmd lb_cmd_prune = {
     .usage = "MODEL --amount A [--device NAME] [--data ...] -o OUT.onnx",
     .help = "fewer channels or blocks: a network that is really smaller",
     .detail =
-        "Takes whole channels out, with all that hangs on them: norms, depthwise "
-        "filters,\n"
-        "the weights that read them, and what is added to them; or whole residual "
-        "blocks\n"
-        "(--what), whose shortcuts go on alone. Those go first that are worth least "
-        "for the\nmultiply-adds, parameters or cycles that they cost: l1 by the sizes of "
-        "their weights,\nbn by their norms' scales, taylor by what the loss over samples "
-        "would change by.\nNothing is trained here; a recipe's compress: {prune: ...} "
-        "fine-tunes under the teacher.",
+        "Takes whole channels out, with all that hangs on them (norms, depthwise "
+        "filters, the\nweights that read them), or whole residual blocks, whose "
+        "shortcuts "
+        "go on alone. Those\ngo first that are worth least for the multiply-adds, "
+        "parameters or cycles that they\ncost: l1 by their weights' sizes, bn by their "
+        "norms' scales, taylor by the loss. Nothing\nis trained here; a recipe's "
+        "compress: {prune: ...} fine-tunes under the teacher.",
     .example = "limbeck prune student.onnx --amount 0.3 --device stm32l4r5 -o small.onnx",
     .options = options,
     .min_words = 1,

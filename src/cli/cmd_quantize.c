@@ -297,7 +297,7 @@ const lb_cmd lb_cmd_quantize = {
         "(SQNR, and\nthe error's share of the layer's size), and the accuracy before "
         "and after.",
     .example = "limbeck quantize student.onnx --data "
-               "idx:/usr/share/datasets/fashion-mnist -o student-int8.onnx",
+               "idx:DIR -o student-int8.onnx",
     .options = options,
     .min_words = 1,
     .max_words = 1,

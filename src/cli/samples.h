@@ -15,6 +15,14 @@
 #define LB_STD_OPTION \
     .name = "std", .value = "A,..", .help = "what each channel is divided by"
 
+/* Three rows: the input of a --teacher. */
+#define LB_TEACHER_INPUT_OPTIONS \
+    {.name = "teacher-pixels", .value = "WHAT", .help = "as --pixels, for it"}, \
+        {.name = "teacher-mean", .value = "A,..", .help = "as --mean, for it"}, \
+    { \
+        .name = "teacher-std", .value = "A,..", .help = "as --std, for it" \
+    }
+
 /* From --data and --split (test, if it is not given). */
 lb_code lb_samples_open(const lb_args *args, lb_arena *arena, lb_data **data,
                         lb_split *split, lb_error *err) LB_MUST_USE;

@@ -1,4 +1,5 @@
-for command in '' distill compare sweep eval run inspect fit loss emit prove bench runs report losses models devices data; do
+all=$(limbeck --help | awk '/^commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }')
+for command in '' $all; do
     limbeck $command --help >screen || exit
     awk -v c="$command" 'length > 90 { print c ": too wide: " $0 }
         END { if (NR > 40) print c ": " NR " lines" }' screen
